@@ -1,0 +1,115 @@
+//! The `Range` header of a download (RFC 9110, section 14.2), as far as registries use it: one range of bytes.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+/// Which part of a blob a client wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteRange {
+    /// `bytes=first-last`, both included.
+    FromTo {
+        /// Offset of the first byte.
+        first: u64,
+        /// Offset of the last byte.
+        last: u64,
+    },
+    /// `bytes=first-`: everything from there on.
+    From(u64),
+    /// `bytes=-length`: the last bytes.
+    Last(u64),
+}
+
+/// A `Range` header that is not one range of bytes; a server then sends the whole content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("range {0:?} is not supported: write one range as bytes=first-last, bytes=first- or bytes=-length")]
+pub struct InvalidByteRange(String);
+
+impl ByteRange {
+    /// Offsets of the first and the last byte within content of `size` bytes; `None` when no byte is in the range.
+    pub fn resolve(self, size: u64) -> Option<RangeInclusive<u64>> {
+        let end = size.checked_sub(1)?;
+        match self {
+            Self::FromTo { first, last } => (first <= end).then(|| first..=last.min(end)),
+            Self::From(first) => (first <= end).then_some(first..=end),
+            Self::Last(length) => (length > 0).then(|| size.saturating_sub(length)..=end),
+        }
+    }
+}
+
+impl FromStr for ByteRange {
+    type Err = InvalidByteRange;
+
+    fn from_str(text: &str) -> Result<Self, InvalidByteRange> {
+        parse(text).ok_or_else(|| InvalidByteRange(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<ByteRange> {
+    let (unit, range) = text.split_once('=')?;
+    let (first, last) = range.trim().split_once('-')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    match (first, last) {
+        ("", length) => Some(ByteRange::Last(number(length)?)),
+        (first, "") => Some(ByteRange::From(number(first)?)),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(ByteRange::FromTo { first, last })
+        }
+    }
+}
+
+/// Digits only: `u64::from_str` would take a sign as well.
+pub(crate) fn number(digits: &str) -> Option<u64> {
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        digits.parse().ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str, size: u64) -> Option<RangeInclusive<u64>> {
+        text.parse::<ByteRange>().unwrap().resolve(size)
+    }
+
+    #[test]
+    fn a_range_is_cut_to_the_content() {
+        assert_eq!(resolved("bytes=0-0", 10), Some(0..=0));
+        assert_eq!(resolved("bytes=2-5", 10), Some(2..=5));
+        assert_eq!(resolved("bytes=2-99", 10), Some(2..=9));
+        assert_eq!(resolved("bytes=9-", 10), Some(9..=9));
+        assert_eq!(resolved("bytes=-3", 10), Some(7..=9));
+        assert_eq!(resolved("bytes=-99", 10), Some(0..=9));
+    }
+
+    #[test]
+    fn a_range_outside_the_content_is_not_satisfiable() {
+        assert_eq!(resolved("bytes=10-", 10), None);
+        assert_eq!(resolved("bytes=10-12", 10), None);
+        assert_eq!(resolved("bytes=-0", 10), None);
+        assert_eq!(resolved("bytes=0-", 0), None);
+        assert_eq!(resolved("bytes=-1", 0), None);
+    }
+
+    #[test]
+    fn other_forms_are_not_ranges() {
+        for text in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=5-2",
+            "bytes=0-1,3-4",
+            "lines=0-1",
+            "bytes=+1-2",
+        ] {
+            assert!(text.parse::<ByteRange>().is_err(), "{text:?}");
+        }
+    }
+}
