@@ -62,11 +62,7 @@ fn parse(text: &str) -> Option<ByteRange> {
 
 /// Digits only: `u64::from_str` would take a sign as well.
 pub(crate) fn number(digits: &str) -> Option<u64> {
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        digits.parse().ok()
-    } else {
-        None
-    }
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
 }
 
 #[cfg(test)]

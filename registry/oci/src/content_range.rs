@@ -45,9 +45,7 @@ impl FromStr for ContentRange {
 
 fn parse(text: &str) -> Option<ContentRange> {
     let text = text.trim();
-    let range = text
-        .strip_prefix("bytes")
-        .map_or(text, |rest| rest.trim_start_matches([' ', '=']));
+    let range = text.strip_prefix("bytes").map_or(text, |rest| rest.trim_start_matches([' ', '=']));
     let range = range.split('/').next()?;
     let (first, last) = range.split_once('-')?;
     if first.is_empty() || last.is_empty() {
@@ -63,19 +61,9 @@ mod tests {
 
     #[test]
     fn both_ways_to_write_a_chunk_are_understood() {
-        for text in [
-            "10-19",
-            " 10-19 ",
-            "bytes 10-19/*",
-            "bytes 10-19/100",
-            "bytes=10-19",
-        ] {
+        for text in ["10-19", " 10-19 ", "bytes 10-19/*", "bytes 10-19/100", "bytes=10-19"] {
             let range: ContentRange = text.parse().unwrap();
-            assert_eq!(
-                (range.first(), range.last(), range.length()),
-                (10, 19, 10),
-                "{text:?}"
-            );
+            assert_eq!((range.first(), range.last(), range.length()), (10, 19, 10), "{text:?}");
         }
     }
 

@@ -118,9 +118,7 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let (algorithm, hex) = text
-            .split_once(':')
-            .ok_or_else(|| InvalidDigest::Form(text.to_owned()))?;
+        let (algorithm, hex) = text.split_once(':').ok_or_else(|| InvalidDigest::Form(text.to_owned()))?;
         let algorithm = Algorithm::from_str(algorithm)?;
         let hash = match algorithm {
             Algorithm::Sha256 => decode(hex).map(Hash::Sha256),
@@ -203,10 +201,7 @@ mod tests {
             ("sha256:e3b0", "exactly 64"),
             ("sha512:e3b0", "exactly 128"),
             (upper.as_str(), "lower-case"),
-            (
-                "sha256:../../../../../../../../../../../../../../../../../../../../../../",
-                "exactly 64",
-            ),
+            ("sha256:../../../../../../../../../../../../../../../../../../../../../../", "exactly 64"),
         ] {
             let error = text.parse::<Digest>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

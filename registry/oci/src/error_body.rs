@@ -27,13 +27,7 @@ pub struct ErrorDetail {
 impl ErrorBody {
     /// A body with one entry.
     pub fn new(code: ErrorCode, message: impl Into<String>, detail: Option<Value>) -> Self {
-        Self {
-            errors: vec![ErrorDetail {
-                code,
-                message: message.into(),
-                detail,
-            }],
-        }
+        Self { errors: vec![ErrorDetail { code, message: message.into(), detail }] }
     }
 }
 
@@ -43,11 +37,8 @@ mod tests {
 
     #[test]
     fn the_body_has_the_form_of_the_specification() {
-        let body = ErrorBody::new(
-            ErrorCode::BlobUnknown,
-            "gone",
-            Some(serde_json::json!({"digest": "sha256:0"})),
-        );
+        let body =
+            ErrorBody::new(ErrorCode::BlobUnknown, "gone", Some(serde_json::json!({"digest": "sha256:0"})));
         assert_eq!(
             serde_json::to_string(&body).unwrap(),
             r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"gone","detail":{"digest":"sha256:0"}}]}"#

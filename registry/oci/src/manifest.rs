@@ -96,14 +96,16 @@ impl Manifest {
             envelope.check(&media_type)?;
             serde_json::from_slice(bytes)?
         } else {
-            Content {
-                subject: subject_of_unknown(bytes),
-                ..Content::default()
-            }
+            Content { subject: subject_of_unknown(bytes), ..Content::default() }
         };
         let manifest = Self { media_type, content };
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// The media type alone, as [`parse`](Self::parse) would find it; `None` when the bytes are not a JSON object of that shape.
+    pub fn media_type_of(bytes: &[u8]) -> Option<MediaType> {
+        serde_json::from_slice::<Envelope>(bytes).ok().map(|envelope| envelope.media_type())
     }
 
     /// The kind of the manifest: its own `mediaType`, or what follows from its fields when it has none.
@@ -113,17 +115,8 @@ impl Manifest {
 
     /// The kind of artifact: the manifest's own, or else the media type of its config.
     pub fn artifact_type(&self) -> Option<&str> {
-        let own = self
-            .content
-            .artifact_type
-            .as_deref()
-            .filter(|own| !own.is_empty());
-        own.or_else(|| {
-            self.content
-                .config
-                .as_ref()
-                .map(|config| config.media_type.as_str())
-        })
+        let own = self.content.artifact_type.as_deref().filter(|own| !own.is_empty());
+        own.or_else(|| self.content.config.as_ref().map(|config| config.media_type.as_str()))
     }
 
     /// The manifest that this one refers to as its subject, such as the image that a signature signs.
@@ -153,17 +146,8 @@ impl Manifest {
 
     /// Everything that the manifest needs besides itself: config, layers, and the manifests of an index; not the subject.
     pub fn references(&self) -> impl Iterator<Item = Digest> {
-        let described = self
-            .config()
-            .into_iter()
-            .chain(self.layers())
-            .chain(self.manifests());
-        let fs_layers = self
-            .content
-            .fs_layers
-            .iter()
-            .flatten()
-            .map(|layer| layer.blob_sum);
+        let described = self.config().into_iter().chain(self.layers()).chain(self.manifests());
+        let fs_layers = self.content.fs_layers.iter().flatten().map(|layer| layer.blob_sum);
         described.map(|descriptor| descriptor.digest).chain(fs_layers)
     }
 
@@ -245,9 +229,7 @@ mod tests {
     use super::*;
 
     fn digest(digit: char) -> Digest {
-        format!("sha256:{}", digit.to_string().repeat(64))
-            .parse()
-            .unwrap()
+        format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap()
     }
 
     fn descriptor(digit: char, media_type: &str) -> Value {
@@ -281,19 +263,13 @@ mod tests {
     fn an_image_needs_its_config_and_its_layers() {
         let manifest = parse(&image()).unwrap();
         assert_eq!(manifest.media_type().as_str(), MediaType::OCI_IMAGE);
-        assert_eq!(
-            manifest.references().collect::<Vec<_>>(),
-            [digest('c'), digest('1')]
-        );
+        assert_eq!(manifest.references().collect::<Vec<_>>(), [digest('c'), digest('1')]);
     }
 
     #[test]
     fn a_missing_media_type_is_inferred() {
         assert_eq!(
-            parse(&without(image(), "mediaType"))
-                .unwrap()
-                .media_type()
-                .as_str(),
+            parse(&without(image(), "mediaType")).unwrap().media_type().as_str(),
             MediaType::OCI_IMAGE
         );
         let index = json!({"schemaVersion": 2, "manifests": [descriptor('a', MediaType::OCI_IMAGE)]});
@@ -309,9 +285,7 @@ mod tests {
         let docker: MediaType = MediaType::DOCKER_IMAGE.parse().unwrap();
         let error = Manifest::parse(image().to_string().as_bytes(), Some(&docker)).unwrap_err();
         assert!(matches!(error, InvalidManifest::MediaTypeMismatch { .. }));
-        let parameters: MediaType = format!("{}; charset=utf-8", MediaType::OCI_IMAGE)
-            .parse()
-            .unwrap();
+        let parameters: MediaType = format!("{}; charset=utf-8", MediaType::OCI_IMAGE).parse().unwrap();
         assert!(Manifest::parse(image().to_string().as_bytes(), Some(&parameters)).is_ok());
     }
 
@@ -322,19 +296,13 @@ mod tests {
             Some("application/vnd.oci.image.config.v1+json")
         );
         let artifact = with(image(), "artifactType", json!("application/vnd.example"));
-        assert_eq!(
-            parse(&artifact).unwrap().artifact_type(),
-            Some("application/vnd.example")
-        );
+        assert_eq!(parse(&artifact).unwrap().artifact_type(), Some("application/vnd.example"));
     }
 
     #[test]
     fn an_image_without_layers_is_an_image() {
         for layers in [json!([]), Value::Null] {
-            assert_eq!(
-                parse(&with(image(), "layers", layers)).unwrap().layers().count(),
-                0
-            );
+            assert_eq!(parse(&with(image(), "layers", layers)).unwrap().layers().count(), 0);
         }
     }
 

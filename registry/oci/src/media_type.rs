@@ -65,6 +65,11 @@ impl MediaType {
         self.0.contains(".layer.nondistributable.") || self.0.contains(".rootfs.foreign.")
     }
 
+    /// The kind of a manifest that does not say what it is and has no list of manifests.
+    pub fn default_of_manifests() -> Self {
+        Self::from_constant(Self::OCI_IMAGE)
+    }
+
     pub(crate) fn from_constant(text: &'static str) -> Self {
         Self(text.to_owned())
     }
@@ -72,9 +77,8 @@ impl MediaType {
 
 fn is_media_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default();
-    let has_both_parts = essence
-        .split_once('/')
-        .is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
+    let has_both_parts =
+        essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
     has_both_parts && text.len() <= 255 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
@@ -90,11 +94,7 @@ impl TryFrom<String> for MediaType {
     type Error = InvalidMediaType;
 
     fn try_from(text: String) -> Result<Self, InvalidMediaType> {
-        if is_media_type(&text) {
-            Ok(Self(text))
-        } else {
-            Err(InvalidMediaType(text))
-        }
+        if is_media_type(&text) { Ok(Self(text)) } else { Err(InvalidMediaType(text)) }
     }
 }
 
@@ -116,24 +116,17 @@ mod tests {
 
     #[test]
     fn the_essence_leaves_the_parameters_out() {
-        let media_type: MediaType = "application/vnd.oci.image.index.v1+json ; charset=utf-8"
-            .parse()
-            .unwrap();
+        let media_type: MediaType =
+            "application/vnd.oci.image.index.v1+json ; charset=utf-8".parse().unwrap();
         assert_eq!(media_type.essence(), MediaType::OCI_INDEX);
         assert!(media_type.is_index() && !media_type.is_image());
     }
 
     #[test]
     fn what_a_header_could_not_carry_is_refused() {
-        for text in [
-            "",
-            "json",
-            "/json",
-            "application/",
-            "a/b\r\nX: y",
-            "a/ü",
-            &format!("a/{}", "b".repeat(254)),
-        ] {
+        for text in
+            ["", "json", "/json", "application/", "a/b\r\nX: y", "a/ü", &format!("a/{}", "b".repeat(254))]
+        {
             assert!(text.parse::<MediaType>().is_err(), "{text:?}");
         }
     }

@@ -32,11 +32,7 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        if text.contains(':') {
-            Ok(Self::Digest(text.parse()?))
-        } else {
-            Ok(Self::Tag(text.parse()?))
-        }
+        if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
     }
 }
 
@@ -84,10 +80,7 @@ mod tests {
         assert!(matches!("latest".parse(), Ok(Reference::Tag(_))));
         let digest = format!("sha256:{}", "0".repeat(64));
         assert!(matches!(digest.parse(), Ok(Reference::Digest(_))));
-        assert!(matches!(
-            "sha256:0".parse::<Reference>(),
-            Err(InvalidReference::Digest(_))
-        ));
+        assert!(matches!("sha256:0".parse::<Reference>(), Err(InvalidReference::Digest(_))));
         assert!(matches!("-".parse::<Reference>(), Err(InvalidReference::Tag(_))));
     }
 }

@@ -68,9 +68,7 @@ fn is_component(component: &str) -> bool {
     let starts_and_ends_well = bytes.first().copied().is_some_and(is_alphanumeric)
         && bytes.last().copied().is_some_and(is_alphanumeric);
     starts_and_ends_well
-        && component
-            .split(|c: char| c.is_ascii_alphanumeric())
-            .all(is_separator)
+        && component.split(|c: char| c.is_ascii_alphanumeric()).all(is_separator)
         && !bytes.iter().any(u8::is_ascii_uppercase)
 }
 
@@ -137,9 +135,6 @@ mod tests {
         ] {
             assert!(name.parse::<RepositoryName>().is_err(), "{name:?}");
         }
-        assert_eq!(
-            "a".repeat(256).parse::<RepositoryName>(),
-            Err(InvalidRepositoryName::TooLong(256))
-        );
+        assert_eq!("a".repeat(256).parse::<RepositoryName>(), Err(InvalidRepositoryName::TooLong(256)));
     }
 }

@@ -27,9 +27,7 @@ impl Tag {
 fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
+        && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
         && text.bytes().next().is_some_and(is_word)
 }
 
@@ -45,11 +43,7 @@ impl TryFrom<String> for Tag {
     type Error = InvalidTag;
 
     fn try_from(text: String) -> Result<Self, InvalidTag> {
-        if is_tag(&text) {
-            Ok(Self(text))
-        } else {
-            Err(InvalidTag(text))
-        }
+        if is_tag(&text) { Ok(Self(text)) } else { Err(InvalidTag(text)) }
     }
 }
 
@@ -86,19 +80,7 @@ mod tests {
     #[test]
     fn tags_outside_the_grammar_are_refused() {
         let too_long = "x".repeat(129);
-        for tag in [
-            "",
-            ".",
-            "..",
-            ".a",
-            "-a",
-            "a/b",
-            "a:b",
-            "a+b",
-            "ä",
-            "a b",
-            too_long.as_str(),
-        ] {
+        for tag in ["", ".", "..", ".a", "-a", "a/b", "a:b", "a+b", "ä", "a b", too_long.as_str()] {
             assert!(tag.parse::<Tag>().is_err(), "{tag:?}");
         }
     }

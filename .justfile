@@ -1,0 +1,37 @@
+# Recipes for people who work on Berth. `tests/all` is the whole of what CI runs; these are its parts.
+
+_list:
+    @just --list --unsorted
+
+# Formatting, lints, licences and the fences between the crates.
+lint:
+    tests/all lint
+
+# Known vulnerabilities of the dependencies; fetches the advisory database.
+advisories:
+    "$(tests/install --print-path cargo-deny)" --config .deny.toml check advisories
+
+# Unit, API and architecture tests: no cluster, no network.
+test:
+    tests/all unit
+
+# One outer ring, with what it needs installed: charts, clients, crash, control_plane or cluster.
+ring name:
+    tests/all {{ name }}
+
+# Everything that CI runs.
+all:
+    tests/all
+
+# Write the CRD manifests again, for the repository and for the chart.
+generate:
+    cargo run --quiet --locked -p berth-crds --bin generate
+    cargo run --quiet --locked -p berth-crds --bin generate -- charts/berth/files/crds
+
+# Build both images into target/images.
+images tag="dev":
+    cargo run --quiet --locked -p berth-tests --bin images -- {{ tag }}
+
+# The main job on a real cluster; `just demo --down` removes it again.
+demo *arguments:
+    tests/demo {{ arguments }}

@@ -1,0 +1,107 @@
+//! Objects as files below a folder, safe against crashes.
+//!
+//! An object is written to a temporary file beside its place, flushed, renamed and flushed in its folder, so that it is there as
+//! a whole or not at all. All work on files is done on the blocking pool, in large pieces.
+
+mod folder;
+mod read;
+mod temporary;
+mod upload;
+mod walk;
+mod write;
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tokio::task;
+
+use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result};
+
+/// An object store in a folder, which is made with the first object.
+#[derive(Debug, Clone)]
+pub struct Filesystem {
+    root: Arc<Path>,
+}
+
+impl Filesystem {
+    /// The store in the folder `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into().into() }
+    }
+
+    /// Where `key` is kept. A key cannot climb out of the root.
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+}
+
+/// Runs `work` on the blocking pool. Its errors are about `key`.
+async fn on_blocking_pool<T, F>(key: &Key, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+{
+    let done = task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped.into()));
+    done.map_err(|error| Error::from_io(key, error))
+}
+
+#[async_trait]
+impl ObjectStore for Filesystem {
+    async fn head(&self, key: &Key) -> Result<ObjectMeta> {
+        let (path, name) = (self.path(key), key.clone());
+        on_blocking_pool(key, move || read::meta(name, &path.metadata()?)).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
+        let (path, name) = (self.path(key), key.clone());
+        on_blocking_pool(key, move || read::open(name, &path, range)).await
+    }
+
+    async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
+        let (root, path) = (Arc::clone(&self.root), self.path(key));
+        on_blocking_pool(key, move || write::put(&root, &path, &body, condition)).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        let (root, path) = (Arc::clone(&self.root), self.path(key));
+        on_blocking_pool(key, move || write::delete(&root, &path)).await
+    }
+
+    fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
+        walk::list(Arc::clone(&self.root), prefix.clone(), start_after.cloned())
+    }
+
+    fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
+        walk::children(self.path(prefix), prefix.clone(), start_after.map(str::to_owned))
+    }
+
+    async fn touch(&self, key: &Key) -> Result<()> {
+        let path = self.path(key);
+        on_blocking_pool(key, move || write::touch(&path)).await
+    }
+
+    async fn append(&self, upload: &Key, offset: u64, body: ByteStream) -> Result<u64> {
+        upload::append(Arc::clone(&self.root), self.path(upload), upload, offset, body).await
+    }
+
+    async fn upload_size(&self, upload: &Key) -> Result<u64> {
+        Ok(self.head(upload).await?.size)
+    }
+
+    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
+        let (root, from, to) = (Arc::clone(&self.root), self.path(upload), self.path(object));
+        let busy = upload.clone();
+        on_blocking_pool(upload, move || upload::complete(&root, &from, &to)).await?.ok_or(Error::Busy(busy))
+    }
+
+    async fn abort(&self, upload: &Key) -> Result<()> {
+        let (root, path) = (Arc::clone(&self.root), self.path(upload));
+        let busy = upload.clone();
+        on_blocking_pool(upload, move || upload::abort(&root, &path)).await?.ok_or(Error::Busy(busy))
+    }
+}

@@ -1,0 +1,203 @@
+//! Uploads: files that grow and then move to their place.
+//!
+//! Whoever writes to one holds its lock, which other processes respect too and which ends with the process.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, IoSlice, Write as _};
+use std::mem;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tokio::task::{self, JoinHandle};
+
+use super::write::{is_absent, touch_open};
+use super::{folder, on_blocking_pool};
+use crate::{ByteStream, Error, Key, Result};
+
+/// How much is collected before it is written: one batch is written while the next one arrives.
+const BATCH: usize = 1024 * 1024;
+
+/// Adds `body` to the file at `path`, which must have `offset` bytes.
+pub(super) async fn append(
+    root: Arc<Path>,
+    path: PathBuf,
+    upload: &Key,
+    offset: u64,
+    body: ByteStream,
+) -> Result<u64> {
+    let opened = on_blocking_pool(upload, move || open(&root, &path, offset == 0)).await?;
+    let (file, expected) = opened.ok_or_else(|| Error::Busy(upload.clone()))?;
+    if expected != offset {
+        return Err(Error::OffsetMismatch { expected });
+    }
+    let mut tail = Tail { upload: upload.clone(), size: offset, state: State::Resting(file) };
+    let ended = tail.receive(body).await;
+    tail.settle().await?;
+    match ended {
+        Ok(()) => Ok(tail.size),
+        Err(Received::Interrupted(source)) => {
+            Err(Error::BodyInterrupted { written: tail.size - offset, source })
+        }
+        Err(Received::Failed(error)) => Err(error),
+    }
+}
+
+/// Opens an upload for its one writer and says how many bytes it has; `None` when somebody else writes to it.
+fn open(root: &Path, path: &Path, create: bool) -> io::Result<Option<(File, u64)>> {
+    let open = || OpenOptions::new().append(true).create(create).open(path);
+    let file = if create { folder::with_folder_of(root, path, open)? } else { open()? };
+    if !lock(&file, path)? {
+        return Ok(None);
+    }
+    let size = file.metadata()?.len();
+    Ok(Some((file, size)))
+}
+
+/// Takes the lock of the file at `path`. `false` when somebody else has it.
+fn lock(file: &File, path: &Path) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(false),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // The upload may have been completed or dropped between opening and locking.
+    let (locked, present) = (file.metadata()?, path.metadata()?);
+    if (locked.dev(), locked.ino()) == (present.dev(), present.ino()) {
+        Ok(true)
+    } else {
+        Err(ErrorKind::NotFound.into())
+    }
+}
+
+/// The growing end of an upload.
+struct Tail {
+    upload: Key,
+    /// How many bytes are in the file for certain.
+    size: u64,
+    state: State,
+}
+
+enum State {
+    Resting(File),
+    Writing { batch_size: u64, done: JoinHandle<(File, io::Result<()>)> },
+    Broken,
+}
+
+/// Why a body was not received to its end.
+enum Received {
+    Interrupted(io::Error),
+    Failed(Error),
+}
+
+impl Tail {
+    /// Writes the body in batches, whose last one may still be on its way afterwards.
+    async fn receive(&mut self, mut body: ByteStream) -> Result<(), Received> {
+        let mut batch = Vec::new();
+        let mut batch_size = 0;
+        while let Some(chunk) = body.next().await {
+            match chunk {
+                Ok(chunk) => {
+                    batch_size += chunk.len();
+                    batch.push(chunk);
+                }
+                Err(error) => {
+                    self.write(batch, batch_size).await.map_err(Received::Failed)?;
+                    return Err(Received::Interrupted(error));
+                }
+            }
+            if batch_size >= BATCH {
+                self.write(mem::take(&mut batch), mem::take(&mut batch_size))
+                    .await
+                    .map_err(Received::Failed)?;
+            }
+        }
+        self.write(batch, batch_size).await.map_err(Received::Failed)
+    }
+
+    /// Starts to write a batch as soon as the one before it is written.
+    async fn write(&mut self, batch: Vec<Bytes>, batch_size: usize) -> Result<()> {
+        self.settle().await?;
+        let State::Resting(mut file) = mem::replace(&mut self.state, State::Broken) else {
+            return Ok(());
+        };
+        let size = self.size;
+        let done = task::spawn_blocking(move || {
+            let written = write_all(&mut file, &batch);
+            if written.is_err() {
+                // A part of a batch must not count: nobody knows its length.
+                let _ = file.set_len(size);
+            }
+            (file, written)
+        });
+        self.state = State::Writing { batch_size: batch_size as u64, done };
+        Ok(())
+    }
+
+    /// Waits until nothing is on its way to the file.
+    async fn settle(&mut self) -> Result<()> {
+        let State::Writing { batch_size, done } = &mut self.state else {
+            return Ok(());
+        };
+        let written = match done.await {
+            Ok((file, written)) => {
+                self.size += if written.is_ok() { *batch_size } else { 0 };
+                self.state = State::Resting(file);
+                written
+            }
+            Err(stopped) => {
+                self.state = State::Broken;
+                Err(stopped.into())
+            }
+        };
+        written.map_err(|error| Error::from_io(&self.upload, error))
+    }
+}
+
+fn write_all(file: &mut File, chunks: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    let mut rest = slices.as_mut_slice();
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Moves the upload to the place of the object; `None` when somebody else writes to it.
+pub(super) fn complete(root: &Path, upload: &Path, object: &Path) -> io::Result<Option<()>> {
+    let file = File::open(upload)?;
+    if !lock(&file, upload)? {
+        return Ok(None);
+    }
+    if object.is_file() {
+        fs::remove_file(upload)?;
+        return Ok(Some(()));
+    }
+    touch_open(&file)?;
+    file.sync_all()?;
+    folder::with_folder_of(root, object, || fs::rename(upload, object))?;
+    folder::sync(object.parent().unwrap_or(root))?;
+    folder::sync(upload.parent().unwrap_or(root))?;
+    Ok(Some(()))
+}
+
+/// Removes the upload; `None` when somebody else writes to it.
+pub(super) fn abort(root: &Path, upload: &Path) -> io::Result<Option<()>> {
+    let locked = File::open(upload).and_then(|file| Ok(lock(&file, upload)?.then_some(file)));
+    match locked {
+        Ok(Some(_file)) => fs::remove_file(upload)?,
+        Ok(None) => return Ok(None),
+        Err(error) if is_absent(&error) => {}
+        Err(error) => return Err(error),
+    }
+    folder::remove_empty_above(root, upload);
+    Ok(Some(()))
+}

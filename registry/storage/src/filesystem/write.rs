@@ -1,0 +1,87 @@
+//! Objects that are written, dated and deleted at once.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+
+use super::folder;
+use super::temporary::Temporary;
+use crate::PutCondition;
+
+/// Makes `body` the content of the file at `path`.
+pub(super) fn put(root: &Path, path: &Path, body: &[u8], condition: PutCondition) -> io::Result<()> {
+    folder::with_folder_of(root, path, || {
+        let mut temporary = Temporary::beside(path)?;
+        temporary.file.write_all(body)?;
+        temporary.file.sync_data()?;
+        match condition {
+            PutCondition::Always => temporary.replace(path),
+            PutCondition::IfAbsent => temporary.create(path),
+        }
+    })?;
+    folder::sync(path.parent().unwrap_or(root))
+}
+
+/// Removes the file at `path`, and the folders that become empty by it.
+pub(super) fn delete(root: &Path, path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if !is_absent(&error) => Err(error),
+        _ => {
+            folder::remove_empty_above(root, path);
+            Ok(())
+        }
+    }
+}
+
+/// Whether no file is there; a folder at that place is no file.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
+}
+
+/// Makes the file look as if it had been written just now.
+pub(super) fn touch(path: &Path) -> io::Result<()> {
+    touch_open(&File::open(path)?)
+}
+
+/// Makes the open file look as if it had been written just now.
+///
+/// "Now" is left to the kernel, and said of both times: that is allowed to whoever may write the file, while anything else is
+/// allowed to its owner only, and a volume that an older registry filled may belong to somebody else.
+pub(super) fn touch_open(file: &File) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    Ok(futimens(file, &times)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_touched_file_is_as_good_as_new() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        put(root.path(), &path, b"x", PutCondition::Always).unwrap();
+        let old = SystemTime::now() - Duration::from_hours(48);
+        File::open(&path).unwrap().set_modified(old).unwrap();
+        touch(&path).unwrap();
+        assert!(path.metadata().unwrap().modified().unwrap() > old + Duration::from_hours(24));
+    }
+
+    #[test]
+    fn nothing_but_the_object_is_left_by_a_write() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/data");
+        put(root.path(), &path, b"x", PutCondition::IfAbsent).unwrap();
+        put(root.path(), &path, b"y", PutCondition::Always).unwrap();
+        put(root.path(), &path, b"z", PutCondition::IfAbsent).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"y");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        delete(root.path(), &path).unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}

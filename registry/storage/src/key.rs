@@ -1,0 +1,115 @@
+//! Keys: the names of objects.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of an object: components separated by `/`.
+///
+/// No component is empty, `.` or `..` or holds a control character, so a key is also a safe relative path. The empty key
+/// stands for everything. Keys are ordered by their bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(String);
+
+/// A text that is not a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a key: its components must not be empty, '.', '..' or hold control characters")]
+pub struct InvalidKey(String);
+
+impl Key {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key of `component` below this one.
+    ///
+    /// This cannot fail: what is not allowed in a component is written as `%` and two hexadecimal digits, and an
+    /// empty component adds nothing.
+    pub fn join(&self, component: impl fmt::Display) -> Self {
+        let component = escape(&component.to_string());
+        if self.0.is_empty() || component.is_empty() {
+            Self(format!("{}{component}", self.0))
+        } else {
+            Self(format!("{}/{component}", self.0))
+        }
+    }
+
+    /// The components of the key that come after those of `prefix`, if it starts with them.
+    pub fn strip_prefix(&self, prefix: &Self) -> Option<&str> {
+        if prefix.0.is_empty() {
+            return Some(&self.0);
+        }
+        self.0.strip_prefix(&prefix.0)?.strip_prefix('/')
+    }
+
+    /// The last component.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+fn is_component(component: &str) -> bool {
+    !matches!(component, "" | "." | "..") && !component.chars().any(char::is_control)
+}
+
+fn escape(component: &str) -> String {
+    let climbs = matches!(component, "." | "..");
+    component
+        .chars()
+        .map(|c| match c {
+            '.' if climbs => "%2E".to_owned(),
+            '/' | '\0'..='\x1f' | '\x7f'..='\u{9f}' => format!("%{:02X}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+impl FromStr for Key {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        if text.is_empty() || text.split('/').all(is_component) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidKey(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_components() {
+        let key = Key::default().join("a").join("").join("b.c").join("_d");
+        assert_eq!(key.as_str(), "a/b.c/_d");
+        assert_eq!(key, "a/b.c/_d".parse().unwrap());
+        assert_eq!(key.name(), "_d");
+        assert_eq!(key.strip_prefix(&"a".parse().unwrap()), Some("b.c/_d"));
+        assert_eq!(key.strip_prefix(&"a/b".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn no_component_climbs_out() {
+        for text in ["/", "/a", "a/", "a//b", ".", "a/..", "../a", "a/./b", "a\0b", "a\nb"] {
+            assert!(text.parse::<Key>().is_err(), "{text:?}");
+        }
+        assert_eq!(Key::default().join("..").as_str(), "%2E%2E");
+        assert_eq!(Key::default().join("a/../b\0").as_str(), "a%2F..%2Fb%00");
+        assert!(Key::default().join(".").as_str().parse::<Key>().is_ok());
+    }
+}

@@ -1,0 +1,19 @@
+//! Objects under keys.
+//!
+//! The trait [`ObjectStore`] states what the registry relies on, sentence by sentence; the suite in
+//! `tests/conformance` checks each sentence on every implementation. What the bytes mean and where they belong is
+//! left to the registry's rules: nothing here knows HTTP, OCI or hashes.
+
+mod clock;
+mod error;
+mod filesystem;
+mod key;
+mod memory;
+mod object_store;
+
+pub use clock::Clock;
+pub use error::{Error, Result};
+pub use filesystem::Filesystem;
+pub use key::{InvalidKey, Key};
+pub use memory::Memory;
+pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition};

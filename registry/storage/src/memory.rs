@@ -1,0 +1,184 @@
+//! Objects in the memory of the process: for tests, and for registries that nobody will miss.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, Range};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
+
+use crate::{ByteStream, Clock, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result};
+
+/// An object store that lives as long as the process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    clock: Clock,
+    entries: Mutex<BTreeMap<Key, Entry>>,
+    busy: Mutex<BTreeSet<Key>>,
+}
+
+/// An object, or an upload in progress.
+#[derive(Debug)]
+struct Entry {
+    bytes: Vec<u8>,
+    modified: SystemTime,
+}
+
+impl Memory {
+    /// A store without objects.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store without objects whose objects are dated by `clock`.
+    pub fn with_clock(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry(&self, bytes: Vec<u8>) -> Entry {
+        Entry { bytes, modified: self.clock.now() }
+    }
+
+    fn writer<'a>(&'a self, upload: &'a Key) -> Result<Writer<'a>> {
+        if self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(upload.clone()) {
+            Ok(Writer { store: self, upload })
+        } else {
+            Err(Error::Busy(upload.clone()))
+        }
+    }
+
+    /// The entries below `prefix` after the key `start_after`.
+    fn below(&self, prefix: &Key, start_after: Option<&Key>) -> Vec<ObjectMeta> {
+        let first = start_after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries();
+        let below = entries.range::<Key, _>((first, Bound::Unbounded));
+        below
+            .filter(|(key, _)| key.strip_prefix(prefix).is_some())
+            .map(|(key, entry)| entry.meta(key))
+            .collect()
+    }
+}
+
+impl Entry {
+    fn meta(&self, key: &Key) -> ObjectMeta {
+        ObjectMeta { key: key.clone(), size: self.bytes.len() as u64, modified: self.modified }
+    }
+
+    fn slice(&self, range: Option<Range<u64>>) -> Bytes {
+        let end = self.bytes.len();
+        let index = |offset: u64| usize::try_from(offset).map_or(end, |offset| offset.min(end));
+        let range = range.map_or(0..end, |range| index(range.start)..index(range.end));
+        Bytes::copy_from_slice(self.bytes.get(range).unwrap_or_default())
+    }
+}
+
+/// The one writer of an upload.
+struct Writer<'a> {
+    store: &'a Memory,
+    upload: &'a Key,
+}
+
+impl Writer<'_> {
+    fn extend(&self, chunk: &[u8]) {
+        let mut entries = self.store.entries();
+        let entry = entries.entry(self.upload.clone()).or_insert_with(|| self.store.entry(Vec::new()));
+        entry.bytes.extend_from_slice(chunk);
+        entry.modified = self.store.clock.now();
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.store.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(self.upload);
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Memory {
+    async fn head(&self, key: &Key) -> Result<ObjectMeta> {
+        self.entries().get(key).map(|entry| entry.meta(key)).ok_or_else(|| Error::NotFound(key.clone()))
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
+        let entries = self.entries();
+        let entry = entries.get(key).ok_or_else(|| Error::NotFound(key.clone()))?;
+        let body = entry.slice(range);
+        Ok(Object { meta: entry.meta(key), body: stream::iter([Ok(body)]).boxed() })
+    }
+
+    async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
+        let mut entries = self.entries();
+        if condition == PutCondition::IfAbsent && entries.contains_key(key) {
+            return Err(Error::AlreadyExists(key.clone()));
+        }
+        entries.insert(key.clone(), self.entry(body.to_vec()));
+        Ok(())
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.entries().remove(key);
+        Ok(())
+    }
+
+    fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
+        stream::iter(self.below(prefix, start_after).into_iter().map(Ok)).boxed()
+    }
+
+    fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
+        let below = self.below(prefix, None);
+        let names = below.iter().filter_map(|meta| meta.key.strip_prefix(prefix)?.split('/').next());
+        let names: BTreeSet<_> = names.filter(|name| start_after.is_none_or(|last| *name > last)).collect();
+        let names: Vec<_> = names.into_iter().map(|name| Ok(name.to_owned())).collect();
+        stream::iter(names).boxed()
+    }
+
+    async fn touch(&self, key: &Key) -> Result<()> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(key).ok_or_else(|| Error::NotFound(key.clone()))?;
+        entry.modified = self.clock.now();
+        Ok(())
+    }
+
+    async fn append(&self, upload: &Key, offset: u64, mut body: ByteStream) -> Result<u64> {
+        let writer = self.writer(upload)?;
+        let expected = match self.upload_size(upload).await {
+            Err(Error::NotFound(_)) if offset == 0 => 0,
+            size => size?,
+        };
+        if offset != expected {
+            return Err(Error::OffsetMismatch { expected });
+        }
+        writer.extend(&[]);
+        let mut written = 0;
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|source| Error::BodyInterrupted { written, source })?;
+            writer.extend(&chunk);
+            written += chunk.len() as u64;
+        }
+        Ok(offset + written)
+    }
+
+    async fn upload_size(&self, upload: &Key) -> Result<u64> {
+        Ok(self.head(upload).await?.size)
+    }
+
+    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
+        let _writer = self.writer(upload)?;
+        let mut entries = self.entries();
+        let entry = entries.remove(upload).ok_or_else(|| Error::NotFound(upload.clone()))?;
+        entries.entry(object.clone()).or_insert_with(|| self.entry(entry.bytes));
+        Ok(())
+    }
+
+    async fn abort(&self, upload: &Key) -> Result<()> {
+        let _writer = self.writer(upload)?;
+        self.entries().remove(upload);
+        Ok(())
+    }
+}

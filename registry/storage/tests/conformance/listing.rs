@@ -1,0 +1,91 @@
+//! Objects that are found by what their keys start with.
+
+use berth_storage::Key;
+use futures::TryStreamExt as _;
+
+use crate::{Store, body, for_every_store, key};
+
+for_every_store!(
+    everything_below_a_prefix_is_listed_in_byte_order,
+    a_prefix_ends_at_a_component,
+    a_list_goes_on_after_any_key,
+    children_are_the_distinct_next_components,
+    children_go_on_after_any_name,
+    nothing_is_below_what_is_absent,
+    an_upload_in_progress_is_listed,
+);
+
+/// In byte order: `-` and `.` come before `/`.
+const SORTED: [&str; 8] = ["a-b/x", "a.b", "a/b", "a/b.c", "a/b0", "a/c/d", "a0", "b"];
+
+async fn filled(store: &Store) {
+    // A key is either an object or the start of others.
+    for name in SORTED.iter().rev() {
+        store.put(name, name).await;
+    }
+}
+
+async fn list(store: &Store, prefix: &str, start_after: Option<&str>) -> Vec<String> {
+    let start_after = start_after.map(key);
+    let listed: Vec<_> = store.store.list(&key(prefix), start_after.as_ref()).try_collect().await.unwrap();
+    listed.into_iter().map(|meta| meta.key.to_string()).collect()
+}
+
+async fn children(store: &Store, prefix: &str, start_after: Option<&str>) -> Vec<String> {
+    store.store.children(&key(prefix), start_after).try_collect().await.unwrap()
+}
+
+async fn everything_below_a_prefix_is_listed_in_byte_order(store: Store) {
+    filled(&store).await;
+    assert_eq!(list(&store, "", None).await, SORTED);
+    assert_eq!(list(&store, "a", None).await, ["a/b", "a/b.c", "a/b0", "a/c/d"]);
+    let listed: Vec<_> = store.store.list(&Key::default(), None).try_collect().await.unwrap();
+    for meta in listed {
+        assert_eq!(meta, store.store.head(&meta.key).await.unwrap());
+    }
+}
+
+async fn a_prefix_ends_at_a_component(store: Store) {
+    filled(&store).await;
+    assert!(list(&store, "a/b", None).await.is_empty());
+    assert_eq!(list(&store, "a/c", None).await, ["a/c/d"]);
+}
+
+async fn a_list_goes_on_after_any_key(store: Store) {
+    filled(&store).await;
+    for (index, last) in SORTED.iter().enumerate() {
+        assert_eq!(list(&store, "", Some(last)).await, SORTED[index + 1..], "after {last}");
+    }
+    assert_eq!(list(&store, "", Some("a")).await, SORTED);
+    assert_eq!(list(&store, "", Some("a/bb")).await, ["a/c/d", "a0", "b"]);
+    assert_eq!(list(&store, "a", Some("a/c/c")).await, ["a/c/d"]);
+}
+
+async fn children_are_the_distinct_next_components(store: Store) {
+    filled(&store).await;
+    assert_eq!(children(&store, "", None).await, ["a", "a-b", "a.b", "a0", "b"]);
+    assert_eq!(children(&store, "a", None).await, ["b", "b.c", "b0", "c"]);
+}
+
+async fn children_go_on_after_any_name(store: Store) {
+    filled(&store).await;
+    assert_eq!(children(&store, "", Some("a-b")).await, ["a.b", "a0", "b"]);
+    assert_eq!(children(&store, "", Some("aa")).await, ["b"]);
+    assert!(children(&store, "", Some("b")).await.is_empty());
+}
+
+async fn nothing_is_below_what_is_absent(store: Store) {
+    assert!(list(&store, "", None).await.is_empty());
+    assert!(children(&store, "", None).await.is_empty());
+    filled(&store).await;
+    assert!(list(&store, "no/such", None).await.is_empty());
+    assert!(children(&store, "no/such", None).await.is_empty());
+    assert!(children(&store, "b", None).await.is_empty());
+}
+
+async fn an_upload_in_progress_is_listed(store: Store) {
+    store.store.append(&key("uploads/1/data"), 0, body(&["abc"])).await.unwrap();
+    assert_eq!(list(&store, "uploads", None).await, ["uploads/1/data"]);
+    assert_eq!(children(&store, "uploads", None).await, ["1"]);
+    assert_eq!(store.read("uploads/1/data").await, b"abc");
+}

@@ -1,0 +1,184 @@
+//! Objects that are put, read, touched and deleted.
+
+use std::time::{Duration, SystemTime};
+
+use berth_storage::{Error, PutCondition};
+use bytes::Bytes;
+use futures::future::join_all;
+
+use crate::{Store, body, collect, for_every_store, key};
+
+for_every_store!(
+    an_object_is_read_as_it_was_put,
+    an_empty_object_is_an_object,
+    head_knows_size_and_age,
+    a_range_is_cut_to_the_objects_end,
+    a_large_object_is_read_whole_and_in_parts,
+    what_is_absent_is_not_found,
+    a_folder_is_not_an_object,
+    put_replaces,
+    exactly_one_of_several_creators_succeeds,
+    a_body_stays_readable_when_its_object_goes,
+    readers_see_a_whole_object_or_none,
+    a_deleted_object_is_gone_and_deleting_it_again_is_success,
+    deleting_one_object_leaves_its_neighbours,
+    puts_and_deletions_side_by_side_do_not_disturb_each_other,
+    a_touched_object_is_young_and_unchanged,
+);
+
+async fn an_object_is_read_as_it_was_put(store: Store) {
+    store.put("a/b/c", "content").await;
+    assert_eq!(store.read("a/b/c").await, b"content");
+}
+
+async fn an_empty_object_is_an_object(store: Store) {
+    store.put("empty", "").await;
+    assert_eq!(store.store.head(&key("empty")).await.unwrap().size, 0);
+    assert_eq!(store.read("empty").await, b"");
+}
+
+async fn head_knows_size_and_age(store: Store) {
+    store.put("a", "12345").await;
+    let meta = store.store.head(&key("a")).await.unwrap();
+    assert_eq!((meta.key, meta.size), (key("a"), 5));
+    let now = SystemTime::now();
+    assert!(meta.modified > now - Duration::from_mins(1) && meta.modified < now + Duration::from_mins(1));
+}
+
+async fn a_range_is_cut_to_the_objects_end(store: Store) {
+    store.put("a", "0123456789").await;
+    for (range, expected) in
+        [(0..10, "0123456789"), (2..5, "234"), (8..99, "89"), (10..12, ""), (50..60, ""), (3..3, "")]
+    {
+        let object = store.store.get(&key("a"), Some(range.clone())).await.unwrap();
+        assert_eq!(object.meta.size, 10);
+        assert_eq!(collect(object.body).await, expected.as_bytes(), "{range:?}");
+    }
+}
+
+async fn a_large_object_is_read_whole_and_in_parts(store: Store) {
+    let content: Vec<u8> = (0..3_000_001_u32).map(|index| (index % 251) as u8).collect();
+    store.store.put(&key("large"), content.clone().into(), PutCondition::Always).await.unwrap();
+    assert!(store.read("large").await == content);
+    let part = store.store.get(&key("large"), Some(1_000_000..2_500_000)).await.unwrap();
+    assert!(collect(part.body).await == content[1_000_000..2_500_000]);
+}
+
+async fn what_is_absent_is_not_found(store: Store) {
+    let absent = key("no/such/object");
+    assert!(store.store.head(&absent).await.unwrap_err().is_not_found());
+    assert!(store.store.get(&absent, None).await.unwrap_err().is_not_found());
+    assert!(store.store.touch(&absent).await.unwrap_err().is_not_found());
+}
+
+async fn a_folder_is_not_an_object(store: Store) {
+    store.put("a/b", "content").await;
+    assert!(store.store.head(&key("a")).await.unwrap_err().is_not_found());
+    assert!(store.store.get(&key("a"), None).await.unwrap_err().is_not_found());
+    assert!(store.store.head(&key("a/b/c")).await.unwrap_err().is_not_found());
+    store.store.delete(&key("a")).await.unwrap();
+    assert_eq!(store.read("a/b").await, b"content");
+}
+
+async fn put_replaces(store: Store) {
+    store.put("a", "a long first content").await;
+    store.put("a", "second").await;
+    assert_eq!(store.read("a").await, b"second");
+    assert_eq!(store.names().await, ["a"]);
+}
+
+async fn exactly_one_of_several_creators_succeeds(store: Store) {
+    let key = key("a/lease");
+    let creators =
+        (0..8_u8).map(|creator| store.store.put(&key, Bytes::from(vec![creator]), PutCondition::IfAbsent));
+    let outcomes = join_all(creators).await;
+    let winners: Vec<_> =
+        (0_u8..).zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(n, _)| n).collect();
+    assert_eq!(winners.len(), 1);
+    assert!(
+        outcomes
+            .iter()
+            .flat_map(|outcome| outcome.as_ref().err())
+            .all(|e| matches!(e, Error::AlreadyExists(_)))
+    );
+    assert_eq!(store.read("a/lease").await, winners);
+    assert_eq!(store.names().await, ["a/lease"]);
+}
+
+async fn a_body_stays_readable_when_its_object_goes(store: Store) {
+    let content = "x".repeat(2_000_000);
+    store.put("a", &content).await;
+    let deleted = store.store.get(&key("a"), None).await.unwrap();
+    store.store.delete(&key("a")).await.unwrap();
+    assert!(collect(deleted.body).await == content.as_bytes());
+    store.put("a", &content).await;
+    let replaced = store.store.get(&key("a"), None).await.unwrap();
+    store.put("a", "other").await;
+    assert!(collect(replaced.body).await == content.as_bytes());
+}
+
+async fn readers_see_a_whole_object_or_none(store: Store) {
+    let contents = ["a".repeat(700_000), "b".repeat(700_000)];
+    let write = async {
+        for round in 0..20 {
+            store.put("a", &contents[round % 2]).await;
+        }
+    };
+    let read = async {
+        for _ in 0..40 {
+            if let Ok(object) = store.store.get(&key("a"), None).await {
+                let seen = collect(object.body).await;
+                assert!(contents.iter().any(|content| content.as_bytes() == seen));
+            }
+        }
+    };
+    tokio::join!(write, read);
+}
+
+async fn a_deleted_object_is_gone_and_deleting_it_again_is_success(store: Store) {
+    store.put("a/b", "content").await;
+    store.store.delete(&key("a/b")).await.unwrap();
+    assert!(store.store.head(&key("a/b")).await.unwrap_err().is_not_found());
+    store.store.delete(&key("a/b")).await.unwrap();
+    store.store.delete(&key("never/was")).await.unwrap();
+    assert!(store.names().await.is_empty());
+}
+
+async fn deleting_one_object_leaves_its_neighbours(store: Store) {
+    store.put("a/b/c", "1").await;
+    store.put("a/d", "2").await;
+    store.store.delete(&key("a/b/c")).await.unwrap();
+    assert_eq!(store.names().await, ["a/d"]);
+}
+
+async fn puts_and_deletions_side_by_side_do_not_disturb_each_other(store: Store) {
+    let churn = async {
+        for _ in 0..50 {
+            store.put("a/b/c/passing", "1").await;
+            store.store.delete(&key("a/b/c/passing")).await.unwrap();
+        }
+    };
+    let puts = async {
+        for number in 0..50 {
+            let name = format!("a/b/c/{number}/kept");
+            store.put(&name, "2").await;
+            let size =
+                store.store.append(&key(&format!("a/b/c/{number}/upload")), 0, body(&["3"])).await.unwrap();
+            assert_eq!(size, 1);
+            store.store.delete(&key(&name)).await.unwrap();
+            store.store.abort(&key(&format!("a/b/c/{number}/upload"))).await.unwrap();
+        }
+    };
+    tokio::join!(churn, puts);
+    assert!(store.names().await.is_empty());
+}
+
+async fn a_touched_object_is_young_and_unchanged(store: Store) {
+    store.put("a", "content").await;
+    let before = store.store.head(&key("a")).await.unwrap().modified;
+    while store.store.head(&key("a")).await.unwrap().modified == before {
+        store.store.touch(&key("a")).await.unwrap();
+    }
+    assert!(store.store.head(&key("a")).await.unwrap().modified > before);
+    assert_eq!(store.read("a").await, b"content");
+}

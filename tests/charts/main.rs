@@ -1,0 +1,39 @@
+//! The chart: it is well-formed, it says no to a typo, and it carries the custom resource definitions as they are.
+
+mod definitions;
+mod template;
+mod values;
+
+use anyhow::Result;
+use berth_tests::command::{fail, succeed};
+use berth_tests::image::products::workspace;
+use berth_tests::programs::built;
+use serde::Deserialize as _;
+use serde_yaml::Value;
+use std::process::Command;
+
+/// A helm command on the chart, with values as `name=value`.
+fn helm(verb: &[&str], values: &[&str]) -> Result<Command> {
+    let mut command = Command::new(built("helm")?);
+    command.args(verb).arg(workspace().join("charts/berth")).args(["--namespace", "berth-system"]);
+    for value in values {
+        command.args(["--set", value]);
+    }
+    Ok(command)
+}
+
+/// The objects that an installation with these values creates.
+fn render(values: &[&str]) -> Result<Vec<Value>> {
+    let text = succeed(&mut helm(&["template", "berth"], values)?)?;
+    let documents = serde_yaml::Deserializer::from_str(&text).map(Value::deserialize);
+    Ok(documents.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// What helm says to values that it refuses.
+fn refusal(values: &[&str]) -> Result<String> {
+    fail(&mut helm(&["template", "berth"], values)?)
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["kind"] == kind).collect()
+}

@@ -1,0 +1,53 @@
+//! The objects that the templates make.
+
+use super::{of_kind, render};
+use anyhow::Result;
+
+#[test]
+fn the_images_follow_the_version_unless_they_are_pinned() -> Result<()> {
+    let image = |values: &[&str]| -> Result<String> {
+        let objects = render(values)?;
+        let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+        Ok(pod["containers"][0]["image"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(image(&[])?, "berth/berth-operator:0.1.0");
+    assert_eq!(image(&["image.repository=r.example/op", "image.tag=2"])?, "r.example/op:2");
+    assert_eq!(image(&["image.tag=@sha256:abc"])?, "berth/berth-operator@sha256:abc");
+    Ok(())
+}
+
+#[test]
+fn the_operator_meets_the_restricted_pod_security_standard() -> Result<()> {
+    let objects = render(&[])?;
+    let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+    let container = &pod["containers"][0]["securityContext"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    assert_eq!(container["allowPrivilegeEscalation"], false);
+    assert_eq!(container["readOnlyRootFilesystem"], true);
+    assert_eq!(container["capabilities"]["drop"][0], "ALL");
+    Ok(())
+}
+
+#[test]
+fn no_role_grants_everything() -> Result<()> {
+    let objects = render(&[])?;
+    let roles = of_kind(&objects, "ClusterRole").into_iter().chain(of_kind(&objects, "Role"));
+    for rule in roles.flat_map(|role| role["rules"].as_sequence().cloned().unwrap_or_default()) {
+        for field in ["apiGroups", "resources", "verbs"] {
+            let words = rule[field].as_sequence().cloned().unwrap_or_default();
+            assert!(!words.iter().any(|word| word == "*"), "{rule:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_operator_of_some_namespaces_gets_a_role_in_each() -> Result<()> {
+    let objects = render(&["watchNamespaces={team-a,team-b}"])?;
+    let mut namespaces: Vec<_> =
+        of_kind(&objects, "RoleBinding").iter().filter_map(|binding| binding["metadata"]["namespace"].as_str()).collect();
+    namespaces.sort_unstable();
+    assert_eq!(namespaces, ["team-a", "team-b"]);
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The two images that Berth ships, and the release build that they are packed from.
+
+use super::{Image, Recipe};
+use anyhow::{Context, Result, ensure};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The user and group that both programs run as.
+const NONROOT: u64 = 65532;
+
+/// Where a product's files went.
+#[derive(Debug)]
+pub struct Written {
+    /// The image's local name, for example `localhost/berth-registry:dev`.
+    pub name: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// What a pull transfers, in bytes.
+    pub compressed_size: usize,
+    /// An OCI image layout, a folder.
+    pub oci_layout: PathBuf,
+    /// A tar for `docker load` and `ctr images import`.
+    pub docker_archive: PathBuf,
+}
+
+/// Builds both programs for release and packs them into `folder`, as `localhost/berth-operator:TAG` and
+/// `localhost/berth-registry:TAG`, in that order.
+pub fn build(folder: &Path, tag: &str) -> Result<Vec<Written>> {
+    let programs = build_programs()?;
+    [("berth-operator", operator(&programs)), ("berth-registry", registry(&programs))]
+        .into_iter()
+        .map(|(name, recipe)| write(&Image::pack(&recipe)?, folder, name, tag))
+        .collect()
+}
+
+fn write(image: &Image, folder: &Path, name: &str, tag: &str) -> Result<Written> {
+    let written = Written {
+        name: format!("localhost/{name}:{tag}"),
+        digest: image.digest(),
+        compressed_size: image.compressed_size(),
+        oci_layout: folder.join(name),
+        docker_archive: folder.join(format!("{name}.tar")),
+    };
+    image.write_oci_layout(&written.oci_layout, tag)?;
+    image.write_docker_archive(&written.docker_archive, &written.name)?;
+    Ok(written)
+}
+
+/// The registry server, with the paths, port and volume that users of `registry:2` and `registry:3` know.
+fn registry(programs: &Path) -> Recipe {
+    let config = workspace().join("registry/image/config.yml");
+    base("registry", "The container registry server of Berth")
+        .program("bin/registry", programs.join("registry"))
+        .symlink("bin/htpasswd", "registry")
+        .file("etc/docker/registry/config.yml", &config)
+        .file("etc/distribution/config.yml", &config)
+        .volume("var/lib/registry", NONROOT)
+        .port(5000)
+        .starts(&["/bin/registry"], &["/etc/docker/registry/config.yml"])
+}
+
+fn operator(programs: &Path) -> Recipe {
+    base("operator", "The Kubernetes operator of Berth")
+        .program("bin/berth-operator", programs.join("berth-operator"))
+        .port(8081)
+        .starts(&["/bin/berth-operator"], &[])
+}
+
+fn base(component: &str, description: &str) -> Recipe {
+    Recipe::new()
+        .text("etc/passwd", "root:x:0:0:root:/:/sbin/nologin\nberth:x:65532:65532:Berth:/:/sbin/nologin\n")
+        .text("etc/group", "root:x:0:\nberth:x:65532:\n")
+        .user(NONROOT)
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .label("org.opencontainers.image.title", &format!("berth-{component}"))
+        .label("org.opencontainers.image.description", description)
+        .label("org.opencontainers.image.version", env!("CARGO_PKG_VERSION"))
+}
+
+/// Builds both programs and says in which folder they are.
+fn build_programs() -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--locked", "--release", "--quiet", "-p", "berth-registry", "-p", "berth-operator"])
+        .args(["--target", &target()])
+        .current_dir(workspace())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "the release build failed ({status})");
+    Ok(target_folder().join(target()).join("release"))
+}
+
+/// The target both programs are built for: named, so that its folder is known whatever cargo's settings are.
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", env::consts::ARCH)
+}
+
+/// Cargo's output folder.
+pub fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// The root of this repository.
+pub fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_path_buf()
+}
