@@ -1,0 +1,168 @@
+//! The conditions of a Registry: their types and the reasons that each may give.
+//!
+//! Both are enums, so that a condition cannot carry a word that no documentation knows.
+
+use std::fmt;
+
+/// What a condition is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// Pushes and pulls work. The summary of `Available`, `StorageReady`, `TLSReady` and `AccessReady`.
+    Ready,
+    /// Enough replicas serve.
+    Available,
+    /// A change is being rolled out. Not part of `Ready`.
+    Progressing,
+    /// The volume is there.
+    StorageReady,
+    /// The serving certificate is there and good.
+    TlsReady,
+    /// The users are known to the registry.
+    AccessReady,
+    /// The last garbage collection succeeded. Not part of `Ready`.
+    GarbageCollected,
+}
+
+/// Why a condition has its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// `Ready`: pushes and pulls work.
+    Ready,
+    /// `Ready`: on the way.
+    Progressing,
+    /// `Ready`, `Available`: zero replicas are asked for.
+    Stopped,
+    /// `Ready`: see `StorageReady`.
+    StorageNotReady,
+    /// `Ready`: see `TLSReady`.
+    TlsNotReady,
+    /// `Ready`: see `AccessReady`.
+    AccessNotReady,
+    /// `Ready`, `Progressing`: see `Available`.
+    DeploymentUnavailable,
+    /// `Ready`, `Available`, `Progressing`: the API server refused one of the registry's objects.
+    Rejected,
+    /// `Ready`: an object of somebody else has a name that the registry needs.
+    NameTaken,
+    /// `Ready`: the Registry does not parse.
+    InvalidSpec,
+
+    /// `Available`: enough replicas serve.
+    MinimumReplicas,
+    /// `Available`: no replica serves.
+    NoReplicas,
+    /// `Available`, `Progressing`: `spec.podTemplate` does not give a pod.
+    InvalidPodTemplate,
+
+    /// `Progressing`: new replicas are being started.
+    RollingOut,
+    /// `Progressing`: nothing to do.
+    Idle,
+
+    /// `StorageReady`: the claim is bound.
+    Bound,
+    /// `StorageReady`: the claim waits for its volume.
+    Pending,
+    /// `StorageReady`: the images are lost with the pod.
+    Ephemeral,
+    /// `StorageReady`: the volume is growing.
+    Resizing,
+    /// `StorageReady`: the volume cannot grow as asked; it works as it is.
+    ResizeUnsupported,
+    /// `StorageReady`: the claim could not be made.
+    ClaimRejected,
+    /// `StorageReady`: the claim of `spec.storage.claimName` does not exist.
+    ClaimNotFound,
+    /// `StorageReady`: the volume of the claim is gone.
+    ClaimLost,
+    /// `StorageReady`: a retained claim differs from the spec in what cannot be changed.
+    ClaimMismatch,
+    /// `StorageReady`: the cluster has no default `StorageClass`.
+    NoDefaultStorageClass,
+    /// `StorageReady`: the `StorageClass` does not exist.
+    StorageClassNotFound,
+
+    /// `TLSReady`: the operator's certificate is in use.
+    Issued,
+    /// `TLSReady`: the user's certificate is in use.
+    Provided,
+    /// `TLSReady`, `AccessReady`: the referenced Secret does not exist.
+    SecretNotFound,
+    /// `TLSReady`: the referenced Secret does not hold a certificate and its key.
+    InvalidSecret,
+    /// `TLSReady`: certificate and key do not belong together.
+    KeyMismatch,
+    /// `TLSReady`: the certificate is not valid for `status.host`.
+    SanMismatch,
+    /// `TLSReady`: the user's certificate expires within a week.
+    ExpiringSoon,
+    /// `TLSReady`: the user's certificate is not valid now.
+    Expired,
+    /// `TLSReady`: `spec.tls.sans` has an entry that is neither a DNS name nor an IP address.
+    InvalidSan,
+    /// `TLSReady`: plain HTTP is served.
+    PlainHttp,
+
+    /// `AccessReady`: the users are written where the registry reads them.
+    Configured,
+    /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
+    InvalidHtpasswd,
+
+    /// `GarbageCollected`: the last run succeeded.
+    Succeeded,
+    /// `GarbageCollected`: the last run failed.
+    Failed,
+    /// `GarbageCollected`: no run so far.
+    NeverRun,
+    /// `GarbageCollected`: `spec.gc.suspend` is set.
+    Suspended,
+    /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
+    InvalidSchedule,
+}
+
+impl ConditionType {
+    /// The word in `status.conditions[].type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Available => "Available",
+            Self::Progressing => "Progressing",
+            Self::StorageReady => "StorageReady",
+            Self::TlsReady => "TLSReady",
+            Self::AccessReady => "AccessReady",
+            Self::GarbageCollected => "GarbageCollected",
+        }
+    }
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The word in `status.conditions[].reason`.
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TlsNotReady => formatter.write_str("TLSNotReady"),
+            Self::SanMismatch => formatter.write_str("SANMismatch"),
+            Self::InvalidSan => formatter.write_str("InvalidSAN"),
+            Self::PlainHttp => formatter.write_str("PlainHTTP"),
+            // Elsewhere the variant is spelt as the word.
+            _ => fmt::Debug::fmt(self, formatter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acronyms_are_written_in_capitals() {
+        assert_eq!(Reason::TlsNotReady.to_string(), "TLSNotReady");
+        assert_eq!(Reason::NoDefaultStorageClass.to_string(), "NoDefaultStorageClass");
+        assert_eq!(ConditionType::TlsReady.to_string(), "TLSReady");
+    }
+}

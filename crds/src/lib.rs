@@ -1,0 +1,25 @@
+//! The custom resources of Berth: types only.
+//!
+//! Each doc comment of a field is what `kubectl explain` shows, and each CEL rule is enforced by the API server, so
+//! this crate is the whole contract between a user and the operator. It knows no client and no controller; what the
+//! operator makes of a [`Registry`] is written in `berth-operator`.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive repeats `pub` on items that it makes inside functions"
+)]
+
+pub mod condition;
+mod definition;
+pub mod gc;
+pub mod registry;
+pub mod resources;
+pub mod service;
+pub mod status;
+pub mod storage;
+pub mod tls;
+
+pub use condition::{ConditionType, Reason};
+pub use definition::custom_resource_definitions;
+pub use registry::{Registry, RegistrySpec};
+pub use status::RegistryStatus;

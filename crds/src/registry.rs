@@ -1,0 +1,203 @@
+//! The kind `Registry`: what a user asks for.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    gc::GarbageCollection, resources::Resources, service::Service, status::RegistryStatus, storage::Storage,
+    tls::Tls,
+};
+
+/// What the registry should be. Everything has a default: an empty spec gives one replica on a 20Gi volume, with TLS,
+/// generated credentials and a nightly garbage collection.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "berth.dev",
+    version = "v1alpha1",
+    kind = "Registry",
+    plural = "registries",
+    shortname = "reg",
+    category = "registry",
+    namespaced,
+    status = "RegistryStatus",
+    derive = "PartialEq",
+    doc = "A container registry: give it a name, and push and pull images under `status.host`.",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
+        description = "Whether pushes and pulls work"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        description = "Why it is ready or not"
+    ),
+    printcolumn(
+        name = "Host",
+        type_ = "string",
+        json_path = ".status.host",
+        description = "The name to use in image references"
+    ),
+    printcolumn(
+        name = "Storage",
+        type_ = "string",
+        json_path = ".status.storage.kind",
+        description = "Where the images are kept"
+    ),
+    printcolumn(
+        name = "GC",
+        type_ = "date",
+        json_path = ".status.gc.lastSuccessTime",
+        description = "The last successful garbage collection"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Replicas",
+        type_ = "integer",
+        json_path = ".status.readyReplicas",
+        description = "Replicas that serve",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Expires",
+        type_ = "string",
+        json_path = ".status.tls.notAfter",
+        description = "When the serving certificate expires",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Version",
+        type_ = "string",
+        json_path = ".status.version",
+        description = "The operator release that shaped it",
+        priority = 1
+    ),
+    validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("name must be a DNS label of at most 40 characters that starts with a letter (it becomes the name of a Service and of a CronJob)")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.replicas <= 1 || has(self.storage.claimName) || (has(self.storage.pvc) && self.storage.pvc.accessMode == 'ReadWriteMany')")
+        .message("more than one replica needs a volume that all of them can mount: storage.pvc with accessMode ReadWriteMany, or storage.claimName")
+)]
+pub struct RegistrySpec {
+    /// How many replicas serve. 0 stops the registry and keeps its data. More than one needs a volume that all of
+    /// them can mount.
+    #[serde(default = "one_replica")]
+    #[schemars(range(min = 0, max = 50))]
+    pub replicas: i32,
+
+    /// Refuse pushes and deletes, and serve pulls.
+    #[serde(default)]
+    pub read_only: bool,
+
+    /// How much the registry logs.
+    #[serde(default)]
+    pub log_level: LogLevel,
+
+    /// Where the images are kept: exactly one of `pvc`, `claimName` and `emptyDir`. The kind cannot be changed later.
+    #[serde(default)]
+    pub storage: Storage,
+
+    /// The serving certificate. By default the operator issues and renews one under its own certificate authority,
+    /// which it publishes in the ConfigMap named by `status.caConfigMapName`.
+    #[serde(default)]
+    pub tls: Tls,
+
+    /// The Service in front of the registry.
+    #[serde(default)]
+    pub service: Service,
+
+    /// Who may push and pull, besides the two generated users `admin` and `pull`.
+    #[serde(default)]
+    pub access: Access,
+
+    /// When and how blobs that nothing refers to are deleted.
+    #[serde(default)]
+    pub gc: GarbageCollection,
+
+    /// Restrict the registry's pods to the traffic they need: its own port in, nothing out.
+    #[serde(default = "yes")]
+    pub network_policy: bool,
+
+    /// CPU and memory of the registry container. What is not set here keeps the operator's default: requests of 50m
+    /// and 64Mi, and a memory limit of 256Mi, which goes away when memory is requested without a limit.
+    #[serde(default)]
+    pub resources: Resources,
+
+    /// A partial `PodTemplateSpec` that is merged over the operator's: `nodeSelector`, `tolerations`, `affinity`,
+    /// `priorityClassName`, annotations, more volumes and so on. Maps merge by key; `containers`, `initContainers`,
+    /// `volumes`, `env`, `volumeMounts` (by `mountPath`) and `imagePullSecrets` merge by name; other lists replace.
+    /// The registry's own container is named `registry`. The pods of the garbage collection take over `nodeSelector`,
+    /// `tolerations`, `affinity`, `imagePullSecrets` and `priorityClassName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub pod_template: Option<serde_json::Map<String, Value>>,
+}
+
+/// How much the registry logs.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[expect(
+    missing_docs,
+    reason = "a doc comment on a variant would end up in the schema; the names are the usual log levels"
+)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Who may push and pull, besides the two generated users `admin` and `pull`.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// A Secret in this namespace whose key `htpasswd` lists more users, one `NAME:BCRYPT` a line, as
+    /// `htpasswd -B` writes them. They may pull and push everything. Changes take effect without a restart. The
+    /// names `admin` and `pull` are the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub htpasswd_secret_name: Option<String>,
+}
+
+impl Default for RegistrySpec {
+    fn default() -> Self {
+        Self {
+            replicas: one_replica(),
+            read_only: false,
+            log_level: LogLevel::default(),
+            storage: Storage::default(),
+            tls: Tls::default(),
+            service: Service::default(),
+            access: Access::default(),
+            gc: GarbageCollection::default(),
+            network_policy: yes(),
+            resources: Resources::default(),
+            pod_template: None,
+        }
+    }
+}
+
+fn one_replica() -> i32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
