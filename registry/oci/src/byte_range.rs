@@ -1,4 +1,5 @@
-//! The `Range` header of a download (RFC 9110, section 14.2), as far as registries use it: one range of bytes.
+//! The `Range` header of a download (RFC 9110, section 14.2), as far as registries use it: one range of
+//! bytes.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -25,7 +26,8 @@ pub enum ByteRange {
 pub struct InvalidByteRange(String);
 
 impl ByteRange {
-    /// Offsets of the first and the last byte within content of `size` bytes; `None` when no byte is in the range.
+    /// Offsets of the first and the last byte within content of `size` bytes; `None` when no byte is in the
+    /// range.
     pub fn resolve(self, size: u64) -> Option<RangeInclusive<u64>> {
         let end = size.checked_sub(1)?;
         match self {

@@ -6,7 +6,8 @@ use crate::byte_range::number;
 
 /// Where a chunk belongs: offsets of its first and its last byte.
 ///
-/// The specification writes `first-last`; the form of RFC 9110, `bytes first-last/length`, is understood as well.
+/// The specification writes `first-last`; the form of RFC 9110, `bytes first-last/length`, is understood as
+/// well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentRange {
     first: u64,

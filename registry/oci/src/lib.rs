@@ -1,8 +1,8 @@
 //! The words of the OCI distribution and image specifications as types.
 //!
-//! Text is parsed once, at the edge; what carries one of these types is well formed. Every type has `FromStr` as
-//! its one checked way in and `Display` as its one way out, and serde goes through both. There is no IO here: where
-//! bytes are kept and how they travel is left to the storage and to the server.
+//! Text is parsed once, at the edge; what carries one of these types is well formed. Every type has `FromStr`
+//! as its one checked way in and `Display` as its one way out, and serde goes through both. There is no IO
+//! here: where bytes are kept and how they travel is left to the storage and to the server.
 
 mod byte_range;
 mod content_range;

@@ -1,4 +1,5 @@
-//! Manifests: the view of their bytes that a registry needs (image specification, manifest.md and image-index.md).
+//! Manifests: the view of their bytes that a registry needs (image specification, manifest.md and
+//! image-index.md).
 //!
 //! The bytes themselves are kept and served untouched; this is only what they say. Whether what they refer to
 //! exists is left to the repository.
@@ -103,7 +104,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The media type alone, as [`parse`](Self::parse) would find it; `None` when the bytes are not a JSON object of that shape.
+    /// The media type alone, as [`parse`](Self::parse) would find it; `None` when the bytes are not a JSON
+    /// object of that shape.
     pub fn media_type_of(bytes: &[u8]) -> Option<MediaType> {
         serde_json::from_slice::<Envelope>(bytes).ok().map(|envelope| envelope.media_type())
     }
@@ -144,14 +146,16 @@ impl Manifest {
         self.content.annotations.as_ref()
     }
 
-    /// Everything that the manifest needs besides itself: config, layers, and the manifests of an index; not the subject.
+    /// Everything that the manifest needs besides itself: config, layers, and the manifests of an index; not
+    /// the subject.
     pub fn references(&self) -> impl Iterator<Item = Digest> {
         let described = self.config().into_iter().chain(self.layers()).chain(self.manifests());
         let fs_layers = self.content.fs_layers.iter().flatten().map(|layer| layer.blob_sum);
         described.map(|descriptor| descriptor.digest).chain(fs_layers)
     }
 
-    /// Whether the media type is one that nobody here knows, so that [`references`](Self::references) says nothing.
+    /// Whether the media type is one that nobody here knows, so that [`references`](Self::references) says
+    /// nothing.
     pub fn is_opaque(&self) -> bool {
         !is_known(&self.media_type)
     }
@@ -213,7 +217,8 @@ fn subject_of_unknown(bytes: &[u8]) -> Option<Descriptor> {
 
 /// Every digest that stands somewhere in `bytes`.
 ///
-/// What a document of an unknown kind needs cannot be known; whoever deletes content keeps all that it mentions.
+/// What a document of an unknown kind needs cannot be known; whoever deletes content keeps all that it
+/// mentions.
 pub fn mentioned_digests(bytes: &[u8]) -> Vec<Digest> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b':';
     bytes

@@ -11,7 +11,8 @@ const LONGEST: usize = 255;
 /// The name of a repository, such as `library/alpine`.
 ///
 /// One or more components separated by `/`; a component is made of `a`–`z` and `0`–`9` with `.`, `_`, `__` or
-/// any number of `-` between them. No component starts with `_`, so a name never meets a key of the storage layout.
+/// any number of `-` between them. No component starts with `_`, so a name never meets a key of the storage
+/// layout.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepositoryName(String);
@@ -24,7 +25,8 @@ pub enum InvalidRepositoryName {
     TooLong(usize),
     /// A component does not follow the grammar.
     #[error(
-        "{component:?} in the repository name {name:?} is not allowed: use lower-case letters and digits, separated by one '.', one or two '_' or any number of '-'"
+        "{component:?} in the repository name {name:?} is not allowed: use lower-case letters and \
+         digits, separated by one '.', one or two '_' or any number of '-'"
     )]
     Component {
         /// The whole name as it was given.

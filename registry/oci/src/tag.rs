@@ -13,7 +13,8 @@ pub struct Tag(String);
 /// A text that is not a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "tag {0:?} is not allowed: use 1 to 128 letters, digits, '.', '_' and '-', and start with a letter, a digit or '_'"
+    "tag {0:?} is not allowed: use 1 to 128 letters, digits, '.', '_' and '-', and start with a \
+     letter, a digit or '_'"
 )]
 pub struct InvalidTag(String);
 

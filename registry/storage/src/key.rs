@@ -1,13 +1,12 @@
 //! Keys: the names of objects.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
 /// The name of an object: components separated by `/`.
 ///
-/// No component is empty, `.` or `..` or holds a control character, so a key is also a safe relative path. The empty key
-/// stands for everything. Keys are ordered by their bytes.
+/// No component is empty, `.` or `..` or holds a control character, so a key is also a safe relative path.
+/// The empty key stands for everything. Keys are ordered by their bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
@@ -24,8 +23,8 @@ impl Key {
 
     /// The key of `component` below this one.
     ///
-    /// This cannot fail: what is not allowed in a component is written as `%` and two hexadecimal digits, and an
-    /// empty component adds nothing.
+    /// This cannot fail: what is not allowed in a component is written as `%` and two hexadecimal digits, and
+    /// an empty component adds nothing.
     pub fn join(&self, component: impl fmt::Display) -> Self {
         let component = escape(&component.to_string());
         if self.0.is_empty() || component.is_empty() {
@@ -41,11 +40,6 @@ impl Key {
             return Some(&self.0);
         }
         self.0.strip_prefix(&prefix.0)?.strip_prefix('/')
-    }
-
-    /// The last component.
-    pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
     }
 }
 
@@ -83,12 +77,6 @@ impl fmt::Display for Key {
     }
 }
 
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +86,6 @@ mod tests {
         let key = Key::default().join("a").join("").join("b.c").join("_d");
         assert_eq!(key.as_str(), "a/b.c/_d");
         assert_eq!(key, "a/b.c/_d".parse().unwrap());
-        assert_eq!(key.name(), "_d");
         assert_eq!(key.strip_prefix(&"a".parse().unwrap()), Some("b.c/_d"));
         assert_eq!(key.strip_prefix(&"a/b".parse().unwrap()), None);
     }

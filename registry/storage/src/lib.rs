@@ -1,8 +1,8 @@
 //! Objects under keys.
 //!
 //! The trait [`ObjectStore`] states what the registry relies on, sentence by sentence; the suite in
-//! `tests/conformance` checks each sentence on every implementation. What the bytes mean and where they belong is
-//! left to the registry's rules: nothing here knows HTTP, OCI or hashes.
+//! `tests/conformance` checks each sentence on every implementation. What the bytes mean and where they
+//! belong is left to the registry's rules: nothing here knows HTTP, OCI or hashes.
 
 mod clock;
 mod error;

@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
+use tokio::task;
+
 use crate::{ByteStream, Clock, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result};
 
 /// An object store that lives as long as the process.
@@ -39,6 +41,13 @@ impl Memory {
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entries after giving other tasks a turn: whoever works on a disk has to wait, and tests should
+    /// meet what that brings.
+    async fn entries_after_a_turn(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        task::yield_now().await;
+        self.entries()
     }
 
     fn entry(&self, bytes: Vec<u8>) -> Entry {
@@ -102,18 +111,22 @@ impl Drop for Writer<'_> {
 #[async_trait]
 impl ObjectStore for Memory {
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
-        self.entries().get(key).map(|entry| entry.meta(key)).ok_or_else(|| Error::NotFound(key.clone()))
+        self.entries_after_a_turn()
+            .await
+            .get(key)
+            .map(|entry| entry.meta(key))
+            .ok_or_else(|| Error::NotFound(key.clone()))
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
-        let entries = self.entries();
+        let entries = self.entries_after_a_turn().await;
         let entry = entries.get(key).ok_or_else(|| Error::NotFound(key.clone()))?;
         let body = entry.slice(range);
         Ok(Object { meta: entry.meta(key), body: stream::iter([Ok(body)]).boxed() })
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
-        let mut entries = self.entries();
+        let mut entries = self.entries_after_a_turn().await;
         if condition == PutCondition::IfAbsent && entries.contains_key(key) {
             return Err(Error::AlreadyExists(key.clone()));
         }
@@ -122,7 +135,7 @@ impl ObjectStore for Memory {
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        self.entries().remove(key);
+        self.entries_after_a_turn().await.remove(key);
         Ok(())
     }
 
@@ -139,7 +152,7 @@ impl ObjectStore for Memory {
     }
 
     async fn touch(&self, key: &Key) -> Result<()> {
-        let mut entries = self.entries();
+        let mut entries = self.entries_after_a_turn().await;
         let entry = entries.get_mut(key).ok_or_else(|| Error::NotFound(key.clone()))?;
         entry.modified = self.clock.now();
         Ok(())
@@ -170,7 +183,7 @@ impl ObjectStore for Memory {
 
     async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
         let _writer = self.writer(upload)?;
-        let mut entries = self.entries();
+        let mut entries = self.entries_after_a_turn().await;
         let entry = entries.remove(upload).ok_or_else(|| Error::NotFound(upload.clone()))?;
         entries.entry(object.clone()).or_insert_with(|| self.entry(entry.bytes));
         Ok(())
@@ -178,7 +191,7 @@ impl ObjectStore for Memory {
 
     async fn abort(&self, upload: &Key) -> Result<()> {
         let _writer = self.writer(upload)?;
-        self.entries().remove(upload);
+        self.entries_after_a_turn().await.remove(upload);
         Ok(())
     }
 }

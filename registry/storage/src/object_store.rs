@@ -50,33 +50,37 @@ pub enum PutCondition {
 
 /// Objects under keys, and uploads that become objects.
 ///
-/// A reader sees a whole object or none, never a part. What an operation has acknowledged is not lost when the
-/// process or the machine stops, except where a method says so. Several processes may work on the same store.
-/// An upload in progress is seen by `head`, `get`, `list` and `children` as if it were an object.
+/// A reader sees a whole object or none, never a part. What an operation has acknowledged is not lost when
+/// the process or the machine stops, except where a method says so. Several processes may work on the same
+/// store. An upload in progress is seen by `head`, `get`, `list` and `children` as if it were an object.
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// What is known about the object. `NotFound` when there is none.
     async fn head(&self, key: &Key) -> Result<ObjectMeta>;
 
-    /// The object, or the part of it that `range` names, cut to the object's end. `NotFound` when there is none.
+    /// The object, or the part of it that `range` names, cut to the object's end. `NotFound` when there is
+    /// none.
     ///
     /// A body that is being read stays readable when the object is replaced or deleted meanwhile.
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object>;
 
-    /// Keeps `body` under `key`. With [`PutCondition::IfAbsent`] exactly one of several writers succeeds, and the
-    /// others get `AlreadyExists`.
+    /// Keeps `body` under `key`. With [`PutCondition::IfAbsent`] exactly one of several writers succeeds, and
+    /// the others get `AlreadyExists`.
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()>;
 
-    /// Removes the object. That it is absent already is success. A deletion may be undone by a failure of power.
+    /// Removes the object. That it is absent already is success. A deletion may be undone by a failure of
+    /// power.
     async fn delete(&self, key: &Key) -> Result<()>;
 
-    /// All objects whose keys are below `prefix` and come after `start_after`, in the byte order of their keys.
+    /// All objects whose keys are below `prefix` and come after `start_after`, in the byte order of their
+    /// keys.
     ///
-    /// What is put or deleted meanwhile may or may not be seen; everything else is seen exactly once. Nothing that
-    /// an interrupted write left behind is listed.
+    /// What is put or deleted meanwhile may or may not be seen; everything else is seen exactly once. Nothing
+    /// that an interrupted write left behind is listed.
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>>;
 
-    /// The distinct components that follow `prefix` in the keys of objects, after `start_after`, in byte order.
+    /// The distinct components that follow `prefix` in the keys of objects, after `start_after`, in byte
+    /// order.
     ///
     /// A store may also name a component below which nothing is left.
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>>;
@@ -84,19 +88,20 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// Makes the object look as if it had been put just now. `NotFound` when there is none.
     async fn touch(&self, key: &Key) -> Result<()>;
 
-    /// Adds `body` to the end of the upload, which must have `offset` bytes, and returns how many it has then.
+    /// Adds `body` to the end of the upload, which must have `offset` bytes, and returns how many it has
+    /// then.
     ///
-    /// An upload starts to exist with its first append, at offset 0. `OffsetMismatch` when the upload has another
-    /// size, `Busy` when another append or completion is going on; neither changes anything. When the body breaks off,
-    /// what came before is kept (`BodyInterrupted`). Appended bytes may be lost by a failure of power, but not by
-    /// the end of the process. Memory stays constant whatever the length of the body.
+    /// An upload starts to exist with its first append, at offset 0. `OffsetMismatch` when the upload has
+    /// another size, `Busy` when another append or completion is going on; neither changes anything. When the
+    /// body breaks off, what came before is kept (`BodyInterrupted`). Appended bytes may be lost by a failure
+    /// of power, but not by the end of the process. Memory stays constant whatever the length of the body.
     async fn append(&self, upload: &Key, offset: u64, body: ByteStream) -> Result<u64>;
 
     /// How many bytes the upload has. `NotFound` when there is none.
     async fn upload_size(&self, upload: &Key) -> Result<u64>;
 
-    /// Turns the upload into the object in one step. When the object exists already it stays as it is, and the
-    /// upload is dropped. `NotFound` when there is no upload.
+    /// Turns the upload into the object in one step. When the object exists already it stays as it is, and
+    /// the upload is dropped. `NotFound` when there is no upload.
     async fn complete(&self, upload: &Key, object: &Key) -> Result<()>;
 
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.

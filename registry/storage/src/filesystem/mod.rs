@@ -1,7 +1,8 @@
 //! Objects as files below a folder, safe against crashes.
 //!
-//! An object is written to a temporary file beside its place, flushed, renamed and flushed in its folder, so that it is there as
-//! a whole or not at all. All work on files is done on the blocking pool, in large pieces.
+//! An object is written to a temporary file beside its place, flushed, renamed and flushed in its folder, so
+//! that it is there as a whole or not at all. All work on files is done on the blocking pool, in large
+//! pieces.
 
 mod folder;
 mod read;

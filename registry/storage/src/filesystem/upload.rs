@@ -20,6 +20,9 @@ use crate::{ByteStream, Error, Key, Result};
 /// How much is collected before it is written: one batch is written while the next one arrives.
 const BATCH: usize = 1024 * 1024;
 
+/// How many chunks are collected at most: as many as one system call takes, so that tiny ones do not pile up.
+const BATCH_CHUNKS: usize = 1024;
+
 /// Adds `body` to the file at `path`, which must have `offset` bytes.
 pub(super) async fn append(
     root: Arc<Path>,
@@ -108,7 +111,7 @@ impl Tail {
                     return Err(Received::Interrupted(error));
                 }
             }
-            if batch_size >= BATCH {
+            if batch_size >= BATCH || batch.len() >= BATCH_CHUNKS {
                 self.write(mem::take(&mut batch), mem::take(&mut batch_size))
                     .await
                     .map_err(Received::Failed)?;

@@ -88,7 +88,8 @@ impl Walk {
 }
 
 impl Step {
-    /// Where the step stands among the keys: what is in a folder comes after `folder/`, and so after `folder.x`.
+    /// Where the step stands among the keys: what is in a folder comes after `folder/`, and so after
+    /// `folder.x`.
     fn position(&self) -> String {
         match self {
             Self::Object(meta) => meta.key.to_string(),

@@ -47,8 +47,9 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
 
 /// Makes the open file look as if it had been written just now.
 ///
-/// "Now" is left to the kernel, and said of both times: that is allowed to whoever may write the file, while anything else is
-/// allowed to its owner only, and a volume that an older registry filled may belong to somebody else.
+/// "Now" is left to the kernel, and said of both times: that is allowed to whoever may write the file, while
+/// anything else is allowed to its owner only, and a volume that an older registry filled may belong to
+/// somebody else.
 pub(super) fn touch_open(file: &File) -> io::Result<()> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let times = Timestamps { last_access: now, last_modification: now };

@@ -98,7 +98,7 @@ async fn exactly_one_of_several_creators_succeeds(store: Store) {
     assert!(
         outcomes
             .iter()
-            .flat_map(|outcome| outcome.as_ref().err())
+            .filter_map(|outcome| outcome.as_ref().err())
             .all(|e| matches!(e, Error::AlreadyExists(_)))
     );
     assert_eq!(store.read("a/lease").await, winners);

@@ -1,0 +1,77 @@
+//! What a user may do: a handler names the right that it needs by the type of the repository that it takes.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use berth_oci::RepositoryName;
+
+use super::{
+    Api,
+    error::{Error, Result},
+    extract::{InPath, Sender},
+};
+use crate::{
+    auth::{Action, Identity},
+    repository::Repository,
+};
+
+/// A repository that the user may pull from.
+pub(super) struct Pull(pub(super) Repository);
+
+/// A repository that the user may push to, which takes the right to pull as well.
+pub(super) struct Push(pub(super) Repository);
+
+/// A repository whose content the user may delete.
+pub(super) struct Delete(pub(super) Repository);
+
+/// A user who may administer the registry.
+pub(super) struct Administrator;
+
+impl FromRequestParts<Api> for Pull {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
+        permitted(parts, api, &[Action::Pull]).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Api> for Push {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
+        permitted(parts, api, &[Action::Pull, Action::Push]).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Api> for Delete {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
+        permitted(parts, api, &[Action::Delete]).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Api> for Administrator {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
+        let Sender(identity) = Sender::from_request_parts(parts, api).await?;
+        match identity {
+            identity if api.auth.may_administer(&identity) => Ok(Self),
+            Identity::Anonymous => Err(Error::denied(
+                "this needs a user with the right to administer, and the registry has no authentication: \
+                 configure auth.htpasswd",
+            )),
+            Identity::User(user) => Err(Error::denied(format!("{user} may not administer this registry"))),
+        }
+    }
+}
+
+async fn permitted(parts: &mut Parts, api: &Api, actions: &[Action]) -> Result<Repository> {
+    let InPath::<RepositoryName>(name) = InPath::from_request_parts(parts, api).await?;
+    let Sender(identity) = Sender::from_request_parts(parts, api).await?;
+    match actions.iter().find(|action| !api.auth.authorize(&identity, **action, &name)) {
+        None => Ok(api.registry.repository(name)),
+        Some(missing) => {
+            Err(Error::denied(format!("{} may not {missing} in the repository {name}", identity.name())))
+        }
+    }
+}

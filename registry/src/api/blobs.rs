@@ -1,0 +1,37 @@
+//! Blobs: pulling and deleting (distribution specification, end-2 and end-10).
+
+use axum::response::{IntoResponse, Response};
+use berth_oci::Digest;
+
+use super::{
+    authorize::{Delete, Pull},
+    error::Result,
+    extract::{InPath, Known, Wanted},
+    respond::{BlobBody, BlobHead, Deleted, NotModified},
+};
+
+/// `HEAD /v2/<name>/blobs/<digest>`
+pub(super) async fn head(Pull(repository): Pull, InPath(digest): InPath<Digest>) -> Result<BlobHead> {
+    Ok(BlobHead(repository.blobs().head(&digest).await?))
+}
+
+/// `GET /v2/<name>/blobs/<digest>`, or the part of it that `Range` asks for.
+pub(super) async fn pull(
+    Pull(repository): Pull,
+    InPath(digest): InPath<Digest>,
+    known: Known,
+    wanted: Option<Wanted>,
+) -> Result<Response> {
+    if known.contains(&digest) {
+        repository.blobs().head(&digest).await?;
+        return Ok(NotModified(digest).into_response());
+    }
+    let content = repository.blobs().open(&digest, wanted.map(|wanted| wanted.0)).await?;
+    Ok(BlobBody(content).into_response())
+}
+
+/// `DELETE /v2/<name>/blobs/<digest>`
+pub(super) async fn delete(Delete(repository): Delete, InPath(digest): InPath<Digest>) -> Result<Deleted> {
+    repository.blobs().delete(&digest).await?;
+    Ok(Deleted)
+}

@@ -1,0 +1,122 @@
+//! What every answer carries: the id of its request, the configured headers, the version of the protocol; and the
+//! bodies of failures, which name the id so that a user's report leads to the line of the log.
+
+use std::{
+    error::Error as StdError,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header::ALLOW},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use berth_oci::ErrorBody;
+use serde_json::json;
+
+use super::{
+    Api,
+    authenticate::is_registry_path,
+    error::Error,
+    respond::{API_VERSION, REQUEST_ID},
+};
+
+/// The id of a request; an extension of the request.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The one that a proxy has given, if it is short and plain, or a new one.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_plain(id));
+        Self(given.map_or_else(|| new_id().into(), Into::into))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Unique among the processes of a registry, as far as they have not started in the same microsecond.
+fn new_id() -> String {
+    static START: LazyLock<u128> =
+        LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros()));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{:x}-{:x}", *START, COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Finishes the answer to a request.
+pub(super) async fn finish(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let id = request.extensions().get().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
+    let of_registry = is_registry_path(request.uri().path());
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
+        report(&error, &id);
+        response = render(&error, &id, response.headers());
+    }
+    let headers = response.headers_mut();
+    for (name, value) in &api.answers.headers {
+        headers.append(name, value.clone());
+    }
+    if of_registry {
+        headers.insert(API_VERSION.0, API_VERSION.1);
+    }
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Tells the log, once, what the client is not told.
+fn report(error: &Error, id: &RequestId) {
+    if let Some(cause) = &error.cause {
+        let cause: &(dyn StdError + 'static) = &**cause;
+        tracing::error!(request_id = id.as_str(), error = cause, "a request failed");
+    }
+}
+
+fn render(error: &Error, id: &RequestId, headers: &HeaderMap) -> Response {
+    let detail = match &error.detail {
+        None if error.status.is_server_error() => Some(json!({ "requestId": id.as_str() })),
+        detail => detail.clone(),
+    };
+    let body = ErrorBody::new(error.code, error.message.clone(), detail);
+    let mut response = Json(body).into_response();
+    *response.status_mut() = error.status;
+    // Only a method that a path does not have brings a header along: those that it has.
+    if let Some(allowed) = headers.get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    if let Some(header) = &error.header {
+        let (name, value) = (**header).clone();
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_a_proxy_is_kept_if_it_is_plain() {
+        let of = |id: &'static str| {
+            RequestId::of(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(id))]))
+                .as_str()
+                .to_owned()
+        };
+        assert_eq!(of("abc-123"), "abc-123");
+        assert_ne!(of("a b"), "a b");
+        assert_ne!(new_id(), new_id());
+    }
+}

@@ -1,0 +1,132 @@
+//! Failures: which status, code and message each one has, in one exhaustive match.
+//!
+//! An [`Error`] travels to `edge` as an extension of an empty response; there its body is written, together with the
+//! id of the request, and the cause of a server error is logged once.
+
+use std::{error::Error as StdError, sync::Arc};
+
+use axum::{
+    http::{
+        HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_RANGE, RANGE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use berth_oci::ErrorCode;
+use serde_json::{Value, json};
+
+use super::respond::upload_range;
+use crate::repository;
+
+/// The result of a handler.
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the client is told, and what the log is told.
+#[derive(Clone, Debug)]
+pub(super) struct Error {
+    pub(super) status: StatusCode,
+    pub(super) code: ErrorCode,
+    pub(super) message: String,
+    pub(super) detail: Option<Value>,
+    pub(super) header: Option<Box<(HeaderName, HeaderValue)>>,
+    /// The failure below, for the log alone.
+    pub(super) cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), detail: None, header: None, cause: None }
+    }
+
+    /// 400.
+    pub(super) fn bad_request(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 403: the identity is known and lacks the right.
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
+    }
+
+    pub(super) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some(Box::new((name, value))), ..self }
+    }
+
+    fn with_detail(self, detail: Value) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// A failure of this server: the client learns that it happened, the log learns why.
+    fn internal(status: StatusCode, code: ErrorCode, message: &str, cause: repository::Error) -> Self {
+        Self { cause: Some(Arc::new(cause)), ..Self::new(status, code, message) }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        (self.status, axum::Extension(Arc::new(self))).into_response()
+    }
+}
+
+impl From<repository::Error> for Error {
+    fn from(error: repository::Error) -> Self {
+        use ErrorCode as Code;
+        use StatusCode as Status;
+        use repository::Error as Rule;
+        let told = error.to_string();
+        match error {
+            Rule::NameUnknown(name) => Self::new(Status::NOT_FOUND, Code::NameUnknown, told)
+                .with_detail(json!({ "name": name.to_string() })),
+            Rule::BlobUnknown(digest) => Self::new(Status::NOT_FOUND, Code::BlobUnknown, told)
+                .with_detail(json!({ "digest": digest.to_string() })),
+            Rule::ManifestUnknown(reference) => Self::new(Status::NOT_FOUND, Code::ManifestUnknown, told)
+                .with_detail(json!({ "reference": reference.to_string() })),
+            Rule::ManifestBlobUnknown(digest) => {
+                Self::new(Status::NOT_FOUND, Code::ManifestBlobUnknown, told)
+                    .with_detail(json!({ "digest": digest.to_string() }))
+            }
+            Rule::ManifestInvalid(_) | Rule::ManifestObsolete => {
+                Self::bad_request(Code::ManifestInvalid, told)
+            }
+            Rule::UploadUnknown(_) => Self::new(Status::NOT_FOUND, Code::BlobUploadUnknown, told),
+            Rule::UploadBusy => Self::new(Status::CONFLICT, Code::BlobUploadInvalid, told),
+            Rule::OffsetMismatch { expected } => {
+                Self::new(Status::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, told)
+                    .with_header(RANGE, upload_range(expected))
+            }
+            Rule::DigestMismatch { .. } => Self::bad_request(Code::DigestInvalid, told),
+            Rule::SizeInvalid { .. } => Self::bad_request(Code::SizeInvalid, told),
+            Rule::RangeNotSatisfiable { size } => {
+                let error = Self::new(Status::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, told);
+                match HeaderValue::from_str(&format!("bytes */{size}")) {
+                    Ok(value) => error.with_header(CONTENT_RANGE, value),
+                    Err(_) => error,
+                }
+            }
+            Rule::TooLarge { .. } => Self::new(Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid, told),
+            Rule::DeleteDisabled | Rule::ReadOnly => {
+                Self::new(Status::METHOD_NOT_ALLOWED, Code::Unsupported, told)
+            }
+            Rule::BodyInterrupted(_) => Self::bad_request(Code::BlobUploadInvalid, told),
+            Rule::NoSpace(_) => Self::internal(
+                Status::INSUFFICIENT_STORAGE,
+                Code::Unavailable,
+                "no space is left in the storage of the registry",
+                error,
+            ),
+            Rule::Unavailable(_) => Self::internal(
+                Status::SERVICE_UNAVAILABLE,
+                Code::Unavailable,
+                Code::Unavailable.default_message(),
+                error,
+            )
+            .with_header(RETRY_AFTER, HeaderValue::from_static("5")),
+            Rule::Storage(_) => Self::internal(
+                Status::INTERNAL_SERVER_ERROR,
+                Code::Unknown,
+                "the registry failed; its log tells why under the id of this request",
+                error,
+            ),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! HTTP: the endpoints of the distribution specification, and a few of our own.
+//!
+//! The only module that uses axum. A handler takes typed values from the request, asks the rules in `repository` once,
+//! and returns a typed answer. Each question of the protocol has one place:
+//!
+//! | question | place |
+//! |---|---|
+//! | which path and method leads where | [`router`] |
+//! | how a name with slashes is routed | `fold_name` |
+//! | what a request says | `extract`, `query`, `body`, `location` |
+//! | who sends it, and what that user may do | `authenticate`, `authorize` |
+//! | which manifest a client can read | `negotiate` |
+//! | which headers an answer has | `respond` |
+//! | which status, code and body a failure has | `error` |
+//! | what every answer and every log line carries | `edge`, `access_log` |
+
+mod access_log;
+mod authenticate;
+mod authorize;
+mod base;
+mod blobs;
+mod body;
+mod catalog;
+mod edge;
+mod error;
+mod extract;
+mod fold_name;
+mod garbage_collection;
+mod health;
+mod location;
+mod manifests;
+mod negotiate;
+mod query;
+mod referrers;
+mod respond;
+mod tags;
+mod uploads;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use hyper::header::{HeaderName, HeaderValue};
+use tower::ServiceExt;
+
+use crate::{auth::Auth, config::Http, repository::Registry};
+
+/// What the handlers work with.
+#[derive(Clone, Debug)]
+pub struct Api {
+    registry: Registry,
+    auth: Auth,
+    /// The largest manifest that is read from a request, in bytes.
+    max_manifest_size: u64,
+    answers: Arc<Answers>,
+}
+
+/// What the configuration says of the outside of answers.
+#[derive(Debug)]
+struct Answers {
+    host: Option<String>,
+    relative_urls: bool,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Api {
+    /// Puts the parts together.
+    pub fn new(registry: Registry, auth: Auth, max_manifest_size: u64, http: &Http) -> Self {
+        let answers = Answers {
+            host: http.host.clone(),
+            relative_urls: http.relative_urls,
+            headers: http.headers.clone(),
+        };
+        Self { registry, auth, max_manifest_size, answers: Arc::new(answers) }
+    }
+}
+
+/// The routes of the distribution specification and ours, one line an endpoint.
+fn routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(base::root))
+        .route("/livez", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/v2", get(base::version))
+        .route("/v2/", get(base::version))
+        .route("/v2/_catalog", get(catalog::list))
+        .route(
+            "/v2/_berth/garbage-collection",
+            get(garbage_collection::current).post(garbage_collection::start),
+        )
+        .route("/v2/{name}/blobs/{digest}", get(blobs::pull).head(blobs::head).delete(blobs::delete))
+        .route("/v2/{name}/blobs/uploads/", post(uploads::start))
+        .route(
+            "/v2/{name}/blobs/uploads/{upload}",
+            get(uploads::status).patch(uploads::append).put(uploads::finish).delete(uploads::cancel),
+        )
+        .route(
+            "/v2/{name}/manifests/{reference}",
+            get(manifests::pull).head(manifests::head).put(manifests::push).delete(manifests::delete),
+        )
+        .route("/v2/{name}/tags/list", get(tags::list))
+        .route("/v2/{name}/referrers/{digest}", get(referrers::list))
+}
+
+/// The whole service: what every request passes through, and the routes.
+pub fn router(api: Api) -> Router {
+    let routes = routes()
+        .fallback(base::not_found)
+        .method_not_allowed_fallback(base::method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), authenticate::authenticate))
+        .with_state(api.clone());
+    Router::new()
+        .fallback_service(routes.map_request(fold_name::fold_request))
+        .layer(from_fn_with_state(api, edge::finish))
+        .layer(from_fn(access_log::record))
+}

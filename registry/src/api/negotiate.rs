@@ -1,0 +1,93 @@
+//! Which manifest a client gets under a tag: an index is only for clients that accept one; others get the image of
+//! the most common platform, as they have always done.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header::ACCEPT, request::Parts},
+};
+use berth_oci::{Descriptor, Digest, Manifest, MediaType, Reference};
+
+use super::{
+    Api,
+    error::{Error, Result},
+};
+use crate::repository::{Repository, StoredManifest};
+
+/// The media types of `Accept`; a client that sends none takes everything.
+#[derive(Debug)]
+pub(super) struct Accepted(Vec<String>);
+
+impl Accepted {
+    fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+        let essence = |part: &str| part.split(';').next().unwrap_or_default().trim().to_owned();
+        Self(lines.flat_map(|line| line.split(',')).map(essence).filter(|part| !part.is_empty()).collect())
+    }
+
+    fn accepts_any_of(&self, types: &[&str]) -> bool {
+        self.0.is_empty() || self.0.iter().any(|accepted| types.contains(&accepted.as_str()))
+    }
+
+    /// Whether the client wants an image where there is an index of images.
+    fn wants_image_of(&self, stored: &StoredManifest) -> bool {
+        let indexes = [MediaType::OCI_INDEX, MediaType::DOCKER_LIST, "*/*", "application/*"];
+        let images = [MediaType::OCI_IMAGE, MediaType::DOCKER_IMAGE];
+        stored.media_type.is_index() && !self.accepts_any_of(&indexes) && self.accepts_any_of(&images)
+    }
+}
+
+impl FromRequestParts<Api> for Accepted {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self> {
+        Ok(Self::of(&parts.headers))
+    }
+}
+
+/// What the client gets in place of the manifest that was found. Under a digest there is only one form.
+pub(super) async fn fit(
+    repository: &Repository,
+    reference: &Reference,
+    accepted: &Accepted,
+    found: StoredManifest,
+) -> Result<StoredManifest> {
+    if matches!(reference, Reference::Digest(_)) || !accepted.wants_image_of(&found) {
+        return Ok(found);
+    }
+    match default_image(&found) {
+        Some(digest) => Ok(repository.manifests().get(&digest.into()).await?),
+        None => Ok(found),
+    }
+}
+
+/// The digest of the image for Linux on AMD64 in an index.
+fn default_image(index: &StoredManifest) -> Option<Digest> {
+    let index = Manifest::parse(&index.bytes, Some(&index.media_type)).ok()?;
+    let is_default = |child: &&Descriptor| {
+        let platform = child.platform.as_ref();
+        platform.is_some_and(|platform| platform.os == "linux" && platform.architecture == "amd64")
+    };
+    index.manifests().iter().find(is_default).map(|child| child.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn accepted(lines: &[&'static str]) -> Accepted {
+        let line = |line: &&'static str| (ACCEPT, HeaderValue::from_static(line));
+        Accepted::of(&lines.iter().map(line).collect())
+    }
+
+    #[test]
+    fn media_types_may_come_in_one_line_or_in_several() {
+        assert_eq!(accepted(&["a/b;q=0.5, c/d", "e/f"]).0, ["a/b", "c/d", "e/f"]);
+    }
+
+    #[test]
+    fn a_client_that_names_no_type_takes_everything() {
+        assert!(accepted(&[]).accepts_any_of(&["a/b"]));
+        assert!(!accepted(&["c/d"]).accepts_any_of(&["a/b"]));
+    }
+}

@@ -1,0 +1,71 @@
+//! What stands after the question mark of a request.
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use berth_oci::{Digest, ErrorCode};
+
+use super::{
+    Api,
+    error::{Error, Result},
+};
+use crate::repository::Page;
+
+/// The parameters after the question mark; of several with one name, the first counts.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The parameter `digest`.
+    pub(super) fn digest(&self) -> Result<Option<Digest>> {
+        let digest = self.get("digest").map(str::parse::<Digest>).transpose();
+        digest.map_err(|error| Error::bad_request(ErrorCode::DigestInvalid, error.to_string()))
+    }
+
+    /// The parameters `n` and `last`.
+    pub(super) fn page(&self) -> Result<Page> {
+        let refuse = |_| {
+            let told = "the parameter `n` must be a whole number of entries, such as n=100";
+            Error::bad_request(ErrorCode::PaginationNumberInvalid, told)
+        };
+        let limit = self.get("n").map(str::parse).transpose().map_err(refuse)?;
+        Ok(Page { limit, last: self.get("last").map(str::to_owned) })
+    }
+}
+
+impl FromRequestParts<Api> for Parameters {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
+        let query = Query::from_request_parts(parts, api).await;
+        let Query(parameters) = query.map_err(|error| {
+            Error::bad_request(ErrorCode::Unsupported, format!("the query cannot be read: {error}"))
+        })?;
+        Ok(Self(parameters))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_parameters_with_one_name_the_first_counts() {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let parameters = Parameters(vec![pair("n", ""), pair("n", "5"), pair("n", "7"), pair("last", "a/b")]);
+        assert_eq!(parameters.page().unwrap(), Page { limit: Some(5), last: Some("a/b".to_owned()) });
+    }
+
+    #[test]
+    fn a_page_of_no_number_is_refused() {
+        for n in ["-1", "many", "1.5"] {
+            let parameters = Parameters(vec![("n".to_owned(), n.to_owned())]);
+            assert_eq!(parameters.page().unwrap_err().code, ErrorCode::PaginationNumberInvalid);
+        }
+    }
+}

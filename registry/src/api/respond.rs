@@ -1,0 +1,273 @@
+//! Answers: every status of success and every header of the protocol is written here.
+
+use axum::{
+    Json,
+    body::Body,
+    http::{
+        HeaderName, HeaderValue, StatusCode,
+        header::{
+            ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LINK, LOCATION,
+            RANGE,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::repository::{BlobContent, BlobInfo, Listing, Run, StoredManifest};
+
+/// The name and value by which clients know a registry.
+pub(super) const API_VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("docker-distribution-api-version"), HeaderValue::from_static("registry/2.0"));
+/// The id under which the log tells of a request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// What is found under a digest never changes.
+const FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+
+/// A header value of text that is known to have none but visible ASCII characters.
+fn value(text: &impl ToString) -> HeaderValue {
+    HeaderValue::try_from(text.to_string()).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn etag(digest: &Digest) -> HeaderValue {
+    value(&format!("\"{digest}\""))
+}
+
+/// The bytes that an upload has, as clients read it: `0-0` also when there are none.
+pub(super) fn upload_range(size: u64) -> HeaderValue {
+    value(&format!("0-{}", size.saturating_sub(1)))
+}
+
+/// 200: this is a registry.
+pub(super) struct Version;
+
+impl IntoResponse for Version {
+    fn into_response(self) -> Response {
+        Json(json!({})).into_response()
+    }
+}
+
+/// 304: the client has this content.
+pub(super) struct NotModified(pub(super) Digest);
+
+impl IntoResponse for NotModified {
+    fn into_response(self) -> Response {
+        let headers = [(ETAG, etag(&self.0)), (CONTENT_DIGEST, value(&self.0))];
+        (StatusCode::NOT_MODIFIED, headers).into_response()
+    }
+}
+
+/// 200 without the bytes: a blob exists.
+pub(super) struct BlobHead(pub(super) BlobInfo);
+
+impl IntoResponse for BlobHead {
+    fn into_response(self) -> Response {
+        let BlobInfo { digest, size } = self.0;
+        (blob_headers(&digest), [(CONTENT_LENGTH, value(&size))], Body::empty()).into_response()
+    }
+}
+
+/// 200 with a blob, or 206 with a part of it.
+pub(super) struct BlobBody(pub(super) BlobContent);
+
+impl IntoResponse for BlobBody {
+    fn into_response(self) -> Response {
+        let BlobContent { digest, size, range, body } = self.0;
+        let headers = blob_headers(&digest);
+        let body = Body::from_stream(body);
+        match range {
+            None => (headers, [(CONTENT_LENGTH, value(&size))], body).into_response(),
+            Some(range) => {
+                let (first, last) = range.into_inner();
+                let part = [
+                    (CONTENT_LENGTH, value(&(last - first + 1))),
+                    (CONTENT_RANGE, value(&format!("bytes {first}-{last}/{size}"))),
+                ];
+                (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response()
+            }
+        }
+    }
+}
+
+fn blob_headers(digest: &Digest) -> [(HeaderName, HeaderValue); 5] {
+    [
+        (CONTENT_TYPE, OCTET_STREAM),
+        (CONTENT_DIGEST, value(&digest)),
+        (ETAG, etag(digest)),
+        (CACHE_CONTROL, FOR_A_YEAR),
+        (ACCEPT_RANGES, BYTES),
+    ]
+}
+
+/// 201: the repository has the blob.
+pub(super) struct BlobCreated {
+    pub(super) location: String,
+    pub(super) digest: Digest,
+}
+
+impl IntoResponse for BlobCreated {
+    fn into_response(self) -> Response {
+        let headers = [(LOCATION, value(&self.location)), (CONTENT_DIGEST, value(&self.digest))];
+        (StatusCode::CREATED, headers).into_response()
+    }
+}
+
+/// Where an upload stands, after a step or on request.
+pub(super) struct UploadProgress {
+    pub(super) location: String,
+    pub(super) id: UploadId,
+    pub(super) size: u64,
+}
+
+impl UploadProgress {
+    /// 202: the client may send more.
+    pub(super) fn accepted(self) -> Response {
+        (StatusCode::ACCEPTED, self.headers()).into_response()
+    }
+
+    /// 204: the answer to a question.
+    pub(super) fn status(self) -> Response {
+        (StatusCode::NO_CONTENT, self.headers()).into_response()
+    }
+
+    fn headers(&self) -> [(HeaderName, HeaderValue); 3] {
+        [(LOCATION, value(&self.location)), (RANGE, upload_range(self.size)), (UPLOAD_UUID, value(&self.id))]
+    }
+}
+
+/// 204: the upload is gone.
+pub(super) struct Cancelled;
+
+impl IntoResponse for Cancelled {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+/// 202: it is deleted.
+pub(super) struct Deleted;
+
+impl IntoResponse for Deleted {
+    fn into_response(self) -> Response {
+        StatusCode::ACCEPTED.into_response()
+    }
+}
+
+/// 200 with a manifest; for HEAD, the bytes are left out later.
+pub(super) struct ManifestBody(pub(super) StoredManifest);
+
+impl IntoResponse for ManifestBody {
+    fn into_response(self) -> Response {
+        let StoredManifest { digest, media_type, bytes } = self.0;
+        let headers =
+            [(CONTENT_TYPE, value(&media_type)), (CONTENT_DIGEST, value(&digest)), (ETAG, etag(&digest))];
+        (headers, bytes).into_response()
+    }
+}
+
+/// 201: the repository has the manifest.
+pub(super) struct ManifestCreated {
+    pub(super) location: String,
+    pub(super) digest: Digest,
+    pub(super) subject: Option<Digest>,
+}
+
+impl IntoResponse for ManifestCreated {
+    fn into_response(self) -> Response {
+        let headers = [(LOCATION, value(&self.location)), (CONTENT_DIGEST, value(&self.digest))];
+        let mut response = (StatusCode::CREATED, headers).into_response();
+        if let Some(subject) = self.subject {
+            // It tells the client that the referrer needs no fallback tag.
+            response.headers_mut().insert(OCI_SUBJECT, value(&subject));
+        }
+        response
+    }
+}
+
+/// 200 with a page of tags.
+pub(super) struct TagList {
+    pub(super) name: RepositoryName,
+    pub(super) tags: Listing<Tag>,
+    pub(super) limit: Option<usize>,
+}
+
+impl IntoResponse for TagList {
+    fn into_response(self) -> Response {
+        let tags: Vec<String> = self.tags.items.iter().map(ToString::to_string).collect();
+        let path = format!("/v2/{}/tags/list", self.name);
+        page(
+            &path,
+            self.limit,
+            self.tags.next.as_deref(),
+            &json!({ "name": self.name.to_string(), "tags": tags }),
+        )
+    }
+}
+
+/// 200 with a page of repository names.
+pub(super) struct Catalog {
+    pub(super) repositories: Listing<RepositoryName>,
+    pub(super) limit: usize,
+}
+
+impl IntoResponse for Catalog {
+    fn into_response(self) -> Response {
+        let names: Vec<String> = self.repositories.items.iter().map(ToString::to_string).collect();
+        let next = self.repositories.next.as_deref();
+        page("/v2/_catalog", Some(self.limit), next, &json!({ "repositories": names }))
+    }
+}
+
+fn page(path: &str, limit: Option<usize>, next: Option<&str>, document: &impl Serialize) -> Response {
+    let mut response = Json(document).into_response();
+    if let Some(last) = next {
+        let limit = limit.map(|limit| format!("n={limit}&")).unwrap_or_default();
+        response.headers_mut().insert(LINK, value(&format!("<{path}?{limit}last={last}>; rel=\"next\"")));
+    }
+    response
+}
+
+/// 200 with an index of what refers to a manifest.
+pub(super) struct ReferrersIndex {
+    pub(super) referrers: Vec<Descriptor>,
+    pub(super) filtered: bool,
+}
+
+impl IntoResponse for ReferrersIndex {
+    fn into_response(self) -> Response {
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OCI_INDEX,
+            "manifests": self.referrers,
+        });
+        // Clients compare the type literally, so that no parameter may follow it.
+        let mut response = ([(CONTENT_TYPE, MediaType::OCI_INDEX)], index.to_string()).into_response();
+        if self.filtered {
+            response.headers_mut().insert(OCI_FILTERS_APPLIED, HeaderValue::from_static("artifactType"));
+        }
+        response
+    }
+}
+
+/// A run of the garbage collection, with the status that tells what became of the request.
+pub(super) struct CollectionRun {
+    pub(super) status: StatusCode,
+    pub(super) run: Run,
+}
+
+impl IntoResponse for CollectionRun {
+    fn into_response(self) -> Response {
+        let location = [(LOCATION, HeaderValue::from_static("/v2/_berth/garbage-collection"))];
+        (self.status, location, Json(self.run)).into_response()
+    }
+}

@@ -1,0 +1,112 @@
+//! Uploads of blobs: whole, in chunks, or mounted from another repository
+//! (distribution specification, end-4 to end-6, end-11, end-13 and end-14).
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use berth_oci::{Digest, ErrorCode, RepositoryName, UploadId};
+
+use super::{
+    Api,
+    authorize::Push,
+    body::Stream,
+    error::{Error, Result},
+    extract::{Chunk, InPath, Sender},
+    location::Locations,
+    query::Parameters,
+    respond::{BlobCreated, Cancelled, UploadProgress},
+};
+use crate::{
+    auth::{Action, Identity},
+    repository::Repository,
+};
+
+/// `POST /v2/<name>/blobs/uploads/`, with `mount` and `from`, with `digest` and the whole blob, or bare.
+pub(super) async fn start(
+    Push(repository): Push,
+    State(api): State<Api>,
+    Sender(identity): Sender,
+    locations: Locations,
+    parameters: Parameters,
+    Stream(body): Stream,
+) -> Result<Response> {
+    let digest = match mount(&api, &identity, &repository, &parameters).await? {
+        Some(digest) => Some(digest),
+        None => match parameters.digest()? {
+            Some(digest) => Some(repository.uploads().push_whole(&digest, body).await?.digest),
+            None => None,
+        },
+    };
+    if let Some(digest) = digest {
+        let location = locations.blob(repository.name(), &digest);
+        return Ok(BlobCreated { location, digest }.into_response());
+    }
+    let id = repository.uploads().start().await?;
+    let location = locations.upload(repository.name(), &id);
+    Ok(UploadProgress { location, id, size: 0 }.accepted())
+}
+
+/// Takes the blob over from another repository. Whatever stands against it, the client may upload the blob instead.
+async fn mount(
+    api: &Api,
+    identity: &Identity,
+    repository: &Repository,
+    parameters: &Parameters,
+) -> Result<Option<Digest>> {
+    let digest = parameters.get("mount").and_then(|digest| digest.parse::<Digest>().ok());
+    let from = parameters.get("from").and_then(|name| name.parse::<RepositoryName>().ok());
+    let (Some(digest), Some(from)) = (digest, from) else {
+        return Ok(None);
+    };
+    if !api.auth.authorize(identity, Action::Pull, &from) {
+        return Ok(None);
+    }
+    Ok(repository.blobs().mount(&digest, &from).await?.then_some(digest))
+}
+
+/// `GET /v2/<name>/blobs/uploads/<upload>`: how far it is.
+pub(super) async fn status(
+    Push(repository): Push,
+    InPath(id): InPath<UploadId>,
+    locations: Locations,
+) -> Result<Response> {
+    let size = repository.uploads().status(&id).await?;
+    let location = locations.upload(repository.name(), &id);
+    Ok(UploadProgress { location, id, size }.status())
+}
+
+/// `PATCH /v2/<name>/blobs/uploads/<upload>`: one more chunk.
+pub(super) async fn append(
+    Push(repository): Push,
+    InPath(id): InPath<UploadId>,
+    locations: Locations,
+    chunk: Option<Chunk>,
+    Stream(body): Stream,
+) -> Result<Response> {
+    let size = repository.uploads().append(&id, chunk.map(|chunk| chunk.0), body).await?;
+    let location = locations.upload(repository.name(), &id);
+    Ok(UploadProgress { location, id, size }.accepted())
+}
+
+/// `PUT /v2/<name>/blobs/uploads/<upload>?digest=<digest>`: the last chunk, or none, and the digest of the whole.
+pub(super) async fn finish(
+    Push(repository): Push,
+    InPath(id): InPath<UploadId>,
+    locations: Locations,
+    parameters: Parameters,
+    chunk: Option<Chunk>,
+    Stream(body): Stream,
+) -> Result<BlobCreated> {
+    let digest = parameters.digest()?.ok_or_else(|| {
+        Error::bad_request(ErrorCode::DigestInvalid, "the parameter `digest` is missing: it ends an upload")
+    })?;
+    repository.uploads().finish(&id, chunk.map(|chunk| chunk.0), body, &digest).await?;
+    Ok(BlobCreated { location: locations.blob(repository.name(), &digest), digest })
+}
+
+/// `DELETE /v2/<name>/blobs/uploads/<upload>`
+pub(super) async fn cancel(Push(repository): Push, InPath(id): InPath<UploadId>) -> Result<Cancelled> {
+    repository.uploads().cancel(&id).await?;
+    Ok(Cancelled)
+}

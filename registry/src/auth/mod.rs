@@ -1,0 +1,118 @@
+//! Who a client is and what it may do: passwords of an htpasswd file, and access rules.
+//!
+//! Nothing here knows HTTP: `api::authenticate` reads the credentials of a request, `api::authorize` asks for a right.
+
+mod access_rules;
+mod htpasswd;
+mod passwords;
+mod repository_pattern;
+mod verified;
+
+use std::{path::PathBuf, sync::Arc};
+
+use berth_oci::RepositoryName;
+
+pub use access_rules::{AccessRules, Action};
+pub use htpasswd::{InvalidEntry, PasswordFile, entry};
+pub use passwords::Passwords;
+
+use crate::{
+    config::Config,
+    reloading::{LoadError, Reloading},
+};
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody was asked: the server has no authentication.
+    Anonymous,
+    /// A user whose password was right.
+    User(Arc<str>),
+}
+
+impl Identity {
+    /// The name for log lines.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Anonymous => "-",
+            Self::User(name) => name,
+        }
+    }
+}
+
+/// The server's authentication and authorization, as configured.
+#[derive(Clone, Debug, Default)]
+pub struct Auth {
+    realm: Option<String>,
+    passwords: Option<Arc<Passwords>>,
+    rules: Option<Arc<Reloading<AccessRules>>>,
+}
+
+impl Auth {
+    /// Opens the files that the configuration names.
+    pub fn open(config: &Config) -> Result<Self, LoadError> {
+        let Some(htpasswd) = &config.htpasswd else {
+            return Ok(Self::default());
+        };
+        Ok(Self {
+            realm: Some(htpasswd.realm.clone()),
+            passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd.path.clone())?))),
+            rules: config.access_rules.clone().map(open_rules).transpose()?.map(Arc::new),
+        })
+    }
+
+    /// The realm in which clients need a password; `None` when everybody may come in.
+    pub fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    /// Checks a password; `None` when it is wrong or the user does not exist.
+    pub async fn authenticate(&self, user: &str, password: &str) -> Option<Identity> {
+        let passwords = self.passwords.as_ref()?;
+        passwords.verify(user, password).await.then(|| Identity::User(user.into()))
+    }
+
+    /// Whether an identity may do something to a repository.
+    pub fn authorize(&self, identity: &Identity, action: Action, repository: &RepositoryName) -> bool {
+        match (identity, &self.rules) {
+            (Identity::User(user), Some(rules)) => rules.current().allow(user, action, repository),
+            _ => true,
+        }
+    }
+
+    /// Whether an identity may administer the whole registry; nobody may without authentication.
+    pub fn may_administer(&self, identity: &Identity) -> bool {
+        match (identity, &self.rules) {
+            (Identity::User(user), Some(rules)) => rules.current().allow_administration(user),
+            (Identity::User(_), None) => true,
+            (Identity::Anonymous, _) => false,
+        }
+    }
+
+    /// Follows the files for as long as the future is polled.
+    pub async fn follow_files(self, interval: std::time::Duration) {
+        let passwords = async {
+            if let Some(passwords) = &self.passwords {
+                Arc::clone(passwords.file()).follow(interval).await;
+            }
+        };
+        let rules = async {
+            if let Some(rules) = self.rules.clone() {
+                rules.follow(interval).await;
+            }
+        };
+        tokio::join!(passwords, rules);
+    }
+}
+
+fn open_passwords(path: PathBuf) -> Result<Reloading<PasswordFile>, LoadError> {
+    Reloading::open("the password file (auth.htpasswd.path)", vec![path], |contents| {
+        Ok(std::str::from_utf8(&contents[0])?.parse::<PasswordFile>()?)
+    })
+}
+
+fn open_rules(path: PathBuf) -> Result<Reloading<AccessRules>, LoadError> {
+    Reloading::open("the file of access rules (access.path)", vec![path], |contents| {
+        Ok(AccessRules::from_yaml(&contents[0])?)
+    })
+}

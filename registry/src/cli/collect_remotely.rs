@@ -1,0 +1,125 @@
+//! The garbage collection of a running server: asks for it, waits for its end, and reports it.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use berth_registry::repository::{Run, RunState};
+use hyper::{Method, StatusCode, Uri};
+use serde_json::json;
+
+use super::{
+    client::{Answer, Client, Credentials},
+    garbage_collect,
+};
+
+const PATH: &str = "/v2/_berth/garbage-collection";
+
+/// How often the server is asked how far it is.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often in a row the server may fail to answer, for example because it is restarted.
+const PATIENCE: usize = 60;
+
+#[derive(Debug, clap::Args)]
+#[group(id = "remote")]
+#[command(next_help_heading = "With a running server")]
+pub(super) struct Arguments {
+    #[arg(long, value_name = "URL", help = "Address of the server, such as https://registry.example.com")]
+    pub(super) server: Option<Uri>,
+    /// Wait for the end, and exit with 1 if it is a failure
+    #[arg(long, requires = "server")]
+    wait: bool,
+    /// User who may administer the registry
+    #[arg(long, value_name = "USER", requires = "server", env = "REGISTRY_GC_USERNAME")]
+    username: Option<String>,
+    /// File that holds the user's password, which may be in the environment instead [env: `REGISTRY_GC_PASSWORD`]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    password_file: Option<PathBuf>,
+    /// PEM file of the authorities that may have signed the server's certificate
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca_file: Option<PathBuf>,
+    /// File to write the report to as well, such as /dev/termination-log
+    #[arg(long, value_name = "FILE", requires = "server")]
+    termination_log: Option<PathBuf>,
+}
+
+pub(super) fn run(server: &Uri, arguments: &garbage_collect::Arguments) -> anyhow::Result<ExitCode> {
+    let remote = &arguments.remote;
+    let result = super::runtime()?.block_on(collect(server, arguments));
+    let report = match &result {
+        Ok(run) => serde_json::to_string(run)?,
+        Err(error) => format!("{error:#}"),
+    };
+    if let Some(path) = &remote.termination_log {
+        std::fs::write(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let run = result?;
+    writeln!(io::stdout(), "{report}")?;
+    Ok(if run.state == RunState::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn collect(server: &Uri, arguments: &garbage_collect::Arguments) -> anyhow::Result<Run> {
+    let remote = &arguments.remote;
+    let mut client = Client::new(server, remote.ca_file.as_deref(), credentials(remote)?)?;
+    let order = json!({
+        "deleteUntagged": arguments.delete_untagged,
+        "minimumAgeSeconds": arguments.min_age.as_secs(),
+        "dryRun": arguments.dry_run,
+    });
+    let answer = client.send(Method::POST, PATH, order.to_string()).await?;
+    // A run that goes on already does what this one would do.
+    let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
+    if remote.wait { wait(&mut client, run).await } else { Ok(run) }
+}
+
+async fn wait(client: &mut Client, mut run: Run) -> anyhow::Result<Run> {
+    let started = run.started_at;
+    let mut failures = 0;
+    while run.state == RunState::Running {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        match client.send(Method::GET, PATH, String::new()).await {
+            Ok(answer) => {
+                run = read(&answer, &[StatusCode::OK])?;
+                failures = 0;
+            }
+            Err(error) if failures == PATIENCE => return Err(error),
+            Err(_) => failures += 1,
+        }
+    }
+    ensure!(
+        run.state != RunState::Idle && run.started_at == started,
+        "the server was restarted in the middle of the garbage collection; start it again"
+    );
+    Ok(run)
+}
+
+fn read(answer: &Answer, expected: &[StatusCode]) -> anyhow::Result<Run> {
+    if !expected.contains(&answer.status) {
+        let told = String::from_utf8_lossy(&answer.body);
+        bail!("the server answered {}: {}", answer.status, told.trim());
+    }
+    serde_json::from_slice(&answer.body)
+        .context("the server's answer is not a report of a garbage collection")
+}
+
+fn credentials(arguments: &Arguments) -> anyhow::Result<Option<Credentials>> {
+    let Some(user) = arguments.username.clone() else { return Ok(None) };
+    let password = match &arguments.password_file {
+        Some(path) => read_password(path)?,
+        None => std::env::var("REGISTRY_GC_PASSWORD").context(
+            "the password is missing: name its file with --password-file, or set REGISTRY_GC_PASSWORD",
+        )?,
+    };
+    Ok(Some(Credentials { user, password }))
+}
+
+fn read_password(path: &Path) -> anyhow::Result<String> {
+    let password = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the password file {}", path.display()))?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,135 @@
+//! The command line, in the forms that images of registries are used with.
+//!
+//! `registry CONFIG` means `registry serve CONFIG`, and a program called `htpasswd` is `registry htpasswd`.
+
+mod client;
+mod collect_locally;
+mod collect_remotely;
+mod config;
+mod garbage_collect;
+mod htpasswd;
+mod serve;
+mod trust;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use berth_registry::config as configuration;
+use clap::{Parser, Subcommand};
+
+/// A registry of container images and other OCI artifacts.
+#[derive(Debug, Parser)]
+#[command(
+    name = "registry",
+    version,
+    arg_required_else_help = true,
+    after_help = "Begin with: registry serve\nThen:       docker push localhost:5000/app"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve images
+    Serve(serve::Arguments),
+    /// Delete blobs that no manifest refers to
+    GarbageCollect(garbage_collect::Arguments),
+    /// Print a line for a password file
+    Htpasswd(htpasswd::Arguments),
+    /// Work with configuration files
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Runs the command that the arguments name.
+pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    match Cli::parse_from(spell_out(arguments)).command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
+        Command::Htpasswd(arguments) => htpasswd::run(&arguments),
+        Command::Config(command) => config::run(&command),
+    }
+}
+
+/// Puts in the subcommand that the short forms leave out.
+fn spell_out(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let program = arguments.first().map(Path::new).and_then(Path::file_name);
+    let subcommand = if program == Some("htpasswd".as_ref()) {
+        "htpasswd"
+    } else if arguments.get(1).is_some_and(|first| Path::new(first).is_file()) {
+        "serve"
+    } else {
+        return arguments;
+    };
+    arguments.insert(1, subcommand.into());
+    arguments
+}
+
+/// The configuration of a command: from the file that it names, else from the one that the environment names,
+/// else the defaults. Nothing is read from /etc unasked: another registry's configuration may be there.
+fn load_config(
+    named: Option<&PathBuf>,
+    options: &configuration::Options,
+) -> anyhow::Result<configuration::Loaded> {
+    let from_environment = || std::env::var_os("REGISTRY_CONFIGURATION_PATH").map(PathBuf::from);
+    let file = named.cloned().or_else(from_environment);
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(configuration::load(file.as_deref(), variables, options)?)
+}
+
+/// The threads that a command runs on.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn spelt_out(arguments: &[&str]) -> Vec<String> {
+        let spelt_out = spell_out(arguments.iter().map(OsString::from).collect());
+        spelt_out.into_iter().map(|argument| argument.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_alone_is_served() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(spelt_out(&["/bin/registry", path]), ["/bin/registry", "serve", path]);
+        assert_eq!(spelt_out(&["registry", "serve", path]), ["registry", "serve", path]);
+    }
+
+    #[test]
+    fn the_name_of_the_program_may_be_the_command() {
+        assert_eq!(spelt_out(&["/bin/htpasswd", "-Bbn", "a", "b"])[1], "htpasswd");
+    }
+
+    #[test]
+    fn the_garbage_collection_of_charts_and_tutorials_is_understood() {
+        let parse = |arguments: &[&str]| match Cli::try_parse_from(arguments).unwrap().command {
+            Command::GarbageCollect(arguments) => arguments,
+            other => panic!("{other:?}"),
+        };
+        let file = "/etc/docker/registry/config.yml";
+        assert!(parse(&["registry", "garbage-collect", "--dry-run", file]).dry_run);
+        assert!(parse(&["registry", "garbage-collect", "-m", file]).delete_untagged);
+        assert!(parse(&["registry", "garbage-collect", "--delete-untagged=true", file]).delete_untagged);
+        assert!(!parse(&["registry", "garbage-collect", "--delete-untagged=false", file]).delete_untagged);
+        let remote =
+            ["registry", "garbage-collect", "--server", "https://hub", "--wait", "--min-age", "1h30m"];
+        assert_eq!(parse(&remote).min_age.as_secs(), 5400);
+    }
+}

@@ -1,0 +1,136 @@
+//! `registry serve`: puts the parts together and serves until a signal comes.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use berth_registry::{
+    api::{self, Api},
+    auth::Auth,
+    config::{Config, Loaded, Options, Storage, UploadPurging},
+    reloading::POLL_INTERVAL,
+    repository::{Registry, Rules},
+    server::Server,
+    telemetry,
+};
+use berth_storage::{Filesystem, Memory, ObjectStore};
+use futures::{Stream, StreamExt, stream};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Configuration file; without one, the file that `REGISTRY_CONFIGURATION_PATH` names is read, and without that,
+    /// ./data is served on port 5000
+    config: Option<PathBuf>,
+    /// Folder to keep the images in (storage.filesystem.rootdirectory)
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// Address to listen on, such as :5000 or 127.0.0.1:5000 (http.addr)
+    #[arg(long)]
+    addr: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let options = Options { root: arguments.root.clone(), addr: arguments.addr.clone() };
+    let loaded = super::load_config(arguments.config.as_ref(), &options)?;
+    super::runtime()?.block_on(serve(loaded))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(loaded: Loaded) -> anyhow::Result<()> {
+    let config = loaded.config;
+    telemetry::start(&config.log);
+    for warning in loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    for variable in loaded.ignored_variables {
+        tracing::warn!("environment variable {variable} is no setting of this server");
+    }
+    let signals = signals()?;
+    let rules = rules(&config);
+    let registry = Registry::new(open_store(&config.storage), rules);
+    let auth = Auth::open(&config)?;
+    let server = Server::bind(&config.http).await?;
+    start_background(&config, &registry, &auth, &server);
+    announce(loaded.file, &config, &server)?;
+    let api = Api::new(registry, auth, rules.max_manifest_size, &config.http);
+    server.run(api::router(api), signals).await?;
+    Ok(())
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        delete_enabled: config.rules.delete_enabled,
+        read_only: config.rules.read_only,
+        ..Rules::default()
+    }
+}
+
+/// The store that a configuration names.
+pub(super) fn open_store(storage: &Storage) -> Arc<dyn ObjectStore> {
+    match storage {
+        Storage::Filesystem { root } => Arc::new(Filesystem::new(root)),
+        Storage::Memory => Arc::new(Memory::new()),
+    }
+}
+
+/// Starts what goes on beside the requests: following files, and removing forgotten uploads.
+fn start_background(config: &Config, registry: &Registry, auth: &Auth, server: &Server) {
+    tokio::spawn(auth.clone().follow_files(POLL_INTERVAL));
+    if let Some(certificate) = server.certificate() {
+        tokio::spawn(certificate.files().follow(POLL_INTERVAL));
+    }
+    if let Some(purging) = config.upload_purging.filter(|_| !config.rules.read_only) {
+        tokio::spawn(purge_uploads(registry.clone(), purging));
+    }
+}
+
+async fn purge_uploads(registry: Registry, purging: UploadPurging) {
+    let mut ticks = tokio::time::interval(purging.interval);
+    loop {
+        ticks.tick().await;
+        match registry.purge_uploads(purging.age).await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "forgotten uploads were removed"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "forgotten uploads could not be removed");
+            }
+        }
+    }
+}
+
+fn announce(file: Option<PathBuf>, config: &Config, server: &Server) -> anyhow::Result<()> {
+    let address = server.address().context("the address that is listened on is unknown")?;
+    let storage = match &config.storage {
+        Storage::Filesystem { root } => std::path::absolute(root)?.display().to_string(),
+        Storage::Memory => "memory".to_owned(),
+    };
+    let protocol = if config.http.tls.is_some() { "HTTPS" } else { "HTTP" };
+    let file = file.map_or_else(|| "built-in defaults".to_owned(), |file| file.display().to_string());
+    let password = config.htpasswd.as_ref().map_or("none", |_| "htpasswd");
+    tracing::info!(
+        configuration = file,
+        storage,
+        authentication = password,
+        version = env!("CARGO_PKG_VERSION"),
+        "listening on {address} for {protocol}; to push: docker push {}:{}/app",
+        config.http.host.as_deref().and_then(host_name).unwrap_or("localhost"),
+        address.port(),
+    );
+    Ok(())
+}
+
+/// The name in a URL, without scheme and port.
+fn host_name(url: &str) -> Option<&str> {
+    url.split_once("://")?.1.split(':').next()
+}
+
+/// One item for each signal that asks the server to end.
+fn signals() -> anyhow::Result<impl Stream<Item = ()>> {
+    let stream_of = |kind| -> anyhow::Result<_> {
+        let signal = signal(kind).context("cannot wait for signals")?;
+        Ok(stream::unfold(signal, |mut signal| async move { signal.recv().await.map(|()| ((), signal)) })
+            .boxed())
+    };
+    Ok(stream::select(stream_of(SignalKind::terminate())?, stream_of(SignalKind::interrupt())?))
+}

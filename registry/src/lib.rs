@@ -1,0 +1,19 @@
+//! The registry server of Berth: a drop-in replacement for the registry of the CNCF Distribution project.
+//!
+//! - [`config`] says what the server does,
+//! - [`server`] listens and keeps connections,
+//! - [`api`] speaks HTTP to clients,
+//! - [`auth`] knows users and their rights,
+//! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
+//! - [`reloading`] follows files that change, and [`telemetry`] writes the log.
+//!
+//! Requests go down from `server` over `api` and `repository` to the storage, and nothing calls back up. The map
+//! with its reasons is ARCHITECTURE.md in the folder above.
+
+pub mod api;
+pub mod auth;
+pub mod config;
+pub mod reloading;
+pub mod repository;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,178 @@
+//! Values that are read from files and read again when the files change: passwords, access rules, certificates.
+//!
+//! Changes are found by polling, because Kubernetes swaps symbolic links above the files, which notification
+//! interfaces do not report for the files themselves. What the bytes mean is left to the caller's parser.
+
+use std::{
+    error::Error,
+    io,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// How often the files are looked at.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Turns the contents of the files, in the order of their paths, into the value.
+pub type Parser<T> = fn(&[Vec<u8>]) -> Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Why a value could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file is missing or not readable.
+    #[error("cannot read {what} {}", .path.display())]
+    Unreadable {
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The contents are not what they should be.
+    #[error("{what} {} cannot be used", list(.paths))]
+    Invalid {
+        /// What the files are for.
+        what: &'static str,
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// What is wrong with them.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" with ")
+}
+
+/// A value that follows its files.
+#[derive(Debug)]
+pub struct Reloading<T> {
+    what: &'static str,
+    paths: Vec<PathBuf>,
+    parse: Parser<T>,
+    seen: Mutex<Vec<Option<Fingerprint>>>,
+    current: RwLock<Arc<T>>,
+}
+
+/// What tells one state of a file from the next without reading it: device, inode, length, time of change.
+type Fingerprint = (u64, u64, u64, i64, i64);
+
+impl<T> Reloading<T> {
+    /// Reads the files for the first time; `what` names them in errors and log lines.
+    pub fn open(what: &'static str, paths: Vec<PathBuf>, parse: Parser<T>) -> Result<Self, LoadError> {
+        // Taken before the files are read: a change in between is found by the next look.
+        let seen = fingerprints(&paths);
+        let value = load(what, &paths, parse)?;
+        Ok(Self { what, paths, parse, seen: Mutex::new(seen), current: RwLock::new(Arc::new(value)) })
+    }
+
+    /// The value as of the last good reading.
+    pub fn current(&self) -> Arc<T> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the files again if they have changed. If they cannot be used, the value stays and a line is logged.
+    pub fn refresh(&self) {
+        let now = fingerprints(&self.paths);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return;
+        }
+        *seen = now;
+        match load(self.what, &self.paths, self.parse) {
+            Ok(value) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+                tracing::info!(files = list(&self.paths), "{} changed and was read again", self.what);
+            }
+            Err(error) => tracing::error!(
+                error = &error as &dyn Error,
+                "{} changed and cannot be used: the last good version stays in force",
+                self.what
+            ),
+        }
+    }
+
+    /// Follows the files for as long as the future is polled.
+    pub async fn follow(self: Arc<Self>, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        loop {
+            ticks.tick().await;
+            self.refresh();
+        }
+    }
+}
+
+fn load<T>(what: &'static str, paths: &[PathBuf], parse: Parser<T>) -> Result<T, LoadError> {
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|source| LoadError::Unreadable { what, path: path.clone(), source })
+    };
+    let contents = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    parse(&contents).map_err(|source| LoadError::Invalid { what, paths: paths.to_vec(), source })
+}
+
+fn fingerprints(paths: &[PathBuf]) -> Vec<Option<Fingerprint>> {
+    paths
+        .iter()
+        .map(|path| {
+            let file = std::fs::metadata(path).ok()?;
+            Some((file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn number(contents: &[Vec<u8>]) -> Result<u32, Box<dyn Error + Send + Sync>> {
+        Ok(std::str::from_utf8(&contents[0])?.parse()?)
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        std::fs::write(&path, "1").unwrap();
+        let value = Reloading::open("the number", vec![path.clone()], number).unwrap();
+        std::fs::write(&path, "22").unwrap();
+        value.refresh();
+        assert_eq!(*value.current(), 22);
+    }
+
+    #[test]
+    fn a_swapped_symbolic_link_counts_as_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        for version in ["1", "2"] {
+            std::fs::create_dir(folder.path().join(version)).unwrap();
+            std::fs::write(folder.path().join(version).join("number"), version).unwrap();
+        }
+        let (data, path) = (folder.path().join("data"), folder.path().join("data/number"));
+        symlink("1", &data).unwrap();
+        let value = Reloading::open("the number", vec![path], number).unwrap();
+        symlink("2", folder.path().join("next")).unwrap();
+        std::fs::rename(folder.path().join("next"), &data).unwrap();
+        value.refresh();
+        assert_eq!(*value.current(), 2);
+    }
+
+    #[test]
+    fn a_broken_new_version_keeps_the_last_good_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        std::fs::write(&path, "1").unwrap();
+        let value = Reloading::open("the number", vec![path.clone()], number).unwrap();
+        std::fs::write(&path, "one hundred").unwrap();
+        value.refresh();
+        assert_eq!(*value.current(), 1);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Reloading::open("the number", vec!["/nonexistent/number".into()], number).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read the number /nonexistent/number");
+    }
+}

@@ -1,0 +1,120 @@
+//! Blobs: content that a repository has by its digest.
+//!
+//! A blob is visible in a repository when the repository has a link to it and the content exists. The content
+//! is shared by all repositories. Manifests are content as well, and are served here too, as some clients ask
+//! for them here.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use berth_oci::{ByteRange, Digest, RepositoryName};
+use berth_storage::ByteStream;
+
+use super::state::found;
+use super::{Error, Repository, Result, layout};
+
+/// A blob that a repository has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Its address.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// A blob that is being read.
+pub struct BlobContent {
+    /// Its address.
+    pub digest: Digest,
+    /// The length of the whole blob in bytes.
+    pub size: u64,
+    /// Offsets of the first and the last byte of the body, when a range was asked for.
+    pub range: Option<RangeInclusive<u64>>,
+    /// The bytes.
+    pub body: ByteStream,
+}
+
+impl fmt::Debug for BlobContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobContent")
+            .field("digest", &self.digest)
+            .field("size", &self.size)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The blobs of a repository.
+#[derive(Debug)]
+pub struct Blobs<'a>(pub(super) &'a Repository);
+
+impl Blobs<'_> {
+    /// What is known about the blob. A client that is told so may rely on it: the blob is spared by the
+    /// garbage collection for its minimum age.
+    pub async fn head(&self, digest: &Digest) -> Result<BlobInfo> {
+        self.rely_on(digest).await?.ok_or(Error::BlobUnknown(*digest))
+    }
+
+    /// The blob, or the part of it that `range` names.
+    pub async fn open(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobContent> {
+        let target = self.target(digest).await?.ok_or(Error::BlobUnknown(*digest))?;
+        let key = layout::blob(&target);
+        let range = match range {
+            None => None,
+            Some(range) => {
+                let size = self.0.state.head(&key).await?.ok_or(Error::BlobUnknown(*digest))?.size;
+                Some(range.resolve(size).ok_or(Error::RangeNotSatisfiable { size })?)
+            }
+        };
+        let bounds = range.as_ref().map(|range| *range.start()..range.end().saturating_add(1));
+        let object = found(self.0.state.store.get(&key, bounds).await)?.ok_or(Error::BlobUnknown(*digest))?;
+        Ok(BlobContent { digest: *digest, size: object.meta.size, range, body: object.body })
+    }
+
+    /// Makes the blob of the repository `from` visible in this one; `false` when it is not there.
+    pub async fn mount(&self, digest: &Digest, from: &RepositoryName) -> Result<bool> {
+        self.0.check_writable()?;
+        let source = Repository { name: from.clone(), ..self.0.clone() };
+        let Some(target) = source.blobs().target(digest).await? else { return Ok(false) };
+        let _held = self.0.state.liveness.hold(&target).await;
+        if self.0.state.rely_on(&layout::blob(&target)).await?.is_none() {
+            return Ok(false);
+        }
+        self.0.state.write_link(&layout::layer(&self.0.name, digest), &target).await?;
+        Ok(true)
+    }
+
+    /// Takes the blob out of the repository. Its content goes with the next garbage collection, if nobody
+    /// else has it.
+    pub async fn delete(&self, digest: &Digest) -> Result<()> {
+        self.0.check_deletable()?;
+        let link = layout::layer(&self.0.name, digest);
+        self.0.state.head(&link).await?.ok_or(Error::BlobUnknown(*digest))?;
+        Ok(self.0.state.store.delete(&link).await?)
+    }
+
+    /// Looks up the blob for somebody who will rely on it.
+    pub(super) async fn rely_on(&self, digest: &Digest) -> Result<Option<BlobInfo>> {
+        let mut held = self.0.state.liveness.hold(digest).await;
+        let Some(target) = self.target(digest).await? else { return Ok(None) };
+        if target != *digest {
+            drop(held);
+            held = self.0.state.liveness.hold(&target).await;
+        }
+        let meta = self.0.state.rely_on(&layout::blob(&target)).await?;
+        drop(held);
+        Ok(meta.map(|meta| BlobInfo { digest: *digest, size: meta.size }))
+    }
+
+    /// The digest under which the content is kept, when the repository has a link to it.
+    ///
+    /// That is another one where Distribution was given a digest of SHA-512: it keeps content by SHA-256
+    /// only.
+    pub(super) async fn target(&self, digest: &Digest) -> Result<Option<Digest>> {
+        let layer = self.0.state.read_link(&layout::layer(&self.0.name, digest)).await?;
+        match layer {
+            Some(target) => Ok(Some(target)),
+            None => self.0.state.read_link(&layout::revision(&self.0.name, digest)).await,
+        }
+    }
+}

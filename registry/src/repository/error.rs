@@ -1,0 +1,104 @@
+//! What the rules answer when something cannot be done.
+
+use berth_oci::{Digest, InvalidManifest, Reference, RepositoryName, UploadId};
+use berth_storage::Error as StorageError;
+
+/// The result of an operation on a repository.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation on a repository was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository has no manifest and never was pushed to.
+    #[error("there is no repository {0}")]
+    NameUnknown(RepositoryName),
+    /// The repository does not have the blob.
+    #[error("the repository does not have the blob {0}")]
+    BlobUnknown(Digest),
+    /// The repository does not have the manifest.
+    #[error("the repository does not have the manifest {0}")]
+    ManifestUnknown(Reference),
+    /// The manifest needs content that the repository does not have.
+    #[error("the manifest refers to {0}, which the repository does not have: push it first")]
+    ManifestBlobUnknown(Digest),
+    /// The bytes are not a manifest that can be kept.
+    #[error(transparent)]
+    ManifestInvalid(#[from] InvalidManifest),
+    /// A manifest of schema 1 was pushed.
+    #[error("manifests of schema 1 are no longer taken in: push with a newer client")]
+    ManifestObsolete,
+    /// There is no such upload.
+    #[error("there is no upload {0}: it was finished, cancelled or never started")]
+    UploadUnknown(UploadId),
+    /// Another request is writing to the upload.
+    #[error("another request is writing to this upload: try again when it has ended")]
+    UploadBusy,
+    /// The chunk does not start where the upload ends.
+    #[error("the upload has {expected} bytes: continue there")]
+    OffsetMismatch {
+        /// How many bytes the upload has.
+        expected: u64,
+    },
+    /// The content has another digest than the client said. An upload is dropped.
+    #[error("the content has the digest {actual}, not {expected}")]
+    DigestMismatch {
+        /// What the client said.
+        expected: Digest,
+        /// What the content is.
+        actual: Box<Digest>,
+    },
+    /// The chunk has another length than its range.
+    #[error("the chunk has {actual} bytes, and its range has {expected}")]
+    SizeInvalid {
+        /// The length of the range.
+        expected: u64,
+        /// How many bytes were kept.
+        actual: u64,
+    },
+    /// No byte of the blob is in the range.
+    #[error("the blob has {size} bytes, and none is in the range")]
+    RangeNotSatisfiable {
+        /// The length of the blob.
+        size: u64,
+    },
+    /// The manifest is larger than the configured limit.
+    #[error("the manifest is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Deletion is switched off in the configuration.
+    #[error("deletion is switched off: set storage.delete.enabled to true to allow it")]
+    DeleteDisabled,
+    /// The registry is in read-only mode.
+    #[error("the registry is read-only at the moment")]
+    ReadOnly,
+    /// The client's body broke off.
+    #[error("the body broke off")]
+    BodyInterrupted(#[source] StorageError),
+    /// The storage is full.
+    #[error("no space is left in the storage")]
+    NoSpace(#[source] StorageError),
+    /// The storage does not answer as it should; a later attempt may succeed.
+    #[error("the storage is not available")]
+    Unavailable(#[source] StorageError),
+    /// The storage failed in another way.
+    #[error("the storage failed")]
+    Storage(#[source] StorageError),
+}
+
+impl From<StorageError> for Error {
+    /// What a failure of the storage means where its not-found has no meaning of its own.
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Busy(_) => Self::UploadBusy,
+            StorageError::OffsetMismatch { expected } => Self::OffsetMismatch { expected },
+            StorageError::BodyInterrupted { .. } => Self::BodyInterrupted(error),
+            StorageError::NoSpace { .. } => Self::NoSpace(error),
+            StorageError::Unavailable { .. } => Self::Unavailable(error),
+            StorageError::NotFound(_) | StorageError::AlreadyExists(_) | StorageError::Other { .. } => {
+                Self::Storage(error)
+            }
+        }
+    }
+}

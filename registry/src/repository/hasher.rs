@@ -1,0 +1,46 @@
+//! Digests of bytes that pass by.
+
+use berth_oci::{Algorithm, Digest};
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// A hash that is being computed.
+#[derive(Debug, Clone)]
+pub(super) enum Hasher {
+    /// SHA-256, whose state can be kept between requests.
+    Sha256(Sha256),
+    /// SHA-512.
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// The hash of nothing so far.
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    /// Takes in the bytes that follow.
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The digest of everything that was taken in.
+    pub(super) fn finish(self) -> Digest {
+        match self {
+            Self::Sha256(hasher) => Digest::sha256(hasher.finalize().into()),
+            Self::Sha512(hasher) => Digest::sha512(hasher.finalize().into()),
+        }
+    }
+}
+
+/// The digest of `bytes`.
+pub(super) fn digest_of(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
+}

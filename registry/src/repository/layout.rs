@@ -1,0 +1,193 @@
+//! Where everything is kept: the keys of Distribution's layout, version 2, byte for byte.
+//!
+//! Nobody else builds a key. Our own additions have names that start with `_` and can be rebuilt from the
+//! rest; Distribution's walks pass over them.
+
+use berth_oci::{Algorithm, Digest, RepositoryName, Tag, UploadId};
+use berth_storage::Key;
+
+/// The root of everything.
+pub(super) fn root() -> Key {
+    Key::default().join("docker").join("registry").join("v2")
+}
+
+/// The root of the content of all repositories, blobs and manifests alike.
+pub(super) fn blobs() -> Key {
+    root().join("blobs")
+}
+
+/// The bytes whose digest is `digest`.
+pub(super) fn blob(digest: &Digest) -> Key {
+    let hex = digest.hex();
+    blobs().join(digest.algorithm()).join(&hex[..2]).join(hex).join("data")
+}
+
+/// The digest of which `key` is the [`blob`].
+pub(super) fn digest_of_blob(key: &Key) -> Option<Digest> {
+    let mut parts = key.strip_prefix(&blobs())?.split('/');
+    let (algorithm, _, hex, data) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let digest = (data == "data").then(|| format!("{algorithm}:{hex}"))?;
+    digest.parse().ok()
+}
+
+/// The root of all repositories.
+pub(super) fn repositories() -> Key {
+    root().join("repositories")
+}
+
+/// The folder of a repository, which holds those of the repositories nested in it as well.
+pub(super) fn repository(name: &RepositoryName) -> Key {
+    name.as_str().split('/').fold(repositories(), |key, component| key.join(component))
+}
+
+/// The folder that makes a repository exist.
+pub(super) const MANIFESTS: &str = "_manifests";
+
+fn link(folder: &Key, digest: &Digest) -> Key {
+    folder.join(digest.algorithm()).join(digest.hex()).join("link")
+}
+
+/// The digest of which `key` is the link in `folder`.
+pub(super) fn digest_of_link(key: &Key, folder: &Key) -> Option<Digest> {
+    let mut parts = key.strip_prefix(folder)?.split('/');
+    let (algorithm, hex, link) = (parts.next()?, parts.next()?, parts.next()?);
+    let digest = (link == "link" && parts.next().is_none()).then(|| format!("{algorithm}:{hex}"))?;
+    digest.parse().ok()
+}
+
+/// Links to the blobs that a repository has.
+pub(super) fn layers(name: &RepositoryName) -> Key {
+    repository(name).join("_layers")
+}
+
+/// The link that makes a blob visible in a repository.
+pub(super) fn layer(name: &RepositoryName, digest: &Digest) -> Key {
+    link(&layers(name), digest)
+}
+
+/// What is known of the manifests of a repository.
+pub(super) fn manifests(name: &RepositoryName) -> Key {
+    repository(name).join(MANIFESTS)
+}
+
+/// Links to the manifests that a repository has.
+pub(super) fn revisions(name: &RepositoryName) -> Key {
+    manifests(name).join("revisions")
+}
+
+/// The link that makes a manifest visible in a repository.
+pub(super) fn revision(name: &RepositoryName, digest: &Digest) -> Key {
+    link(&revisions(name), digest)
+}
+
+/// The tags of a repository.
+pub(super) fn tags(name: &RepositoryName) -> Key {
+    manifests(name).join("tags")
+}
+
+/// Everything about a tag.
+pub(super) fn tag(name: &RepositoryName, tag: &Tag) -> Key {
+    tags(name).join(tag)
+}
+
+/// The link to what a tag points at.
+pub(super) fn tag_current(name: &RepositoryName, tag: &Tag) -> Key {
+    self::tag(name, tag).join("current").join("link")
+}
+
+/// Links to everything that a tag ever pointed at.
+pub(super) fn tag_history(name: &RepositoryName, tag: &Tag) -> Key {
+    self::tag(name, tag).join("index")
+}
+
+/// The link that remembers that a tag pointed at `digest`.
+pub(super) fn tag_history_entry(name: &RepositoryName, tag: &Tag, digest: &Digest) -> Key {
+    link(&tag_history(name, tag), digest)
+}
+
+/// The digest of which `key` is a [`tag_history_entry`].
+pub(super) fn digest_of_tag_history(key: &Key, name: &RepositoryName) -> Option<Digest> {
+    let tag = key.strip_prefix(&tags(name))?.split('/').next()?.parse().ok()?;
+    digest_of_link(key, &tag_history(name, &tag))
+}
+
+/// Links to the manifests whose subject is `subject`. An addition of ours.
+pub(super) fn referrers(name: &RepositoryName, subject: &Digest) -> Key {
+    repository(name).join("_referrers").join(subject.algorithm()).join(subject.hex())
+}
+
+/// The link that remembers that the manifest `digest` has the subject `subject`.
+pub(super) fn referrer(name: &RepositoryName, subject: &Digest, digest: &Digest) -> Key {
+    link(&referrers(name, subject), digest)
+}
+
+/// The uploads in progress of a repository.
+pub(super) fn uploads(name: &RepositoryName) -> Key {
+    repository(name).join("_uploads")
+}
+
+/// Everything about an upload.
+pub(super) fn upload(name: &RepositoryName, id: &UploadId) -> Key {
+    uploads(name).join(id)
+}
+
+/// What has arrived of an upload.
+pub(super) fn upload_data(name: &RepositoryName, id: &UploadId) -> Key {
+    upload(name, id).join("data")
+}
+
+/// When an upload was started.
+pub(super) fn upload_started_at(name: &RepositoryName, id: &UploadId) -> Key {
+    upload(name, id).join("startedat")
+}
+
+/// States of the hash of an upload, by offset.
+pub(super) fn upload_hash_states(name: &RepositoryName, id: &UploadId) -> Key {
+    upload(name, id).join("hashstates").join(Algorithm::Sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn the_keys_are_those_of_distribution() {
+        let digest: Digest = format!("sha256:{HEX}").parse().unwrap();
+        let name: RepositoryName = "library/alpine".parse().unwrap();
+        let latest: Tag = "latest".parse().unwrap();
+        let id: UploadId = "7ddc8dbe-7ed8-4b17-9c0a-2c3f3b5b8f2d".parse().unwrap();
+        let repository = "docker/registry/v2/repositories/library/alpine";
+        let expected = [
+            (blob(&digest), format!("docker/registry/v2/blobs/sha256/e3/{HEX}/data")),
+            (layer(&name, &digest), format!("{repository}/_layers/sha256/{HEX}/link")),
+            (revision(&name, &digest), format!("{repository}/_manifests/revisions/sha256/{HEX}/link")),
+            (tag_current(&name, &latest), format!("{repository}/_manifests/tags/latest/current/link")),
+            (
+                tag_history_entry(&name, &latest, &digest),
+                format!("{repository}/_manifests/tags/latest/index/sha256/{HEX}/link"),
+            ),
+            (upload_data(&name, &id), format!("{repository}/_uploads/{id}/data")),
+            (upload_started_at(&name, &id), format!("{repository}/_uploads/{id}/startedat")),
+            (upload_hash_states(&name, &id), format!("{repository}/_uploads/{id}/hashstates/sha256")),
+        ];
+        for (key, text) in expected {
+            assert_eq!(key.as_str(), text);
+        }
+    }
+
+    #[test]
+    fn digests_are_read_back_from_keys() {
+        let digest: Digest = format!("sha256:{HEX}").parse().unwrap();
+        let name: RepositoryName = "a/b".parse().unwrap();
+        assert_eq!(digest_of_blob(&blob(&digest)), Some(digest));
+        assert_eq!(digest_of_link(&layer(&name, &digest), &layers(&name)), Some(digest));
+        assert_eq!(digest_of_blob(&layer(&name, &digest)), None);
+        let latest: Tag = "latest".parse().unwrap();
+        assert_eq!(digest_of_tag_history(&tag_history_entry(&name, &latest, &digest), &name), Some(digest));
+        assert_eq!(digest_of_tag_history(&tag_current(&name, &latest), &name), None);
+        let signature = revision(&name, &digest).to_string().replace("/link", "/signatures/sha256/0/link");
+        assert_eq!(digest_of_link(&signature.parse().unwrap(), &revisions(&name)), None);
+    }
+}

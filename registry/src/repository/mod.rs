@@ -1,0 +1,30 @@
+//! The registry's rules: what may be pushed, what is found, what is kept and what is collected.
+//!
+//! Everything is said in the words of the OCI specifications; there is no HTTP and no file here. All state is
+//! in the object store, so that any process can serve any request, finish any upload and collect the garbage.
+
+mod blobs;
+mod catalog;
+mod error;
+mod garbage_collection;
+mod hash_state;
+mod hasher;
+mod layout;
+mod liveness;
+mod manifests;
+mod page;
+mod referrers;
+mod registry;
+mod state;
+mod tags;
+mod uploads;
+
+pub use blobs::{BlobContent, BlobInfo, Blobs};
+pub use error::{Error, Result};
+pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState};
+pub use manifests::{Manifests, PushedManifest, StoredManifest};
+pub use page::{Listing, Page};
+pub use referrers::Referrers;
+pub use registry::{Registry, Repository, Rules};
+pub use tags::Tags;
+pub use uploads::Uploads;

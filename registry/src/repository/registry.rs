@@ -1,0 +1,145 @@
+//! The whole registry, and the way into one repository.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_oci::RepositoryName;
+use berth_storage::{Clock, ObjectStore};
+use futures::TryStreamExt as _;
+
+use super::liveness::Liveness;
+use super::state::State;
+use super::{
+    Blobs, Error, GarbageCollection, Listing, Manifests, Page, Referrers, Result, Tags, Uploads, catalog,
+    layout, uploads,
+};
+
+/// What the configuration allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether manifests, tags and blobs may be deleted.
+    pub delete_enabled: bool,
+    /// Whether every change is refused.
+    pub read_only: bool,
+    /// The largest manifest that may be pushed, in bytes.
+    pub max_manifest_size: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { delete_enabled: false, read_only: false, max_manifest_size: 4 * 1024 * 1024 }
+    }
+}
+
+/// All repositories of one object store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    state: Arc<State>,
+    rules: Rules,
+    garbage_collection: GarbageCollection,
+}
+
+/// One repository, which need not exist yet. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    pub(super) state: Arc<State>,
+    pub(super) rules: Rules,
+    pub(super) name: RepositoryName,
+}
+
+impl Registry {
+    /// The registry whose state is in `store`.
+    pub fn new(store: Arc<dyn ObjectStore>, rules: Rules) -> Self {
+        Self::with_clock(store, rules, Clock::default())
+    }
+
+    /// The registry whose state is in `store` and whose notion of age comes from `clock`.
+    pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
+        let state = Arc::new(State { store, clock, liveness: Liveness::default() });
+        Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state, rules }
+    }
+
+    /// The repository of that name, whether it exists or not.
+    pub fn repository(&self, name: RepositoryName) -> Repository {
+        Repository { state: Arc::clone(&self.state), rules: self.rules, name }
+    }
+
+    /// The repositories that have a manifest and are `visible`, in lexical order.
+    pub async fn catalog(
+        &self,
+        page: &Page,
+        visible: impl Fn(&RepositoryName) -> bool,
+    ) -> Result<Listing<RepositoryName>> {
+        let repositories = catalog::repositories(&self.state, page.last.clone());
+        let names = repositories.try_filter_map(|found| ready(Ok(found.has_manifests.then_some(found.name))));
+        let names = names.try_filter(|name| ready(visible(name)));
+        Listing::of(names, page.limit).await
+    }
+
+    /// Whether the storage answers.
+    pub async fn check(&self) -> Result<()> {
+        // That nothing was pushed yet is an answer, too.
+        self.state.head(&layout::root()).await.map(drop)
+    }
+
+    /// The garbage collection of this registry.
+    pub fn garbage_collection(&self) -> &GarbageCollection {
+        &self.garbage_collection
+    }
+
+    /// Removes the uploads that nobody has continued for `older_than`, and returns how many there were.
+    pub async fn purge_uploads(&self, older_than: Duration) -> Result<u64> {
+        let mut purged = 0;
+        let mut repositories = std::pin::pin!(catalog::repositories(&self.state, None));
+        while let Some(found) = repositories.try_next().await? {
+            for id in uploads::abandoned(&self.state, &found.name, older_than).await? {
+                purged += u64::from(uploads::remove_abandoned(&self.state, &found.name, &id).await?);
+            }
+        }
+        Ok(purged)
+    }
+}
+
+impl Repository {
+    /// The name of the repository.
+    pub fn name(&self) -> &RepositoryName {
+        &self.name
+    }
+
+    /// Its blobs.
+    pub fn blobs(&self) -> Blobs<'_> {
+        Blobs(self)
+    }
+
+    /// Its uploads in progress.
+    pub fn uploads(&self) -> Uploads<'_> {
+        Uploads(self)
+    }
+
+    /// Its manifests.
+    pub fn manifests(&self) -> Manifests<'_> {
+        Manifests(self)
+    }
+
+    /// Its tags.
+    pub fn tags(&self) -> Tags<'_> {
+        Tags(self)
+    }
+
+    /// What refers to its manifests.
+    pub fn referrers(&self) -> Referrers<'_> {
+        Referrers(self)
+    }
+
+    /// Refuses what changes the repository in read-only mode.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        if self.rules.read_only { Err(Error::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Refuses what takes something out of the repository unless that is allowed.
+    pub(super) fn check_deletable(&self) -> Result<()> {
+        self.check_writable()?;
+        if self.rules.delete_enabled { Ok(()) } else { Err(Error::DeleteDisabled) }
+    }
+}

@@ -1,0 +1,87 @@
+//! What all parts of the registry share, and the few operations that all of them need.
+
+use std::str::{self, FromStr as _};
+use std::sync::Arc;
+
+use berth_oci::Digest;
+use berth_storage::{Clock, Error as StorageError, Key, ObjectMeta, ObjectStore, PutCondition};
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+
+use super::liveness::Liveness;
+use super::{Error, Result};
+
+/// The storage, the time, and the agreement with the garbage collection.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) clock: Clock,
+    pub(super) liveness: Liveness,
+}
+
+/// Turns the absence of an object into `None`.
+pub(super) fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl State {
+    /// What is known about the object, if there is one.
+    pub(super) async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
+        found(self.store.head(key).await)
+    }
+
+    /// The content of the object, if there is one, and what is known about it.
+    pub(super) async fn read(&self, key: &Key) -> Result<Option<(ObjectMeta, Bytes)>> {
+        let Some(object) = found(self.store.get(key, None).await)? else { return Ok(None) };
+        let unreadable = |source| Error::Unavailable(StorageError::Unavailable { key: key.clone(), source });
+        let chunks: Vec<Bytes> = object.body.try_collect().await.map_err(unreadable)?;
+        let content = match <[Bytes; 1]>::try_from(chunks) {
+            Ok([content]) => content,
+            Err(chunks) => chunks.iter().flatten().copied().collect::<BytesMut>().freeze(),
+        };
+        Ok(Some((object.meta, content)))
+    }
+
+    /// The digest in the link. A link that is damaged counts as absent: pushing again repairs it.
+    pub(super) async fn read_link(&self, key: &Key) -> Result<Option<Digest>> {
+        let Some((_, content)) = self.read(key).await? else { return Ok(None) };
+        let digest = str::from_utf8(&content).ok().and_then(|text| Digest::from_str(text.trim()).ok());
+        if digest.is_none() {
+            tracing::warn!(%key, "the link holds no digest and is ignored");
+        }
+        Ok(digest)
+    }
+
+    /// Makes the link point at `digest`.
+    pub(super) async fn write_link(&self, key: &Key, digest: &Digest) -> Result<()> {
+        let content = Bytes::from(digest.to_string());
+        Ok(self.store.put(key, content, PutCondition::Always).await?)
+    }
+
+    /// Looks up the object for somebody who will rely on it, and makes it young if the collector might take
+    /// it.
+    ///
+    /// The caller holds the digest that the object belongs to.
+    pub(super) async fn rely_on(&self, key: &Key) -> Result<Option<ObjectMeta>> {
+        let Some(meta) = self.head(key).await? else { return Ok(None) };
+        if self.liveness.must_refresh(meta.modified, self.clock.now()) {
+            match self.store.touch(key).await {
+                Err(error) if error.is_not_found() => return Ok(None),
+                // A storage that is mounted read-only still serves; nothing will be deleted from it either.
+                Err(error) => tracing::warn!(%key, %error, "the object could not be marked as in use"),
+                Ok(()) => {}
+            }
+        }
+        Ok(Some(meta))
+    }
+
+    /// Removes all objects below `prefix`.
+    pub(super) async fn delete_below(&self, prefix: &Key) -> Result<()> {
+        let objects = self.store.list(prefix, None).map_err(Error::from);
+        objects.try_for_each(|meta| async move { Ok(self.store.delete(&meta.key).await?) }).await
+    }
+}

@@ -1,0 +1,111 @@
+//! Uploads: blobs on their way in.
+//!
+//! Nothing about an upload is kept in memory between requests: its size is that of its data, and the state of
+//! its hash is kept beside the data. So any process can continue it. Its bytes are hashed while they are
+//! being stored.
+
+mod abandoned;
+mod hashing;
+mod receive;
+
+use std::future::Future;
+
+use berth_oci::{Algorithm, ContentRange, Digest, UploadId};
+use berth_storage::{ByteStream, Error as StorageError, PutCondition};
+use jiff::{Timestamp, Unit};
+
+pub(super) use self::abandoned::{abandoned, remove_abandoned};
+use self::receive::Upload;
+use super::{BlobInfo, Error, Repository, Result, layout};
+
+/// The uploads of a repository.
+#[derive(Debug)]
+pub struct Uploads<'a>(pub(super) &'a Repository);
+
+impl Uploads<'_> {
+    /// Starts an upload.
+    pub async fn start(&self) -> Result<UploadId> {
+        self.0.check_writable()?;
+        let id = UploadId::random();
+        let now = Timestamp::try_from(self.0.state.clock.now()).unwrap_or_default();
+        let now = now.round(Unit::Second).unwrap_or(now).to_string();
+        let key = layout::upload_started_at(&self.0.name, &id);
+        self.0.state.store.put(&key, now.into(), PutCondition::Always).await?;
+        Ok(id)
+    }
+
+    /// How many bytes the upload has.
+    pub async fn status(&self, id: &UploadId) -> Result<u64> {
+        Ok(self.open(id).await?.size())
+    }
+
+    /// Adds a chunk, and returns how many bytes the upload has then. Without a `range`, it is added at the
+    /// end.
+    ///
+    /// What arrived before a body broke off is kept, even when the caller goes away with the client.
+    pub async fn append(&self, id: &UploadId, range: Option<ContentRange>, body: ByteStream) -> Result<u64> {
+        self.0.check_writable()?;
+        let mut upload = self.open(id).await?;
+        detached(async move {
+            let hasher = upload.receive(Algorithm::Sha256, range, body).await?;
+            upload.save(&hasher).await?;
+            Ok(upload.size())
+        })
+        .await
+    }
+
+    /// Adds the last chunk, which may be empty, and turns the upload into the blob `digest`.
+    ///
+    /// An upload whose content has another digest is dropped.
+    pub async fn finish(
+        &self,
+        id: &UploadId,
+        range: Option<ContentRange>,
+        body: ByteStream,
+        digest: &Digest,
+    ) -> Result<BlobInfo> {
+        self.0.check_writable()?;
+        let mut upload = self.open(id).await?;
+        let digest = *digest;
+        detached(async move {
+            let hasher = upload.receive(digest.algorithm(), range, body).await?;
+            upload.publish(hasher, &digest).await
+        })
+        .await
+    }
+
+    /// Drops the upload.
+    pub async fn cancel(&self, id: &UploadId) -> Result<()> {
+        self.0.check_writable()?;
+        self.open(id).await?.discard().await
+    }
+
+    /// Takes in a whole blob at once.
+    pub async fn push_whole(&self, digest: &Digest, body: ByteStream) -> Result<BlobInfo> {
+        self.0.check_writable()?;
+        let mut upload = Upload::new(self.0, UploadId::random());
+        let digest = *digest;
+        detached(async move {
+            let received = upload.receive(digest.algorithm(), None, body).await;
+            match received {
+                Ok(hasher) => upload.publish(hasher, &digest).await,
+                Err(error) => {
+                    upload.discard().await?;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn open(&self, id: &UploadId) -> Result<Upload> {
+        Upload::open(self.0, *id).await?.ok_or(Error::UploadUnknown(*id))
+    }
+}
+
+/// Does `work` to its end even if nobody waits for it any more.
+async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.unwrap_or_else(|stopped| {
+        Err(Error::Storage(StorageError::Other { key: layout::repositories(), source: stopped.into() }))
+    })
+}

@@ -1,0 +1,172 @@
+//! One upload: it receives bodies, remembers its hash, and becomes a blob.
+
+use std::sync::Arc;
+
+use berth_oci::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
+use berth_storage::{ByteStream, Error as StorageError, Key, PutCondition};
+use futures::TryStreamExt as _;
+
+use super::hashing::Hashing;
+use crate::repository::hasher::Hasher;
+use crate::repository::state::{State, found};
+use crate::repository::{BlobInfo, Error, Repository, Result, hash_state, layout};
+
+/// An upload that exists.
+#[derive(Debug)]
+pub(super) struct Upload {
+    state: Arc<State>,
+    name: RepositoryName,
+    id: UploadId,
+    data: Key,
+    size: u64,
+}
+
+impl Upload {
+    /// An upload that has no bytes yet.
+    pub(super) fn new(repository: &Repository, id: UploadId) -> Self {
+        let name = repository.name.clone();
+        let data = layout::upload_data(&name, &id);
+        Self { state: Arc::clone(&repository.state), name, id, data, size: 0 }
+    }
+
+    /// The upload as it was left, if there is one.
+    pub(super) async fn open(repository: &Repository, id: UploadId) -> Result<Option<Self>> {
+        let new = Self::new(repository, id);
+        let size = found(new.state.store.upload_size(&new.data).await)?;
+        if size.is_none() && new.state.head(&layout::upload_started_at(&new.name, &id)).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self { size: size.unwrap_or_default(), ..new }))
+    }
+
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds the body, and returns the hash of everything so far.
+    pub(super) async fn receive(
+        &mut self,
+        algorithm: Algorithm,
+        range: Option<ContentRange>,
+        body: ByteStream,
+    ) -> Result<Hasher> {
+        if range.is_some_and(|range| range.first() != self.size) {
+            return Err(Error::OffsetMismatch { expected: self.size });
+        }
+        let expected = range.map(ContentRange::length);
+        let hashing = Hashing::new(self.hasher(algorithm).await?, expected);
+        let appended = self.state.store.append(&self.data, self.size, hashing.pass(body)).await;
+        let kept = match &appended {
+            Ok(size) => size.saturating_sub(self.size),
+            Err(StorageError::BodyInterrupted { written, .. }) => *written,
+            Err(_) => 0,
+        };
+        self.size += kept;
+        let hasher = hashing.hasher(kept);
+        let has_other_length = appended.is_ok() && expected.is_some_and(|expected| expected != kept);
+        let outcome = if has_other_length || hashing.is_too_long() {
+            Err(Error::SizeInvalid { expected: expected.unwrap_or_default(), actual: kept })
+        } else {
+            appended.map_err(|error| self.explain(error))
+        };
+        match (outcome, hasher) {
+            (Ok(_), Some(hasher)) => Ok(hasher),
+            (Ok(_), None) => self.hasher(algorithm).await,
+            (Err(error), hasher) => {
+                // The client may go on from here.
+                if let Some(hasher) = hasher.filter(|_| kept > 0) {
+                    self.save(&hasher).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn explain(&self, error: StorageError) -> Error {
+        if error.is_not_found() { Error::UploadUnknown(self.id) } else { error.into() }
+    }
+
+    /// Remembers the hash for the next request, and forgets what was remembered before.
+    pub(super) async fn save(&self, hasher: &Hasher) -> Result<()> {
+        let Hasher::Sha256(hasher) = hasher else { return Ok(()) };
+        let states = layout::upload_hash_states(&self.name, &self.id);
+        let (current, encoded) = (self.size.to_string(), hash_state::encode(hasher));
+        self.state.store.put(&states.join(&current), encoded.into(), PutCondition::Always).await?;
+        let remembered: Vec<String> = self.state.store.children(&states, None).try_collect().await?;
+        for offset in remembered.iter().filter(|offset| **offset != current) {
+            self.state.store.delete(&states.join(offset)).await?;
+        }
+        Ok(())
+    }
+
+    /// The hash of what is there: from the newest remembered state, and from the data behind it.
+    async fn hasher(&self, algorithm: Algorithm) -> Result<Hasher> {
+        let (mut hasher, mut offset) = (Hasher::new(algorithm), 0);
+        if self.size == 0 {
+            return Ok(hasher);
+        }
+        if algorithm == Algorithm::Sha256
+            && let Some((remembered, length)) = self.remembered().await?
+        {
+            (hasher, offset) = (remembered, length);
+        }
+        if offset < self.size {
+            let rest = self.state.store.get(&self.data, Some(offset..self.size)).await;
+            let mut body = rest.map_err(|error| self.explain(error))?.body;
+            while let Some(chunk) = body.try_next().await.map_err(|source| self.unreadable(source))? {
+                hasher.update(&chunk);
+            }
+        }
+        Ok(hasher)
+    }
+
+    async fn remembered(&self) -> Result<Option<(Hasher, u64)>> {
+        let states = layout::upload_hash_states(&self.name, &self.id);
+        let names: Vec<String> = self.state.store.children(&states, None).try_collect().await?;
+        let offsets = names.iter().filter_map(|name| name.parse::<u64>().ok());
+        let mut offsets: Vec<_> = offsets.filter(|offset| *offset <= self.size).collect();
+        offsets.sort_unstable();
+        for offset in offsets.into_iter().rev() {
+            let state = self.state.read(&states.join(offset)).await?;
+            match state.and_then(|(_, state)| hash_state::decode(&state)) {
+                Some((hasher, length)) if length == offset => {
+                    return Ok(Some((Hasher::Sha256(hasher), length)));
+                }
+                _ => tracing::warn!(upload = %self.id, offset, "a damaged hash state is ignored"),
+            }
+        }
+        Ok(None)
+    }
+
+    fn unreadable(&self, source: std::io::Error) -> Error {
+        Error::Unavailable(StorageError::Unavailable { key: self.data.clone(), source })
+    }
+
+    /// Turns the upload into the blob `digest`, if that is the digest of what it has.
+    pub(super) async fn publish(self, hasher: Hasher, digest: &Digest) -> Result<BlobInfo> {
+        let actual = hasher.finish();
+        if actual != *digest {
+            self.discard().await?;
+            return Err(Error::DigestMismatch { expected: *digest, actual: Box::new(actual) });
+        }
+        {
+            let _held = self.state.liveness.hold(digest).await;
+            let blob = layout::blob(digest);
+            self.state.store.complete(&self.data, &blob).await.map_err(|error| self.explain(error))?;
+            self.state.rely_on(&blob).await?;
+            self.state.write_link(&layout::layer(&self.name, digest), digest).await?;
+        }
+        if let Err(error) = self.discard().await {
+            // The blob is there, and that is what counts; the remains are removed with the abandoned uploads.
+            tracing::warn!(upload = %self.id, %error, "the remains of a finished upload could not be removed");
+        }
+        Ok(BlobInfo { digest: *digest, size: self.size })
+    }
+
+    /// Removes the upload and everything about it.
+    pub(super) async fn discard(&self) -> Result<()> {
+        self.state.store.abort(&self.data).await?;
+        self.state.delete_below(&layout::upload(&self.name, &self.id)).await
+    }
+}

@@ -1,0 +1,162 @@
+//! Limits on how long nothing may happen: a client that stops sending or stops reading is let go.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
+
+/// How long a client may be silent in the middle of a body, or read nothing of an answer.
+pub(super) const STALL_LIMIT: Duration = Duration::from_mins(2);
+
+/// Runs while something is awaited, and starts anew whenever something happens.
+#[derive(Debug)]
+struct Patience {
+    sleep: Pin<Box<Sleep>>,
+    limit: Duration,
+    waiting: bool,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Self {
+        Self { sleep: Box::pin(sleep(limit)), limit, waiting: false }
+    }
+
+    /// Passes a result on; an error takes its place if it has been pending for too long.
+    fn watch<T>(&mut self, context: &mut Context<'_>, poll: Poll<T>) -> Poll<Result<T, io::Error>> {
+        if let Poll::Ready(value) = poll {
+            self.waiting = false;
+            return Poll::Ready(Ok(value));
+        }
+        if !self.waiting {
+            self.waiting = true;
+            self.sleep.as_mut().reset(Instant::now() + self.limit);
+        }
+        ready!(self.sleep.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client has stalled")))
+    }
+}
+
+/// The body of a request, which fails when the client stops sending.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Incoming,
+    patience: Patience,
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming) -> Self {
+        Self { incoming, patience: Patience::new(STALL_LIMIT) }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(context);
+        match ready!(self.patience.watch(context, frame)) {
+            Ok(frame) => Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other))),
+            Err(stalled) => Poll::Ready(Some(Err(stalled))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// A connection whose writes fail when the client stops reading.
+#[derive(Debug)]
+pub(super) struct StallGuard<T> {
+    stream: T,
+    patience: Patience,
+}
+
+impl<T> StallGuard<T> {
+    pub(super) fn new(stream: T, limit: Duration) -> Self {
+        Self { stream, patience: Patience::new(limit) }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.patience.watch(context, written).map(Result::flatten)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.patience.watch(context, written).map(Result::flatten)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.patience.watch(context, flushed).map(Result::flatten)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.patience.watch(context, shut).map(Result::flatten)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn a_write_that_nobody_reads_fails() {
+        let (ours, _theirs) = tokio::io::duplex(8);
+        let mut guarded = StallGuard::new(ours, Duration::from_millis(10));
+        let error = guarded.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_read_succeeds() {
+        let (ours, theirs) = tokio::io::duplex(64);
+        let mut guarded = StallGuard::new(ours, Duration::from_millis(10));
+        guarded.write_all(&[0; 64]).await.unwrap();
+        drop(theirs);
+    }
+}

@@ -1,0 +1,38 @@
+//! Logs: set up once, written to standard error, one line an event in the shape that the configuration asks for.
+
+mod line;
+
+use std::io;
+
+use tracing::{Level, level_filters::LevelFilter};
+use tracing_subscriber::{
+    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+use crate::config::Log;
+use line::Line;
+
+/// The target of the lines that tell of requests.
+pub const ACCESS: &str = "access";
+
+/// Begins to log. Only the first call of a process counts, so that tests may start several servers.
+pub fn start(log: &Log) {
+    let output = tracing_subscriber::fmt::layer()
+        .event_format(Line::new(log.format, log.fields.clone()))
+        .with_writer(io::stderr)
+        .with_filter(filter(log));
+    // It fails only if logging was started before.
+    let _ = tracing_subscriber::registry().with(output).try_init();
+}
+
+/// Our own lines from the configured level on; those of the libraries below only when something is wrong,
+/// unless everything is asked for.
+fn filter(log: &Log) -> Targets {
+    let libraries = if log.level == Level::TRACE { Level::TRACE } else { log.level.min(Level::WARN) };
+    let access = if log.access_log { LevelFilter::from(log.level) } else { LevelFilter::OFF };
+    Targets::new()
+        .with_default(libraries)
+        .with_target("berth", log.level)
+        .with_target("registry", log.level)
+        .with_target(ACCESS, access)
+}

@@ -1,0 +1,63 @@
+//! Passwords.
+
+use berth_registry::auth::entry;
+use hyper::{Method, StatusCode};
+
+use crate::fixture::Registry;
+
+fn with_password() -> (Registry, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), entry("bob", "secret", 4).unwrap()).unwrap();
+    let registry = Registry::configured(&[
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry \"Realm\""),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", file.path().to_str().unwrap()),
+    ]);
+    (registry, file)
+}
+
+#[tokio::test]
+async fn every_endpoint_asks_for_a_password() {
+    let (registry, _file) = with_password();
+    for (method, path) in [
+        (Method::GET, "/v2/"),
+        (Method::GET, "/v2/_catalog"),
+        (Method::GET, "/v2/app/manifests/latest"),
+        (Method::PUT, "/v2/app/manifests/latest"),
+        (Method::POST, "/v2/app/blobs/uploads/"),
+        (Method::GET, "/v2/no/such/path"),
+        (Method::TRACE, "/v2/"),
+        (Method::POST, "/v2/_berth/garbage-collection"),
+    ] {
+        let answer = registry.send(method, path, &[], "").await;
+        answer.assert_error(401, "UNAUTHORIZED");
+        assert_eq!(answer.header("www-authenticate"), r#"Basic realm="Registry \"Realm\"""#);
+        assert_eq!(answer.header("docker-distribution-api-version"), "registry/2.0");
+    }
+}
+
+#[tokio::test]
+async fn probes_ask_for_none() {
+    let (registry, _file) = with_password();
+    for path in ["/", "/livez", "/readyz"] {
+        assert_eq!(registry.get(path).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn the_right_password_opens_and_a_wrong_one_does_not() {
+    let (registry, _file) = with_password();
+    assert_eq!(registry.as_user("bob", "secret").get("/v2/").await.status, StatusCode::OK);
+    for (user, password) in [("bob", "wrong"), ("eve", "secret"), ("", "")] {
+        let answer = registry.as_user(user, password).get("/v2/").await;
+        answer.assert_error(401, "UNAUTHORIZED");
+    }
+}
+
+#[tokio::test]
+async fn every_user_may_do_everything_without_access_rules() {
+    let (registry, _file) = with_password();
+    let bob = registry.as_user("bob", "secret");
+    let digest = bob.push_image("app", "latest").await;
+    assert_eq!(bob.delete(&format!("/v2/app/manifests/{digest}")).await.status, StatusCode::ACCEPTED);
+    assert_eq!(bob.get("/v2/_berth/garbage-collection").await.status, StatusCode::OK);
+}

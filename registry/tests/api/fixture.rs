@@ -1,0 +1,214 @@
+//! A registry to test, and the words to test it with.
+
+use std::{collections::HashMap, sync::Arc};
+
+use berth_oci::Digest;
+use berth_registry::{
+    api::{self, Api},
+    auth::Auth,
+    config::{self, Config, Options},
+    repository::{Registry as Rules, Rules as Settings},
+};
+use berth_storage::Memory;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tower::ServiceExt;
+
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A registry in memory.
+pub(crate) struct Registry {
+    api: Api,
+    /// What every request carries.
+    credentials: Option<(String, String)>,
+}
+
+impl Registry {
+    /// Open to everybody, with deletion switched on.
+    pub(crate) fn new() -> Self {
+        Self::configured(&[])
+    }
+
+    /// With variables of the environment laid over that.
+    pub(crate) fn configured(variables: &[(&str, &str)]) -> Self {
+        let mut all = HashMap::from([("REGISTRY_STORAGE_DELETE_ENABLED", "true")]);
+        all.extend(variables.iter().copied());
+        let variables = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self::of(&config::load(None, variables, &Options::default()).unwrap().config)
+    }
+
+    fn of(config: &Config) -> Self {
+        let settings = Settings {
+            delete_enabled: config.rules.delete_enabled,
+            read_only: config.rules.read_only,
+            max_manifest_size: 64 * 1024,
+        };
+        let limit = settings.max_manifest_size;
+        let rules = Rules::new(Arc::new(Memory::new()), settings);
+        let auth = Auth::open(config).unwrap();
+        Self { api: Api::new(rules, auth, limit, &config.http), credentials: None }
+    }
+
+    /// The same registry, as this user sees it.
+    pub(crate) fn as_user(&self, user: &str, password: &str) -> Self {
+        Self { api: self.api.clone(), credentials: Some((user.to_owned(), password.to_owned())) }
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "hub.example.com");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some((user, password)) = &self.credentials {
+            request = request.header("authorization", basic(user, password));
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        let response = api::router(self.api.clone()).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    pub(crate) async fn head(&self, path: &str) -> Answer {
+        self.send(Method::HEAD, path, &[], "").await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(Method::POST, path, &[], body).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(Method::PATCH, path, &[], body).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(Method::PUT, path, &[], body).await
+    }
+
+    /// Pushes a blob and returns its digest.
+    pub(crate) async fn push_blob(&self, name: &str, bytes: &[u8]) -> Digest {
+        let digest = digest_of(bytes);
+        let path = format!("/v2/{name}/blobs/uploads/?digest={digest}");
+        let answer = self.post(&path, bytes.to_vec()).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        digest
+    }
+
+    /// Pushes a manifest and returns the answer.
+    pub(crate) async fn push_manifest(&self, name: &str, reference: &str, manifest: &Value) -> Answer {
+        let media_type = manifest["mediaType"].as_str().unwrap();
+        let path = format!("/v2/{name}/manifests/{reference}");
+        self.send(Method::PUT, &path, &[("content-type", media_type)], manifest.to_string()).await
+    }
+
+    /// Pushes a small image under a tag and returns the digest of its manifest.
+    pub(crate) async fn push_image(&self, name: &str, tag: &str) -> Digest {
+        let manifest = self.image(name, tag).await;
+        let answer = self.push_manifest(name, tag, &manifest).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        digest_of(manifest.to_string().as_bytes())
+    }
+
+    /// Pushes the blobs of a small image and returns its manifest; `word` tells it from others.
+    pub(crate) async fn image(&self, name: &str, word: &str) -> Value {
+        let config = json!({ "architecture": "amd64", "os": "linux", "word": word }).to_string();
+        let layer = format!("layer of {word}");
+        self.push_blob(name, config.as_bytes()).await;
+        self.push_blob(name, layer.as_bytes()).await;
+        json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(OCI_CONFIG, config.as_bytes()),
+            "layers": [descriptor(OCI_LAYER, layer.as_bytes())],
+        })
+    }
+
+    /// Starts an upload and returns the path of its location.
+    pub(crate) async fn start_upload(&self, name: &str) -> String {
+        let answer = self.post(&format!("/v2/{name}/blobs/uploads/"), "").await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+        answer.location_path()
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// A header as text; the test fails when it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("{name} is missing: {self:?}")).to_str().unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The code of the error that the body tells.
+    pub(crate) fn code(&self) -> String {
+        self.json()["errors"][0]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// `Location` without scheme and authority.
+    pub(crate) fn location_path(&self) -> String {
+        let location = self.header("location");
+        location.strip_prefix("http://hub.example.com").unwrap_or(location).to_owned()
+    }
+
+    /// Fails unless status and code are these.
+    pub(crate) fn assert_error(&self, status: u16, code: &str) {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        assert_eq!(self.code(), code);
+        assert_eq!(self.header("content-type"), "application/json");
+    }
+}
+
+pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::sha256(Sha256::digest(bytes).into())
+}
+
+pub(crate) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
+    json!({ "mediaType": media_type, "digest": digest_of(bytes).to_string(), "size": bytes.len() })
+}
+
+/// A digest that nothing has.
+pub(crate) fn absent() -> Digest {
+    digest_of(b"nothing that anybody has pushed")
+}
+
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}

@@ -1,0 +1,17 @@
+//! The API from outside: requests to the service in this process, over storage in memory. One file an endpoint.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod authentication;
+mod authorization;
+mod base;
+mod blobs;
+mod catalog;
+mod fixture;
+mod garbage_collection;
+mod manifests;
+mod program;
+mod referrers;
+mod server;
+mod tags;
+mod uploads;

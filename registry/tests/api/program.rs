@@ -1,0 +1,135 @@
+//! The program itself: what it prints, and how it ends.
+
+use std::{
+    io::{BufRead, BufReader, Lines},
+    path::Path,
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_registry"));
+    program.env_clear();
+    program
+}
+
+fn output(arguments: &[&str]) -> (bool, String, String) {
+    let output = program().args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Writes a configuration that keeps images in a folder, and returns its path.
+fn write_config(folder: &Path, more: &str) -> String {
+    let config = folder.join("config.yml");
+    let root = folder.display();
+    let text = format!("version: 0.1\nstorage: {{filesystem: {{rootdirectory: {root}}}}}\n{more}");
+    std::fs::write(&config, text).unwrap();
+    config.to_str().unwrap().to_owned()
+}
+
+/// The program serving on a free port of this machine. It is killed when it is dropped.
+struct Serving {
+    process: Child,
+    /// The line that tells where it listens.
+    announced: String,
+    _log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Serving {
+    fn start(config: &str) -> Self {
+        let mut process = program()
+            .args(["serve", config, "--addr", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let announced = log.next().unwrap().unwrap();
+        Self { process, announced, _log: log }
+    }
+
+    fn url(&self) -> String {
+        let (_, after) = self.announced.split_once("listening on ").unwrap();
+        format!("http://{}", after.split(' ').next().unwrap())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_signal_to_terminate_ends_it_with_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Serving::start(&write_config(folder.path(), ""));
+    assert!(server.announced.contains("docker push"), "{}", server.announced);
+    Command::new("kill").arg(server.process.id().to_string()).status().unwrap();
+    assert!(server.process.wait().unwrap().success());
+}
+
+#[test]
+fn a_running_server_collects_garbage_for_an_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let htpasswd = folder.path().join("htpasswd");
+    std::fs::write(&htpasswd, output(&["htpasswd", "-Bbn", "-C", "4", "admin", "secret"]).1).unwrap();
+    let auth = format!("auth: {{htpasswd: {{realm: Berth, path: {}}}}}\n", htpasswd.display());
+    let server = Serving::start(&write_config(folder.path(), &auth));
+    let report = folder.path().join("report");
+    let collect = |password: &str| {
+        program()
+            .args(["garbage-collect", "--wait", "--username", "admin", "--server", &server.url()])
+            .arg("--termination-log")
+            .arg(&report)
+            .env("REGISTRY_GC_PASSWORD", password)
+            .output()
+            .unwrap()
+    };
+    let done = collect("secret");
+    let printed = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success() && printed.contains("\"state\":\"succeeded\""), "{printed}");
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), printed.trim_end());
+
+    let refused = collect("wrong");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(std::fs::read_to_string(&report).unwrap().contains("401 Unauthorized"));
+}
+
+#[test]
+fn a_configuration_is_checked_with_the_place_of_the_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: &str| {
+        let path = folder.path().join("config.yml");
+        std::fs::write(&path, text).unwrap();
+        output(&["config", "check", path.to_str().unwrap()])
+    };
+    let (ok, stdout, _) = check("version: 0.1\nstorage: inmemory\n");
+    assert!(ok && stdout.ends_with("can be served\n"), "{stdout}");
+    let (ok, _, stderr) = check("version: 0.1\nstorage: {delete: {enable: true}}\n");
+    assert!(!ok && stderr.contains("config.yml: there is no key `storage.delete.enable`"), "{stderr}");
+}
+
+#[test]
+fn a_missing_password_file_is_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let auth = "auth: {htpasswd: {realm: Registry, path: /nonexistent/htpasswd}}\n";
+    let config = write_config(folder.path(), auth);
+    let (ok, _, stderr) = output(&["serve", &config, "--addr", "127.0.0.1:0"]);
+    assert!(!ok);
+    assert!(stderr.contains("auth.htpasswd.path") && stderr.contains("/nonexistent/htpasswd"), "{stderr}");
+}
+
+#[test]
+fn garbage_is_collected_from_the_folder_of_a_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = write_config(folder.path(), "");
+    let (ok, stdout, stderr) = output(&["garbage-collect", "--dry-run", &config]);
+    assert!(ok && stdout.contains("0 blobs"), "{stdout}{stderr}");
+}
+
+#[test]
+fn it_tells_its_version_and_its_commands() {
+    assert!(output(&["--version"]).1.starts_with("registry "));
+    assert!(output(&["--help"]).1.contains("docker push localhost:5000/app"));
+}

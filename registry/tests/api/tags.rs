@@ -1,0 +1,51 @@
+//! Listing tags.
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::fixture::Registry;
+
+async fn with_tags() -> Registry {
+    let registry = Registry::new();
+    for tag in ["b", "c", "a"] {
+        registry.push_image("team/app", tag).await;
+    }
+    registry
+}
+
+#[tokio::test]
+async fn tags_are_listed_in_order() {
+    let answer = with_tags().await.get("/v2/team/app/tags/list").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json(), json!({ "name": "team/app", "tags": ["a", "b", "c"] }));
+    assert!(!answer.headers.contains_key("link"));
+}
+
+#[tokio::test]
+async fn a_page_leads_to_the_next_one() {
+    let registry = with_tags().await;
+    let first = registry.get("/v2/team/app/tags/list?n=2").await;
+    assert_eq!(first.json()["tags"], json!(["a", "b"]));
+    assert_eq!(first.header("link"), "</v2/team/app/tags/list?n=2&last=b>; rel=\"next\"");
+    let second = registry.get("/v2/team/app/tags/list?n=2&last=b").await;
+    assert_eq!(second.json()["tags"], json!(["c"]));
+    assert!(!second.headers.contains_key("link"));
+}
+
+#[tokio::test]
+async fn a_page_of_nothing_is_empty() {
+    let answer = with_tags().await.get("/v2/team/app/tags/list?n=0").await;
+    assert_eq!(answer.json()["tags"], json!([]));
+    assert!(!answer.headers.contains_key("link"));
+}
+
+#[tokio::test]
+async fn a_page_of_no_number_is_refused() {
+    let answer = with_tags().await.get("/v2/team/app/tags/list?n=many").await;
+    answer.assert_error(400, "PAGINATION_NUMBER_INVALID");
+}
+
+#[tokio::test]
+async fn an_unknown_repository_is_not_found() {
+    Registry::new().get("/v2/no/such/tags/list").await.assert_error(404, "NAME_UNKNOWN");
+}

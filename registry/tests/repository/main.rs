@@ -1,0 +1,27 @@
+//! The registry's rules, without HTTP: each test runs on a store in memory and on one in a folder.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
+
+mod blobs;
+mod catalog;
+mod collection_under_load;
+mod fixture;
+mod garbage_collection;
+mod manifests;
+mod referrers;
+mod tags;
+mod uploads;
+
+/// Makes a test of each function for each kind of store.
+macro_rules! for_every_store {
+    ($($sentence:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $sentence() { super::$sentence($crate::fixture::Fixture::memory()).await; })*
+        }
+        mod filesystem {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() { super::$sentence($crate::fixture::Fixture::filesystem()).await; })*
+        }
+    };
+}
+use for_every_store;
