@@ -1,0 +1,103 @@
+//! The command line of the operator. Each flag can be given as an environment variable as well.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, ValueEnum};
+
+/// Runs container registries in a Kubernetes cluster.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "berth-operator", version, about)]
+pub struct Config {
+    /// The image that registries run, such as example.com/berth-registry:1.0
+    #[arg(long, env = "BERTH_REGISTRY_IMAGE", value_name = "IMAGE")]
+    pub registry_image: String,
+
+    /// When nodes pull that image
+    #[arg(
+        long,
+        env = "BERTH_REGISTRY_IMAGE_PULL_POLICY",
+        value_name = "POLICY",
+        default_value = "IfNotPresent"
+    )]
+    pub registry_image_pull_policy: PullPolicy,
+
+    /// Watch only this namespace; repeat it or separate several by commas. Without it, all namespaces are watched
+    #[arg(
+        long = "watch-namespace",
+        env = "BERTH_WATCH_NAMESPACE",
+        value_name = "NAMESPACE",
+        value_delimiter = ','
+    )]
+    pub watch_namespaces: Vec<String>,
+
+    /// Where /livez and /readyz are answered
+    #[arg(long, env = "BERTH_HEALTH_ADDR", value_name = "ADDRESS", default_value = "[::]:8081", value_parser = listen_address)]
+    pub health_addr: SocketAddr,
+
+    /// How log lines are written
+    #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// How much is logged: error, warn, info, debug or trace, also by module, such as info,kube=debug
+    #[arg(long, env = "BERTH_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// When a node pulls an image that it may have already.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// At each start of a pod.
+    Always,
+    /// Once.
+    IfNotPresent,
+    /// Not at all: the image is brought to the nodes by other means.
+    Never,
+}
+
+/// How log lines are written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl PullPolicy {
+    /// The name that Kubernetes has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// An address, or `:PORT` for that port on all addresses.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+    address.parse().map_err(|_| {
+        "write an address and a port, such as 127.0.0.1:8081, or :8081 for all addresses".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_may_be_repeated_or_separated_by_commas() {
+        let arguments =
+            ["berth-operator", "--registry-image=r", "--watch-namespace=a,b", "--watch-namespace=c"];
+        assert_eq!(Config::parse_from(arguments).watch_namespaces, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_port_alone_means_all_addresses() {
+        assert_eq!(listen_address(":8081").unwrap().to_string(), "[::]:8081");
+        assert_eq!(listen_address("127.0.0.1:80").unwrap().port(), 80);
+        assert!(listen_address("8081").is_err());
+    }
+}

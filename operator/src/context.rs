@@ -1,0 +1,55 @@
+//! What every reconciliation has at hand.
+
+use kube::{
+    Client,
+    runtime::events::{Recorder, Reporter},
+};
+
+use crate::{
+    apply::Fingerprints,
+    backoff::{Backoff, RegistryKey},
+    metadata::OPERATOR,
+    registry::build::Settings,
+};
+
+/// The client, the settings that all Registries share, and what is remembered from one reconciliation to the next.
+pub struct Context {
+    /// The connection to the API server.
+    pub client: Client,
+    /// What all Registries have in common.
+    pub settings: Settings,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// Failures in a row.
+    pub backoff: Backoff,
+    /// What was applied last.
+    pub fingerprints: Fingerprints,
+}
+
+impl Context {
+    /// A context that remembers nothing yet.
+    pub fn new(client: Client, settings: Settings) -> Self {
+        // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
+        let instance = std::env::var("HOSTNAME").ok();
+        let reporter = Reporter { controller: OPERATOR.to_owned(), instance };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            settings,
+            backoff: Backoff::default(),
+            fingerprints: Fingerprints::default(),
+        }
+    }
+
+    /// Forgets a Registry that is gone.
+    pub fn forget(&self, registry: &RegistryKey) {
+        self.backoff.forget(registry);
+        self.fingerprints.forget(registry);
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! The `ConfigMaps`: the registry's configuration file, and the certificate authority for clients.
+
+use serde_json::{Map, Value, json};
+
+use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
+
+/// Where the container finds its files.
+pub(super) const CONFIG_DIRECTORY: &str = "/etc/berth/config";
+pub(super) const AUTH_DIRECTORY: &str = "/etc/berth/auth";
+pub(super) const TLS_DIRECTORY: &str = "/etc/berth/tls";
+pub(super) const DATA_DIRECTORY: &str = "/var/lib/registry";
+
+/// The port that the registry listens on.
+pub(super) const PORT: u16 = 5000;
+
+/// The registry's configuration file. It is JSON, which is YAML too.
+pub(super) fn config_file(validated: &Validated) -> String {
+    let Validated { identity, spec, .. } = validated;
+    let mut http = json!({"addr": format!(":{PORT}")});
+    if !spec.tls.disabled {
+        http["tls"] = json!({
+            "certificate": format!("{TLS_DIRECTORY}/tls.crt"),
+            "key": format!("{TLS_DIRECTORY}/tls.key"),
+        });
+    }
+    let config = json!({
+        "version": 0.1,
+        "log": {
+            "level": spec.log_level,
+            "formatter": "json",
+            "fields": {"service": "registry", "registry": format!("{}/{}", identity.namespace, identity.name)},
+        },
+        "storage": {
+            "filesystem": {"rootdirectory": DATA_DIRECTORY},
+            "delete": {"enabled": true},
+            "maintenance": {"readonly": {"enabled": spec.read_only}},
+        },
+        "http": http,
+        "auth": {"htpasswd": {"realm": "Berth", "path": format!("{AUTH_DIRECTORY}/htpasswd")}},
+        "access": {"path": format!("{AUTH_DIRECTORY}/access.yml")},
+    });
+    format!("{config:#}\n")
+}
+
+pub(super) fn config(identity: &Identity, config: &str) -> Value {
+    config_map(identity, "config", "config.yml", config)
+}
+
+pub(super) fn ca_bundle(identity: &Identity, ca: Option<&str>) -> Desired<Value> {
+    ca.map_or(Desired::Absent, |ca| Desired::Present(config_map(identity, "ca", "ca.crt", ca)))
+}
+
+fn config_map(identity: &Identity, suffix: &str, key: &str, text: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": identity.owned(identity.child(suffix)),
+        "data": Map::from_iter([(key.to_owned(), text.into())]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::validated;
+
+    fn parsed(spec: &str) -> Value {
+        serde_yaml::from_str(&config_file(&validated(spec))).unwrap()
+    }
+
+    #[test]
+    fn the_configuration_is_what_the_registry_reads() {
+        assert_eq!(
+            parsed("{}"),
+            json!({
+                "version": 0.1,
+                "log": {"level": "info", "formatter": "json", "fields": {"service": "registry", "registry": "default/hub"}},
+                "storage": {
+                    "filesystem": {"rootdirectory": "/var/lib/registry"},
+                    "delete": {"enabled": true},
+                    "maintenance": {"readonly": {"enabled": false}},
+                },
+                "http": {
+                    "addr": ":5000",
+                    "tls": {"certificate": "/etc/berth/tls/tls.crt", "key": "/etc/berth/tls/tls.key"},
+                },
+                "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd"}},
+                "access": {"path": "/etc/berth/auth/access.yml"},
+            })
+        );
+    }
+
+    #[test]
+    fn the_spec_shows_in_the_configuration() {
+        let config = parsed("{logLevel: debug, readOnly: true, tls: {disabled: true}}");
+        assert_eq!(config["log"]["level"], "debug");
+        assert_eq!(config["storage"]["maintenance"]["readonly"]["enabled"], true);
+        assert_eq!(config["http"], json!({"addr": ":5000"}));
+    }
+
+    #[test]
+    fn without_an_authority_there_is_nothing_to_publish() {
+        assert_eq!(ca_bundle(&validated("{}").identity, None), Desired::Absent);
+    }
+}

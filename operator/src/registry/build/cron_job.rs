@@ -1,0 +1,210 @@
+//! CronJob `NAME-gc`: asks the registry over its own API to collect garbage. It mounts no data, so it runs beside a
+//! volume that only one pod can mount.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Settings,
+    deployment::{USER, container_security},
+};
+use crate::{
+    apply::Desired,
+    metadata::GARBAGE_COLLECTION,
+    registry::validate::{Validated, pod_template::merge},
+};
+
+const CA_DIRECTORY: &str = "/etc/berth/ca";
+
+/// What the pods of the garbage collection share with those of the registry: they run the same image, so they need
+/// the same nodes and credentials for it.
+const SHARED_WITH_REGISTRY: [&str; 5] =
+    ["nodeSelector", "tolerations", "affinity", "imagePullSecrets", "priorityClassName"];
+
+pub(super) fn cron_job(validated: &Validated, ca: Option<&str>, settings: &Settings) -> Desired<Value> {
+    if validated.schedule.is_err() {
+        return Desired::Absent;
+    }
+    let Ok(over) = &validated.pod_template else {
+        return Desired::AsIs;
+    };
+    let identity = &validated.identity;
+    let gc = &validated.spec.gc;
+    let mut pod = pod(validated, ca.is_some(), settings);
+    merge(&mut pod, &shared(over));
+    let mut spec = json!({
+        "schedule": gc.schedule,
+        // A registry without replicas cannot be asked.
+        "suspend": gc.suspend || validated.spec.replicas == 0,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 1,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": {
+            "metadata": {"labels": identity.pod_labels(GARBAGE_COLLECTION)},
+            "spec": {
+                "backoffLimit": 0,
+                "activeDeadlineSeconds": 6 * 3600,
+                "template": {
+                    "metadata": {"labels": identity.pod_labels(GARBAGE_COLLECTION)},
+                    "spec": pod,
+                },
+            },
+        },
+    });
+    if let Some(time_zone) = &gc.time_zone {
+        spec["timeZone"] = json!(time_zone);
+    }
+    Desired::Present(json!({
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": identity.owned(identity.child("gc")),
+        "spec": spec,
+    }))
+}
+
+fn shared(template: &Map<String, Value>) -> Map<String, Value> {
+    let pod = template.get("spec").and_then(Value::as_object);
+    let of_both = |(key, _): &(&String, &Value)| SHARED_WITH_REGISTRY.contains(&key.as_str());
+    pod.into_iter().flatten().filter(of_both).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn pod(validated: &Validated, with_ca: bool, settings: &Settings) -> Value {
+    let identity = &validated.identity;
+    let mut mounts = Vec::new();
+    let mut volumes = Vec::new();
+    if with_ca {
+        mounts.push(json!({"name": "ca", "mountPath": CA_DIRECTORY, "readOnly": true}));
+        volumes.push(json!({"name": "ca", "configMap": {"name": identity.child("ca")}}));
+    }
+    json!({
+        "restartPolicy": "Never",
+        "serviceAccountName": identity.name,
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [{
+            "name": GARBAGE_COLLECTION,
+            "image": settings.image,
+            "imagePullPolicy": settings.image_pull_policy,
+            "args": arguments(validated, with_ca),
+            "env": [
+                credential(validated, "REGISTRY_GC_USERNAME", "username"),
+                credential(validated, "REGISTRY_GC_PASSWORD", "password"),
+            ],
+            "securityContext": container_security(),
+            "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+            "volumeMounts": mounts,
+        }],
+        "volumes": volumes,
+    })
+}
+
+fn arguments(validated: &Validated, with_ca: bool) -> Vec<String> {
+    let gc = &validated.spec.gc;
+    let scheme = if validated.spec.tls.disabled { "http" } else { "https" };
+    let server = format!("{scheme}://{}", validated.host);
+    let mut arguments = vec!["garbage-collect", "--server", &server, "--wait", "--min-age", &gc.min_age];
+    if gc.untagged {
+        arguments.push("--delete-untagged");
+    }
+    let ca_file = format!("{CA_DIRECTORY}/ca.crt");
+    if with_ca {
+        arguments.extend(["--ca-file", &ca_file]);
+    }
+    arguments.extend(["--termination-log", "/dev/termination-log"]);
+    arguments.into_iter().map(str::to_owned).collect()
+}
+
+fn credential(validated: &Validated, variable: &str, key: &str) -> Value {
+    let secret = validated.identity.child("admin");
+    json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{settings, validated};
+
+    fn built(spec: &str, ca: Option<&str>) -> Value {
+        match cron_job(&validated(spec), ca, &settings()) {
+            Desired::Present(cron_job) => cron_job["spec"].clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn pod_of(cron_job: &Value) -> &Value {
+        &cron_job["jobTemplate"]["spec"]["template"]["spec"]
+    }
+
+    #[test]
+    fn it_asks_the_registry_over_tls() {
+        let cron_job = built("{}", Some("CA"));
+        let pod = pod_of(&cron_job);
+        assert_eq!(
+            pod["containers"][0]["args"],
+            json!([
+                "garbage-collect",
+                "--server",
+                "https://hub.default.svc",
+                "--wait",
+                "--min-age",
+                "24h",
+                "--delete-untagged",
+                "--ca-file",
+                "/etc/berth/ca/ca.crt",
+                "--termination-log",
+                "/dev/termination-log",
+            ])
+        );
+        assert_eq!(pod["volumes"], json!([{"name": "ca", "configMap": {"name": "hub-ca"}}]));
+        assert_eq!(
+            pod["containers"][0]["env"][1],
+            json!({"name": "REGISTRY_GC_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "hub-admin", "key": "password"}}})
+        );
+    }
+
+    #[test]
+    fn the_spec_shows_in_the_schedule() {
+        let cron_job = built(
+            "{gc: {schedule: '@weekly', timeZone: Europe/Berlin, suspend: true, untagged: false, minAge: 2h}}",
+            None,
+        );
+        assert_eq!(cron_job["schedule"], "@weekly");
+        assert_eq!(cron_job["timeZone"], "Europe/Berlin");
+        assert_eq!(cron_job["suspend"], true);
+        assert_eq!(
+            pod_of(&cron_job)["containers"][0]["args"],
+            json!([
+                "garbage-collect",
+                "--server",
+                "https://hub.default.svc",
+                "--wait",
+                "--min-age",
+                "2h",
+                "--termination-log",
+                "/dev/termination-log",
+            ])
+        );
+    }
+
+    #[test]
+    fn it_runs_where_the_registry_may_run() {
+        let cron_job = built(
+            "{podTemplate: {spec: {nodeSelector: {a: b}, imagePullSecrets: [{name: mirror}], initContainers: [{name: x}]}}}",
+            None,
+        );
+        assert_eq!(pod_of(&cron_job)["nodeSelector"], json!({"a": "b"}));
+        assert_eq!(pod_of(&cron_job)["imagePullSecrets"], json!([{"name": "mirror"}]));
+        assert!(pod_of(&cron_job).get("initContainers").is_none());
+    }
+
+    #[test]
+    fn a_schedule_that_cannot_be_used_gives_no_cron_job() {
+        assert_eq!(cron_job(&validated("{gc: {schedule: nightly}}"), None, &settings()), Desired::Absent);
+    }
+}

@@ -1,0 +1,227 @@
+//! From a validated Registry to the objects that it should have. Pure, and cannot fail: whatever can be wrong was
+//! found before.
+//!
+//! One file per kind. Manifests are written as Kubernetes' documentation shows them; a test holds them against the
+//! types of the API.
+
+mod config_map;
+mod cron_job;
+mod deployment;
+mod network_policy;
+mod persistent_volume_claim;
+mod secret;
+mod service;
+mod service_account;
+
+use serde_json::Value;
+
+pub use service::service;
+
+use super::{issue::Issued, validate::Validated};
+use crate::{
+    apply::Desired,
+    children::{ChildId, Kind},
+    metadata::Identity,
+};
+
+/// What all Registries have in common.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The image that registries run.
+    pub image: String,
+    /// When nodes pull it, as Kubernetes spells it.
+    pub image_pull_policy: String,
+}
+
+/// Something for each object that a Registry may have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objects<T> {
+    /// Secret `NAME-ca`: the certificate authority with its key. Only the operator reads it.
+    pub authority: T,
+    /// Secret `NAME-tls`: what the registry serves with.
+    pub serving_certificate: T,
+    /// Secret `NAME-admin`: the user that may do everything.
+    pub admin: T,
+    /// Secret `NAME-pull`: the user that may pull, for `imagePullSecrets`.
+    pub pull: T,
+    /// Secret `NAME-auth`: the users and rights that the registry reads.
+    pub auth: T,
+    /// ConfigMap `NAME-config`: the configuration that the registry reads.
+    pub config: T,
+    /// ConfigMap `NAME-ca`: the certificate authority for clients.
+    pub ca_bundle: T,
+    /// `PersistentVolumeClaim` `NAME`.
+    pub claim: T,
+    /// ServiceAccount `NAME`.
+    pub service_account: T,
+    /// Service `NAME`.
+    pub service: T,
+    /// NetworkPolicy `NAME`.
+    pub network_policy: T,
+    /// Deployment `NAME`.
+    pub deployment: T,
+    /// CronJob `NAME-gc`.
+    pub garbage_collection: T,
+}
+
+/// What should become of each object of a Registry.
+pub type DesiredState = Objects<Desired<Value>>;
+
+impl<T> Objects<T> {
+    /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
+    /// object cannot be forgotten.
+    pub fn into_ordered(self) -> [T; 13] {
+        let Self {
+            authority,
+            serving_certificate,
+            admin,
+            pull,
+            auth,
+            config,
+            ca_bundle,
+            claim,
+            service_account,
+            service,
+            network_policy,
+            deployment,
+            garbage_collection,
+        } = self;
+        [
+            authority,
+            serving_certificate,
+            admin,
+            pull,
+            auth,
+            config,
+            ca_bundle,
+            claim,
+            service_account,
+            service,
+            network_policy,
+            deployment,
+            garbage_collection,
+        ]
+    }
+}
+
+impl Objects<ChildId> {
+    /// The kind and name of each object of a Registry.
+    pub fn ids(identity: &Identity) -> Self {
+        let main = |kind| ChildId::new(kind, identity.name.clone());
+        let with = |kind, suffix| ChildId::new(kind, identity.child(suffix));
+        Self {
+            authority: with(Kind::Secret, "ca"),
+            serving_certificate: with(Kind::Secret, "tls"),
+            admin: with(Kind::Secret, "admin"),
+            pull: with(Kind::Secret, "pull"),
+            auth: with(Kind::Secret, "auth"),
+            config: with(Kind::ConfigMap, "config"),
+            ca_bundle: with(Kind::ConfigMap, "ca"),
+            claim: main(Kind::PersistentVolumeClaim),
+            service_account: main(Kind::ServiceAccount),
+            service: main(Kind::Service),
+            network_policy: main(Kind::NetworkPolicy),
+            deployment: main(Kind::Deployment),
+            garbage_collection: with(Kind::CronJob, "gc"),
+        }
+    }
+}
+
+impl DesiredState {
+    /// Each object with its kind and name, in the order in which they are applied.
+    pub fn into_steps(self, identity: &Identity) -> Vec<(ChildId, Desired<Value>)> {
+        Objects::ids(identity).into_ordered().into_iter().zip(self.into_ordered()).collect()
+    }
+}
+
+/// The objects that a Registry should have.
+pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> DesiredState {
+    let config = config_map::config_file(validated);
+    let ca = issued.certificates.ca();
+    Objects {
+        authority: secret::authority(&validated.identity, &issued.certificates),
+        serving_certificate: secret::serving_certificate(&validated.identity, &issued.certificates),
+        admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
+        pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
+        auth: Desired::Present(secret::auth(&validated.identity, &issued.htpasswd)),
+        ca_bundle: config_map::ca_bundle(&validated.identity, ca),
+        claim: persistent_volume_claim::claim(validated),
+        service_account: Desired::Present(service_account::service_account(&validated.identity)),
+        service: Desired::Present(service(&validated.identity, &validated.spec)),
+        network_policy: network_policy::network_policy(validated),
+        deployment: deployment::deployment(validated, &config, settings),
+        garbage_collection: cron_job::cron_job(validated, ca, settings),
+        config: Desired::Present(config_map::config(&validated.identity, &config)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::{
+        apps::v1::Deployment,
+        batch::v1::CronJob,
+        core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
+    };
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use super::*;
+    use crate::{
+        children::Children,
+        fixtures::{settings, validated},
+        registry::{issue, validate::pod_template::unknown_field},
+    };
+
+    fn desired(spec: &str) -> (Identity, DesiredState) {
+        let validated = validated(spec);
+        let issued =
+            issue::issue(&validated, &Children::default(), "2026-03-01T00:00:00Z".parse().unwrap()).unwrap();
+        let desired = build(&validated, &issued, &settings());
+        (validated.identity, desired)
+    }
+
+    fn check<K: DeserializeOwned + Serialize>(manifest: &Value) {
+        let typed: K = serde_json::from_value(manifest.clone()).unwrap();
+        assert_eq!(unknown_field("", manifest, &serde_json::to_value(typed).unwrap()), None);
+    }
+
+    #[test]
+    fn every_manifest_is_one_of_its_kind() {
+        let full = "{
+            storage: {pvc: {storageClassName: fast}},
+            service: {type: LoadBalancer, nodePort: 30443, annotations: {a: b}, loadBalancerClass: x/y,
+                      loadBalancerSourceRanges: [10.0.0.0/8], ipFamilyPolicy: PreferDualStack},
+            gc: {timeZone: Europe/Berlin, suspend: true},
+            resources: {requests: {cpu: 1}, limits: {memory: 1Gi}},
+            podTemplate: {spec: {nodeSelector: {disk: ssd}, imagePullSecrets: [{name: mirror}], tolerations: [{operator: Exists}]}},
+        }";
+        for spec in ["{}", full, "{storage: {emptyDir: {sizeLimit: 1Gi}}, tls: {disabled: true}}"] {
+            let (identity, desired) = desired(spec);
+            for (id, desired) in desired.into_steps(&identity) {
+                let Desired::Present(manifest) = desired else { continue };
+                assert_eq!(manifest["kind"], format!("{:?}", id.kind));
+                assert_eq!(manifest["metadata"]["name"], id.name);
+                match id.kind {
+                    Kind::ServiceAccount => check::<ServiceAccount>(&manifest),
+                    Kind::Secret => check::<Secret>(&manifest),
+                    Kind::ConfigMap => check::<ConfigMap>(&manifest),
+                    Kind::PersistentVolumeClaim => check::<PersistentVolumeClaim>(&manifest),
+                    Kind::Service => check::<Service>(&manifest),
+                    Kind::NetworkPolicy => check::<NetworkPolicy>(&manifest),
+                    Kind::Deployment => check::<Deployment>(&manifest),
+                    Kind::CronJob => check::<CronJob>(&manifest),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn everything_but_a_kept_claim_is_deleted_with_the_registry() {
+        let (identity, desired) = desired("{}");
+        for (id, desired) in desired.into_steps(&identity) {
+            let Desired::Present(manifest) = desired else { panic!("{id} is missing") };
+            let owned = manifest["metadata"]["ownerReferences"][0]["uid"] == "4f6c";
+            assert_eq!(owned, id.kind != Kind::PersistentVolumeClaim, "{id}");
+        }
+    }
+}

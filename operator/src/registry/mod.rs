@@ -1,0 +1,228 @@
+//! The controller of `Registry`: observe → validate → issue → build → apply → status.
+//!
+//! Each step is a module of its name, in the order in which they run. Only the first and the last two talk to the API
+//! server.
+
+pub mod build;
+pub mod certificates;
+pub mod credentials;
+mod events;
+mod htpasswd;
+pub mod issue;
+pub mod observe;
+mod report;
+pub mod status;
+pub mod validate;
+mod watches;
+
+use std::{sync::Arc, time::Duration};
+
+use berth_crds::Registry;
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::{
+    Api, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt,
+        controller::{self, Action},
+        predicates, reflector,
+        watcher::{self, Event},
+    },
+};
+use serde_json::Value;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use crate::{
+    apply::{self, Applied, Desired},
+    backoff::RegistryKey,
+    children::{ChildId, Children},
+    context::Context,
+    health::Outstanding,
+    metadata::Identity,
+};
+use issue::Certificates;
+use observe::Observed;
+use validate::Validated;
+pub use watches::{Guarded, Scope};
+
+/// How long to collect changes of a Registry before it is looked at.
+const DEBOUNCE: Duration = Duration::from_millis(250);
+
+/// How many Registries are looked at at the same time.
+const CONCURRENCY: u16 = 4;
+
+/// How long a reconciliation may take. Without an end, an API server that hangs would hold it for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A name that is taken is looked at again this often: of most kinds, the objects of others are not watched.
+const NAME_TAKEN_RETRY: Duration = Duration::from_secs(30);
+
+/// A Registry is looked at again after at most this long, and for a certificate's sake at least this much later.
+const LONGEST_SILENCE: Duration = Duration::from_hours(12);
+const SHORTEST_SILENCE: Duration = Duration::from_hours(1);
+
+/// Why a reconciliation did not reach its end. It is tried again, later each time.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server could not be reached, or could not answer.
+    #[error("the API server did not do what it was asked")]
+    Api(#[from] kube::Error),
+    /// It took too long.
+    #[error("the API server did not answer in time")]
+    Timeout(#[from] tokio::time::error::Elapsed),
+    /// Something random or signed could not be made.
+    #[error(transparent)]
+    Issue(#[from] issue::IssueError),
+    /// The API server refused an object. The conditions tell the user.
+    #[error("{0} was refused: {1}")]
+    Rejected(String, String),
+}
+
+/// Looks after the Registries of `scope` until `shutdown` resolves and what had begun is finished. `unread` is told
+/// when all of them have been read once.
+pub fn controller<F>(
+    context: Arc<Context>,
+    scope: &Scope,
+    unread: Outstanding,
+    shutdown: F,
+) -> impl Future<Output = ()> + Send + use<F>
+where
+    F: Future<Output = ()> + Send + Sync + 'static,
+{
+    let client = &context.client;
+    let (known, writer) = reflector::store();
+    let forgetting = Arc::clone(&context);
+    let mut unread = Some(unread);
+    let registries = watcher::watcher(watches::api::<Guarded>(client, scope), watcher::Config::default())
+        .default_backoff()
+        .modify(|registry| registry.managed_fields_mut().clear())
+        .inspect(move |event| match event {
+            Ok(Event::InitDone) => unread.take().into_iter().for_each(Outstanding::done),
+            Ok(Event::Delete(registry)) => forget(&forgetting, registry),
+            _ => {}
+        })
+        .reflect(writer)
+        .applied_objects()
+        // The status is written by nobody else, and changes of labels or annotations mean nothing here.
+        .predicate_filter(predicates::generation, PredicateConfig::default());
+    Controller::for_stream(registries, known.clone())
+        .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .reconcile_on(watches::concerned(client, scope, &known))
+        .reconcile_all_on(watches::storage_classes(client))
+        .graceful_shutdown_on(shutdown)
+        .run(reconcile, retry, context)
+        .for_each(|outcome| async move {
+            // An object may outlive its Registry for a moment; failed reconciliations are logged where they are retried.
+            if let Err(controller::Error::QueueError(error)) = outcome {
+                warn!(error = &error as &dyn std::error::Error, "watch interrupted; it is resumed");
+            }
+        })
+}
+
+fn forget(context: &Context, registry: &Guarded) {
+    info!(registry = %registry.name_any(), namespace = registry.namespace(), "deleted");
+    context.forget(&key(registry));
+}
+
+fn key(registry: &Guarded) -> RegistryKey {
+    (registry.namespace().unwrap_or_default(), registry.name_any())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
+fn retry(registry: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
+    let delay = context.backoff.failed(key(&registry));
+    error!(
+        registry = %registry.name_any(),
+        namespace = registry.namespace(),
+        error = error as &dyn std::error::Error,
+        ?delay,
+        "reconciliation failed"
+    );
+    Action::requeue(delay)
+}
+
+async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    let (namespace, name) = key(&trigger);
+    let action = timeout(PATIENCE, read_and_advance(&context, &namespace, &name)).await??;
+    context.backoff.forget(&(namespace, name));
+    Ok(action)
+}
+
+async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
+    match Api::<Guarded>::namespaced(context.client.clone(), namespace).get_opt(name).await? {
+        // Owner references do what is left to do.
+        None => Ok(Action::await_change()),
+        Some(live) if live.meta().deletion_timestamp.is_some() => Ok(Action::await_change()),
+        Some(DeserializeGuard(Ok(registry))) => advance(context, &registry).await,
+        Some(DeserializeGuard(Err(invalid))) => {
+            report::unparseable(context, &invalid).await?;
+            Ok(Action::await_change())
+        }
+    }
+}
+
+/// Brings a Registry to its spec.
+async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
+    let identity = Identity::of(registry);
+    let mut observed = observe::observe(&context.client, registry).await?;
+    let mut plan = Plan::of(registry, &observed, context)?;
+    let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
+    if !taken.is_empty() {
+        report::taken_names(context, registry, &taken).await?;
+        return Ok(Action::requeue(NAME_TAKEN_RETRY));
+    }
+    if observed.children.raw(&build::Objects::ids(&identity).service).is_none() {
+        // The certificate names the Service's address, so the Service comes before everything else.
+        observed.children = apply_service(context, registry, observed.children).await?;
+        plan = Plan::of(registry, &observed, context)?;
+    }
+    let Plan { validated, certificates, steps } = plan;
+    let applied =
+        apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
+    report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
+        .await?;
+    refuse_silence(&applied)?;
+    let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
+    Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
+}
+
+/// What is to be done, decided without a request.
+struct Plan {
+    validated: Validated,
+    certificates: Certificates,
+    steps: Vec<(ChildId, Desired<Value>)>,
+}
+
+impl Plan {
+    fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
+        let now = Timestamp::now();
+        let validated = validate::validate(registry, observed, now);
+        let issued = issue::issue(&validated, &observed.children, now)?;
+        let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
+        Ok(Self { validated, certificates: issued.certificates, steps })
+    }
+}
+
+/// Applies the Service alone. If it is refused, it is refused again with the others, and told then.
+async fn apply_service(
+    context: &Context,
+    registry: &Registry,
+    observed: Children,
+) -> Result<Children, Error> {
+    let identity = Identity::of(registry);
+    let service = build::Objects::ids(&identity).service;
+    let step = (service, Desired::Present(build::service(&identity, &registry.spec)));
+    let applied =
+        apply::apply(&context.client, &context.fingerprints, &identity, vec![step], observed).await?;
+    Ok(applied.children)
+}
+
+/// A refusal may end without an event, as when a quota grows, so it is tried again like a failure.
+fn refuse_silence(applied: &Applied) -> Result<(), Error> {
+    match applied.rejections.first() {
+        Some(rejection) => Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone())),
+        None => Ok(()),
+    }
+}

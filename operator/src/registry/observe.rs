@@ -1,0 +1,85 @@
+//! Reads what is there: the objects of a Registry and those that its spec refers to. Live reads, no cache: what is
+//! decided here may overwrite or delete.
+
+use berth_crds::Registry;
+use futures::future::try_join_all;
+use k8s_openapi::api::{
+    core::v1::{PersistentVolumeClaim, Secret},
+    storage::v1::StorageClass,
+};
+use kube::{Api, Client, api::ListParams};
+
+use super::build::Objects;
+use crate::{children::Children, metadata::Identity};
+
+/// What exists.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// The Registry's own objects.
+    pub children: Children,
+    /// The Secret of `spec.access.htpasswdSecretName`.
+    pub htpasswd_secret: Option<Secret>,
+    /// The Secret of `spec.tls.secretName`.
+    pub certificate_secret: Option<Secret>,
+    /// The claim of `spec.storage.claimName`.
+    pub existing_claim: Option<PersistentVolumeClaim>,
+    /// The `StorageClasses` of the cluster, if the operator may list them.
+    pub storage_classes: Option<Vec<StorageClass>>,
+}
+
+/// Reads everything that the state of `registry` depends on.
+pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, kube::Error> {
+    let identity = Identity::of(registry);
+    let namespace = &identity.namespace;
+    let spec = &registry.spec;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let (children, htpasswd_secret, certificate_secret, existing_claim, storage_classes) = futures::try_join!(
+        children(client, &identity),
+        referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
+        referenced(&secrets, spec.tls.secret_name.as_deref()),
+        referenced(&claims, spec.storage.claim_name.as_deref()),
+        storage_classes(client, registry),
+    )?;
+    Ok(Observed { children, htpasswd_secret, certificate_secret, existing_claim, storage_classes })
+}
+
+async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {
+    let ids = Objects::ids(identity).into_ordered();
+    let reads = ids.into_iter().map(async |id| {
+        let object = id.api(client, &identity.namespace).get_opt(&id.name).await?;
+        Ok::<_, kube::Error>((id, object))
+    });
+    let mut children = Children::default();
+    for (id, object) in try_join_all(reads).await? {
+        if let Some(object) = object {
+            children.insert(id, object);
+        }
+    }
+    Ok(children)
+}
+
+async fn referenced<K>(api: &Api<K>, name: Option<&str>) -> Result<Option<K>, kube::Error>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    match name {
+        Some(name) => api.get_opt(name).await,
+        None => Ok(None),
+    }
+}
+
+async fn storage_classes(
+    client: &Client,
+    registry: &Registry,
+) -> Result<Option<Vec<StorageClass>>, kube::Error> {
+    if registry.spec.storage.pvc.is_none() {
+        return Ok(None);
+    }
+    match Api::<StorageClass>::all(client.clone()).list(&ListParams::default()).await {
+        Ok(list) => Ok(Some(list.items)),
+        // They only make the message better when a claim stays pending.
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,251 @@
+//! The conditions of a Registry.
+
+use berth_crds::{ConditionType, Reason};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{apps::v1::Deployment, batch::v1::CronJob},
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
+
+use super::{available, garbage_collection};
+use crate::{
+    apply::{Applied, Rejection},
+    children::Kind,
+    registry::{
+        build::Objects,
+        validate::{Finding, Validated},
+    },
+};
+
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Kubernetes' own")]
+pub enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+/// A condition without its times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// What it is about.
+    pub about: ConditionType,
+    /// Whether it holds.
+    pub truth: Truth,
+    /// In a word.
+    pub reason: Reason,
+    /// In words that say what to do.
+    pub message: String,
+}
+
+impl State {
+    fn new(about: ConditionType, (truth, reason, message): (Truth, Reason, String)) -> Self {
+        Self { about, truth, reason, message }
+    }
+
+    fn found(about: ConditionType, finding: &Finding) -> Self {
+        let truth = if finding.good { Truth::True } else { Truth::False };
+        Self { about, truth, reason: finding.reason, message: finding.message.clone() }
+    }
+}
+
+/// Every condition, the summary first.
+pub(super) fn states(validated: &Validated, applied: &Applied) -> Vec<State> {
+    let ids = Objects::ids(&validated.identity);
+    let deployment: Option<Deployment> = applied.children.get(&ids.deployment.name);
+    let cron_job: Option<CronJob> = applied.children.get(&ids.garbage_collection.name);
+    let template = validated.pod_template.as_ref().err().cloned();
+    let no_deployment = template.or_else(|| refusal(applied, Kind::Deployment, Reason::Rejected));
+    let no_cron_job = refusal(applied, Kind::CronJob, Reason::InvalidSchedule);
+    let parts = vec![
+        State::found(ConditionType::StorageReady, &storage(validated, applied)),
+        State::found(ConditionType::TlsReady, &validated.tls.finding),
+        State::found(ConditionType::AccessReady, &validated.access.finding),
+        State::new(
+            ConditionType::Available,
+            available::available(validated, deployment.as_ref(), no_deployment.as_ref()),
+        ),
+        State::new(
+            ConditionType::Progressing,
+            available::progressing(deployment.as_ref(), no_deployment.as_ref()),
+        ),
+        State::new(
+            ConditionType::GarbageCollected,
+            garbage_collection::garbage_collected(validated, cron_job.as_ref(), no_cron_job.as_ref()),
+        ),
+    ];
+    let mut states = vec![ready(validated, applied, &parts)];
+    states.extend(parts);
+    states
+}
+
+/// What was said about the volume, unless the API server refused the claim since.
+fn storage(validated: &Validated, applied: &Applied) -> Finding {
+    let found = &validated.storage.finding;
+    match refusal(applied, Kind::PersistentVolumeClaim, Reason::ClaimRejected) {
+        // The volume that is there goes on working.
+        Some(refusal) if found.good => Finding::good(Reason::ResizeUnsupported, refusal.message),
+        Some(refusal) => refusal,
+        None => found.clone(),
+    }
+}
+
+fn refusal(applied: &Applied, kind: Kind, reason: Reason) -> Option<Finding> {
+    let rejection = applied.rejections.iter().find(|rejection| rejection.child.kind == kind)?;
+    Some(Finding::bad(reason, sentence(rejection)))
+}
+
+fn sentence(rejection: &Rejection) -> String {
+    format!("{} was refused: {}", rejection.child, rejection.message)
+}
+
+/// `Ready`: the first part that keeps pushes and pulls from working says why.
+fn ready(validated: &Validated, applied: &Applied, parts: &[State]) -> State {
+    let not =
+        |reason, message: &str| State::new(ConditionType::Ready, (Truth::False, reason, message.to_owned()));
+    let own_condition = [Kind::PersistentVolumeClaim, Kind::CronJob, Kind::Deployment];
+    if let Some(rejection) =
+        applied.rejections.iter().find(|rejection| !own_condition.contains(&rejection.child.kind))
+    {
+        return not(Reason::Rejected, &sentence(rejection));
+    }
+    let part = |about| parts.iter().find(|part: &&State| part.about == about);
+    let progressing = part(ConditionType::Progressing).is_some_and(|part| part.truth == Truth::True);
+    let unavailable = match validated.spec.replicas {
+        0 => Reason::Stopped,
+        _ if progressing => Reason::Progressing,
+        _ => Reason::DeploymentUnavailable,
+    };
+    let needed = [
+        (ConditionType::StorageReady, Reason::StorageNotReady),
+        (ConditionType::TlsReady, Reason::TlsNotReady),
+        (ConditionType::AccessReady, Reason::AccessNotReady),
+        (ConditionType::Available, unavailable),
+    ];
+    for (about, reason) in needed {
+        if let Some(bad) = part(about).filter(|part| part.truth != Truth::True) {
+            return not(reason, &bad.message);
+        }
+    }
+    State::new(ConditionType::Ready, (Truth::True, Reason::Ready, "pushes and pulls work".to_owned()))
+}
+
+/// The conditions as they are stored: a condition whose status is as before keeps its time.
+pub fn with_times(
+    states: Vec<State>,
+    generation: Option<i64>,
+    previous: &[Condition],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let since = |about: &str, truth: &str| {
+        let same = previous.iter().find(|condition| condition.type_ == about && condition.status == truth);
+        // Kubernetes stores whole seconds.
+        same.map_or_else(|| Time(whole_second(now)), |condition| condition.last_transition_time.clone())
+    };
+    let conditions = states.into_iter().map(|state| {
+        let truth = format!("{:?}", state.truth);
+        Condition {
+            last_transition_time: since(state.about.as_str(), &truth),
+            type_: state.about.to_string(),
+            status: truth,
+            reason: state.reason.to_string(),
+            message: state.message,
+            observed_generation: generation,
+        }
+    });
+    conditions.collect()
+}
+
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        children::{ChildId, Children},
+        fixtures::validated,
+    };
+
+    fn rejection(kind: Kind) -> Rejection {
+        Rejection { child: ChildId::new(kind, "hub".to_owned()), message: "no".to_owned() }
+    }
+
+    fn serving() -> Children {
+        let mut children = Children::default();
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "hub", "generation": 1},
+            "status": {
+                "observedGeneration": 1, "availableReplicas": 1,
+                "conditions": [
+                    {"type": "Available", "status": "True"},
+                    {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+                ],
+            },
+        });
+        let id = ChildId::new(Kind::Deployment, "hub".to_owned());
+        children.insert(id, serde_json::from_value(deployment).unwrap());
+        children
+    }
+
+    fn ready_after(spec: &str, rejections: Vec<Rejection>) -> State {
+        let applied = Applied { children: serving(), rejections };
+        states(&validated(spec), &applied).remove(0)
+    }
+
+    const EMPTY_DIR: &str = "{storage: {emptyDir: {}}}";
+
+    #[test]
+    fn a_registry_whose_parts_work_is_ready() {
+        let ready = ready_after(EMPTY_DIR, Vec::new());
+        assert_eq!((ready.truth, ready.reason), (Truth::True, Reason::Ready));
+    }
+
+    #[test]
+    fn the_first_part_that_does_not_work_says_why() {
+        let ready = ready_after("{access: {htpasswdSecretName: team}}", Vec::new());
+        assert_eq!(ready.reason, Reason::StorageNotReady);
+        let ready = ready_after("{access: {htpasswdSecretName: team}, storage: {emptyDir: {}}}", Vec::new());
+        assert_eq!(ready.reason, Reason::AccessNotReady);
+        assert!(ready.message.contains("Secret team"));
+    }
+
+    #[test]
+    fn a_garbage_collection_that_cannot_run_leaves_the_registry_ready() {
+        let ready = ready_after("{storage: {emptyDir: {}}, gc: {schedule: nightly}}", Vec::new());
+        assert_eq!(ready.reason, Reason::Ready);
+        assert_eq!(ready_after(EMPTY_DIR, vec![rejection(Kind::CronJob)]).reason, Reason::Ready);
+    }
+
+    #[test]
+    fn a_refused_object_is_named() {
+        let ready = ready_after(EMPTY_DIR, vec![rejection(Kind::Service)]);
+        assert_eq!((ready.reason, ready.message.as_str()), (Reason::Rejected, "Service hub was refused: no"));
+    }
+
+    #[test]
+    fn a_claim_that_is_refused_counts_only_while_there_is_no_volume() {
+        let rejections = || vec![rejection(Kind::PersistentVolumeClaim)];
+        assert_eq!(ready_after("{}", rejections()).message, "PersistentVolumeClaim hub was refused: no");
+        assert_eq!(ready_after(EMPTY_DIR, rejections()).reason, Reason::Ready);
+    }
+
+    #[test]
+    fn a_condition_keeps_its_time_until_its_status_changes() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let state = |truth, message: &str| {
+            State::new(ConditionType::Ready, (truth, Reason::Ready, message.to_owned()))
+        };
+        let first = with_times(vec![state(Truth::True, "a")], Some(1), &[], at(10));
+        let second = with_times(vec![state(Truth::True, "b")], Some(2), &first, at(20));
+        let third = with_times(vec![state(Truth::False, "b")], Some(2), &second, at(30));
+        assert_eq!(second[0].last_transition_time.0, at(10));
+        assert_eq!(second[0].observed_generation, Some(2));
+        assert_eq!(third[0].last_transition_time.0, at(30));
+    }
+}

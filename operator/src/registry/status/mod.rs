@@ -1,0 +1,156 @@
+//! What a Registry reports about itself. Pure, but for the one patch at the end.
+
+mod available;
+mod conditions;
+mod garbage_collection;
+
+use berth_crds::{
+    ConditionType, Reason, Registry, RegistryStatus,
+    status::{GarbageCollectionStatus, StorageStatus, TlsStatus},
+};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        batch::v1::CronJob,
+        core::v1::{PersistentVolumeClaim, Secret},
+    },
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
+use kube::{
+    Api, Client, Resource,
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
+};
+use serde_json::json;
+
+pub use conditions::{State, Truth, with_times};
+
+use super::{
+    build::{Objects, Settings},
+    certificates,
+    credentials::text,
+    validate::{Validated, capacity},
+};
+use crate::{
+    apply::Applied,
+    children::Children,
+    metadata::{Identity, OPERATOR},
+};
+
+/// The status of a Registry after its objects were applied.
+pub fn status(
+    registry: &Registry,
+    validated: &Validated,
+    applied: &Applied,
+    settings: &Settings,
+) -> RegistryStatus {
+    let identity = &validated.identity;
+    let ids = Objects::ids(identity);
+    let children = &applied.children;
+    let deployment: Option<Deployment> = children.get(&ids.deployment.name);
+    let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
+    let states = conditions::states(validated, applied);
+    let tls = tls(children, &ids.serving_certificate.name);
+    RegistryStatus {
+        observed_generation: registry.meta().generation,
+        host: Some(validated.host.clone()),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        image: deployment.as_ref().and_then(image).or_else(|| Some(settings.image.clone())),
+        replicas: Some(replicas.replicas.unwrap_or_default()),
+        ready_replicas: Some(replicas.ready_replicas.unwrap_or_default()),
+        selector: Some(selector(identity)),
+        admin_secret_name: children.raw(&ids.admin).map(|_| ids.admin.name.clone()),
+        ca_config_map_name: children.raw(&ids.ca_bundle).map(|_| ids.ca_bundle.name.clone()),
+        storage: Some(storage(validated, children)),
+        tls,
+        gc: children.get(&ids.garbage_collection.name).as_ref().and_then(garbage_collections),
+        conditions: with_times(states, registry.meta().generation, previous(registry), Timestamp::now()),
+    }
+}
+
+/// The status of a Registry of which nothing can be said but that it is not ready.
+pub fn unusable(
+    generation: Option<i64>,
+    previous: &[Condition],
+    reason: Reason,
+    message: String,
+) -> RegistryStatus {
+    let state = State { about: ConditionType::Ready, truth: Truth::False, reason, message };
+    RegistryStatus {
+        observed_generation: generation,
+        conditions: with_times(vec![state], generation, previous, Timestamp::now()),
+        ..RegistryStatus::default()
+    }
+}
+
+/// The conditions that `registry` reports so far.
+pub fn previous(registry: &Registry) -> &[Condition] {
+    registry.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+}
+
+/// Stores a status.
+pub async fn write(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    status: &RegistryStatus,
+) -> Result<(), kube::Error> {
+    let resource = ApiResource::erase::<Registry>(&());
+    let registries: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let patch = json!({
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"name": name},
+        "status": status,
+    });
+    registries
+        .patch_status(name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(patch))
+        .await
+        .map(|_| ())
+}
+
+fn image(deployment: &Deployment) -> Option<String> {
+    let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
+    containers.iter().find(|container| container.name == crate::metadata::SERVER)?.image.clone()
+}
+
+fn selector(identity: &Identity) -> String {
+    let pairs: Vec<String> =
+        identity.selector().iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
+}
+
+fn storage(validated: &Validated, children: &Children) -> StorageStatus {
+    let spec = &validated.spec.storage;
+    let kind = match (&spec.pvc, &spec.claim_name) {
+        (Some(_), _) => "PersistentVolumeClaim",
+        (None, Some(_)) => "ExistingClaim",
+        (None, None) => "EmptyDir",
+    };
+    let own: Option<PersistentVolumeClaim> = children.get(&validated.identity.name);
+    let capacity = match &spec.claim_name {
+        Some(_) => validated.storage.existing_capacity.clone(),
+        None => own.as_ref().and_then(capacity),
+    };
+    StorageStatus { kind: kind.to_owned(), claim_name: validated.storage.claim_name.clone(), capacity }
+}
+
+fn tls(children: &Children, secret: &str) -> Option<TlsStatus> {
+    let secret: Secret = children.get(secret)?;
+    let serving = certificates::inspect(&text(&secret, "tls.crt")?).ok();
+    let authority = text(&secret, "ca.crt").and_then(|ca| certificates::inspect(&ca).ok());
+    Some(TlsStatus {
+        not_after: serving.map(|serving| Time(serving.not_after)),
+        ca_not_after: authority.as_ref().map(|authority| Time(authority.not_after)),
+        ca_sha256: authority.map(|authority| authority.sha256),
+    })
+}
+
+fn garbage_collections(cron_job: &CronJob) -> Option<GarbageCollectionStatus> {
+    let status = cron_job.status.clone()?;
+    let runs = GarbageCollectionStatus {
+        last_schedule_time: status.last_schedule_time,
+        last_success_time: status.last_successful_time,
+    };
+    (runs != GarbageCollectionStatus::default()).then_some(runs)
+}
