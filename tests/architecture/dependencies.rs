@@ -19,7 +19,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 fn of(package: &Value) -> BTreeSet<String> {
     let all = package["dependencies"].as_array().expect("a list of dependencies");
-    all.iter().filter(|dependency| dependency["kind"] != "dev").map(|dependency| text(&dependency["name"])).collect()
+    all.iter()
+        .filter(|dependency| dependency["kind"] != "dev")
+        .map(|dependency| text(&dependency["name"]))
+        .collect()
 }
 
 fn text(value: &Value) -> String {
@@ -34,12 +37,27 @@ fn assert_without(of: &str, forbidden: &[&str]) {
 
 #[test]
 fn oci_is_a_leaf_without_input_and_output() {
-    assert_without("berth-oci", &["berth-storage", "berth-registry", "berth-crds", "berth-operator", "tokio", "axum", "kube", "hyper"]);
+    assert_without(
+        "berth-oci",
+        &[
+            "berth-storage",
+            "berth-registry",
+            "berth-crds",
+            "berth-operator",
+            "tokio",
+            "axum",
+            "kube",
+            "hyper",
+        ],
+    );
 }
 
 #[test]
 fn storage_is_a_leaf_that_knows_neither_http_nor_oci() {
-    assert_without("berth-storage", &["berth-oci", "berth-registry", "berth-crds", "berth-operator", "axum", "kube", "hyper"]);
+    assert_without(
+        "berth-storage",
+        &["berth-oci", "berth-registry", "berth-crds", "berth-operator", "axum", "kube", "hyper"],
+    );
 }
 
 #[test]
@@ -54,7 +72,10 @@ fn the_operator_and_the_registry_meet_only_through_image_file_and_http() {
 
 #[test]
 fn the_custom_resources_are_types_without_a_client() {
-    assert_without("berth-crds", &["berth-operator", "berth-registry", "berth-oci", "tokio", "kube-client", "kube-runtime"]);
+    assert_without(
+        "berth-crds",
+        &["berth-operator", "berth-registry", "berth-oci", "tokio", "kube-client", "kube-runtime"],
+    );
 }
 
 #[test]

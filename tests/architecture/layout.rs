@@ -18,7 +18,17 @@ pub(crate) fn files() -> Vec<String> {
 
 #[test]
 fn the_visible_top_level_is_the_product_and_nothing_else() {
-    let expected = ["Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "charts", "crds", "operator", "registry", "tests"];
+    let expected = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "charts",
+        "crds",
+        "operator",
+        "registry",
+        "tests",
+    ];
     let found: BTreeSet<String> = files()
         .iter()
         .filter_map(|path| path.split('/').next())
@@ -33,7 +43,8 @@ fn the_visible_top_level_is_the_product_and_nothing_else() {
 fn no_file_or_folder_has_a_name_that_says_nothing() {
     let empty = ["utils", "util", "common", "helpers", "helper", "types", "manager", "impl", "misc"];
     for path in files() {
-        let named = path.split('/').map(|part| part.trim_end_matches(".rs")).find(|part| empty.contains(part));
+        let named =
+            path.split('/').map(|part| part.trim_end_matches(".rs")).find(|part| empty.contains(part));
         assert_eq!(named, None, "{path}: name it after what is in it");
     }
 }

@@ -3,10 +3,17 @@
 use crate::layout::files;
 use berth_tests::image::products::workspace;
 use std::fs;
+use std::path::Path;
 
 fn sources(folder: &str) -> Vec<(String, String)> {
-    let rust = |path: &String| path.starts_with(folder) && path.ends_with(".rs");
-    files().into_iter().filter(rust).map(|path| (read(&path), path)).map(|(text, path)| (path, text)).collect()
+    let rust =
+        |path: &String| path.starts_with(folder) && Path::new(path).extension().is_some_and(|it| it == "rs");
+    files()
+        .into_iter()
+        .filter(rust)
+        .map(|path| (read(&path), path))
+        .map(|(text, path)| (path, text))
+        .collect()
 }
 
 fn read(path: &str) -> String {
@@ -14,7 +21,9 @@ fn read(path: &str) -> String {
 }
 
 fn assert_silent(folder: &str, except: &str, words: &[&str], reason: &str) {
-    for (path, text) in sources(folder).into_iter().filter(|(path, _)| except.is_empty() || !path.starts_with(except)) {
+    for (path, text) in
+        sources(folder).into_iter().filter(|(path, _)| except.is_empty() || !path.starts_with(except))
+    {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let found = code.flat_map(|line| words.iter().filter(|word| line.contains(**word))).next();
         assert_eq!(found, None, "{path}: {reason}");
@@ -23,7 +32,12 @@ fn assert_silent(folder: &str, except: &str, words: &[&str], reason: &str) {
 
 #[test]
 fn only_the_api_speaks_axum() {
-    assert_silent("registry/", "registry/src/api", &["axum::", "use axum"], "axum is used in registry/src/api only");
+    assert_silent(
+        "registry/",
+        "registry/src/api",
+        &["axum::", "use axum"],
+        "axum is used in registry/src/api only",
+    );
 }
 
 #[test]

@@ -24,14 +24,14 @@ fn helm(verb: &[&str], values: &[&str]) -> Result<Command> {
 
 /// The objects that an installation with these values creates.
 fn render(values: &[&str]) -> Result<Vec<Value>> {
-    let text = succeed(&mut helm(&["template", "berth"], values)?)?;
+    let text = succeed(&mut helm(&["template", "--kube-version=1.33", "berth"], values)?)?;
     let documents = serde_yaml::Deserializer::from_str(&text).map(Value::deserialize);
     Ok(documents.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|document| !document.is_null()).collect())
 }
 
 /// What helm says to values that it refuses.
 fn refusal(values: &[&str]) -> Result<String> {
-    fail(&mut helm(&["template", "berth"], values)?)
+    fail(&mut helm(&["template", "--kube-version=1.33", "berth"], values)?)
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {

@@ -11,7 +11,7 @@ fn the_images_follow_the_version_unless_they_are_pinned() -> Result<()> {
         Ok(pod["containers"][0]["image"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(image(&[])?, "berth/berth-operator:0.1.0");
-    assert_eq!(image(&["image.repository=r.example/op", "image.tag=2"])?, "r.example/op:2");
+    assert_eq!(image(&["image.repository=r.example/op", "image.tag=v2"])?, "r.example/op:v2");
     assert_eq!(image(&["image.tag=@sha256:abc"])?, "berth/berth-operator@sha256:abc");
     Ok(())
 }
@@ -45,8 +45,10 @@ fn no_role_grants_everything() -> Result<()> {
 #[test]
 fn an_operator_of_some_namespaces_gets_a_role_in_each() -> Result<()> {
     let objects = render(&["watchNamespaces={team-a,team-b}"])?;
-    let mut namespaces: Vec<_> =
-        of_kind(&objects, "RoleBinding").iter().filter_map(|binding| binding["metadata"]["namespace"].as_str()).collect();
+    let mut namespaces: Vec<_> = of_kind(&objects, "RoleBinding")
+        .iter()
+        .filter_map(|binding| binding["metadata"]["namespace"].as_str())
+        .collect();
     namespaces.sort_unstable();
     assert_eq!(namespaces, ["team-a", "team-b"]);
     Ok(())

@@ -29,7 +29,13 @@ fn a_misspelt_value_is_refused_by_name() -> Result<()> {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_refused() -> Result<()> {
-    for value in ["log.level=loud", "log.format=xml", "crds.keep=maybe", "image.repository=", "watchNamespaces=default"] {
+    for value in [
+        "log.level=loud",
+        "log.format=xml",
+        "crds.keep=maybe",
+        "image.repository=",
+        "watchNamespaces=default",
+    ] {
         refusal(&[value])?;
     }
     Ok(())

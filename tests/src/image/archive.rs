@@ -6,6 +6,7 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 use tar::{Builder, Header};
+use tempfile::NamedTempFile;
 
 /// OCI image layout specification, version 1.0.0: `oci-layout`, `index.json` and `blobs/sha256/…`.
 pub(super) fn write_oci_layout(image: &Image, folder: &Path, name: &str) -> Result<()> {
@@ -37,18 +38,18 @@ pub(super) fn write_docker_archive(image: &Image, file: &Path, name: &str) -> Re
     let config_name = format!("{}.json", sha256(&image.config).trim_start_matches("sha256:"));
     let layer_name = format!("{}.tar", image.layer.diff_id.trim_start_matches("sha256:"));
     let index = json!([{ "Config": config_name, "RepoTags": [name], "Layers": [layer_name] }]);
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut tar = Builder::new(fs::File::create(file)?);
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    // Renamed when it is whole: somebody may be reading the archive of an earlier run.
+    let mut tar = Builder::new(NamedTempFile::new_in(folder)?);
     append(&mut tar, &layer_name, &image.layer.tar)?;
     append(&mut tar, &config_name, &image.config)?;
     append(&mut tar, "manifest.json", &serde_json::to_vec(&index)?)?;
-    tar.into_inner()?.sync_all()?;
+    tar.into_inner()?.persist(file)?;
     Ok(())
 }
 
-fn append(tar: &mut Builder<fs::File>, path: &str, content: &[u8]) -> Result<()> {
+fn append(tar: &mut Builder<NamedTempFile>, path: &str, content: &[u8]) -> Result<()> {
     let mut header = Header::new_gnu();
     header.set_mode(0o644);
     header.set_size(content.len() as u64);

@@ -9,6 +9,9 @@ use std::process::Command;
 /// The user and group that both programs run as.
 const NONROOT: u64 = 65532;
 
+/// What the registry's image reads when it is told nothing else.
+const DEFAULT_CONFIG: &str = "/etc/distribution/config.yml";
+
 /// Where a product's files went.
 #[derive(Debug)]
 pub struct Written {
@@ -54,10 +57,12 @@ fn registry(programs: &Path) -> Recipe {
         .program("bin/registry", programs.join("registry"))
         .symlink("bin/htpasswd", "registry")
         .file("etc/docker/registry/config.yml", &config)
-        .file("etc/distribution/config.yml", &config)
+        // The path of version 3: a file or a folder that is mounted at either place is what counts.
+        .symlink("etc/distribution/config.yml", "/etc/docker/registry/config.yml")
+        .env("REGISTRY_CONFIGURATION_PATH", DEFAULT_CONFIG)
         .volume("var/lib/registry", NONROOT)
         .port(5000)
-        .starts(&["/bin/registry"], &["/etc/docker/registry/config.yml"])
+        .starts(&["/bin/registry"], &[DEFAULT_CONFIG])
 }
 
 fn operator(programs: &Path) -> Recipe {

@@ -1,0 +1,46 @@
+//! Berth in the cluster: the chart, installed by helm with the images that were just built.
+
+use super::target::Delivered;
+use crate::cluster::Kubectl;
+use crate::command::succeed;
+use crate::image::products::workspace;
+use crate::programs;
+use anyhow::Result;
+use std::process::Command;
+
+const RELEASE: &str = "berth";
+const NAMESPACE: &str = "berth-system";
+
+/// Installs the chart, or upgrades it, and waits until the operator is ready.
+pub fn install_chart(kubectl: &Kubectl, operator: &Delivered, registry: &Delivered) -> Result<()> {
+    let values = [
+        format!("image.repository={}", operator.repository),
+        format!("image.tag={}", operator.tag),
+        format!("registryImage.repository={}", registry.repository),
+        format!("registryImage.tag={}", registry.tag),
+    ];
+    let mut helm = helm(kubectl)?;
+    helm.args(["upgrade", "--install", RELEASE]).arg(workspace().join("charts/berth"));
+    helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
+    helm.args(values.iter().flat_map(|value| ["--set-string", value]));
+    succeed(&mut helm).map(drop)
+}
+
+/// Uninstalls the chart and its namespace. The custom resource definitions stay, as the chart promises.
+pub fn uninstall_chart(kubectl: &Kubectl) -> Result<()> {
+    succeed(helm(kubectl)?.args([
+        "uninstall",
+        RELEASE,
+        "--namespace",
+        NAMESPACE,
+        "--ignore-not-found",
+        "--wait",
+    ]))?;
+    kubectl.run(&["delete", "namespace", NAMESPACE, "--ignore-not-found"]).map(drop)
+}
+
+fn helm(kubectl: &Kubectl) -> Result<Command> {
+    let mut command = Command::new(programs::built("helm")?);
+    command.env("KUBECONFIG", kubectl.kubeconfig());
+    Ok(command)
+}

@@ -1,0 +1,132 @@
+//! A Registry object and what the operator makes for it.
+
+use super::Target;
+use crate::cluster::{HostAccess, Kubectl};
+use anyhow::{Context, Result};
+use std::net::IpAddr;
+
+/// The five lines.
+pub const HUB: &str = "\
+apiVersion: berth.dev/v1alpha1
+kind: Registry
+metadata:
+  name: hub
+spec: {}
+";
+
+/// The registry `NAME` in a namespace, seen as a user sees it.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    kubectl: Kubectl,
+    /// The namespace of the Registry object.
+    pub namespace: String,
+    /// The name of the Registry object.
+    pub name: String,
+}
+
+impl Hub {
+    /// The registry of the five lines, in a namespace.
+    pub fn new(kubectl: &Kubectl, namespace: &str) -> Self {
+        Self { kubectl: kubectl.clone(), namespace: namespace.to_owned(), name: "hub".to_owned() }
+    }
+
+    /// Creates the Registry and waits until it is ready.
+    pub fn create(&self) -> Result<()> {
+        self.apply(HUB)?;
+        self.wait_until_ready()
+    }
+
+    /// Waits until pulls and pushes work; the error shows what the Registry says about itself.
+    pub fn wait_until_ready(&self) -> Result<()> {
+        let ready = ["wait", "--for=condition=Ready", "registry.berth.dev/hub", "--timeout=180s"];
+        self.run(&ready).map(drop).with_context(|| self.diagnosis())
+    }
+
+    /// Deletes the Registry and waits until it is gone.
+    pub fn delete(&self) -> Result<()> {
+        self.run(&["delete", "registry.berth.dev", &self.name, "--ignore-not-found", "--wait"]).map(drop)
+    }
+
+    /// The name that stands before the slash in references to images.
+    pub fn host(&self) -> Result<String> {
+        self.field("registry.berth.dev", &self.name, "{.status.host}")
+    }
+
+    /// The certificate authority that clients are to trust.
+    pub fn authority(&self) -> Result<String> {
+        self.field("configmap", &format!("{}-ca", self.name), r"{.data.ca\.crt}")
+    }
+
+    /// One value of the Secret of the registry's administrator, in base64.
+    pub(super) fn admin(&self, key: &str) -> Result<String> {
+        self.field("secret", &format!("{}-admin", self.name), &format!("{{.data.{key}}}"))
+    }
+
+    /// Tells the node how to reach and verify the registry; a cluster that is not ours has to be told by its owner.
+    pub fn trust(&self, target: &Target) -> Result<()> {
+        let Target::Own(cluster) = target else {
+            return Ok(());
+        };
+        cluster.trust(&self.host()?, self.cluster_ip()?, &self.authority()?)
+    }
+
+    /// What the nodes of a cluster that is not ours have to be told before they can pull.
+    pub fn trust_instructions(&self) -> Result<String> {
+        let (host, address) = (self.host()?, self.cluster_ip()?);
+        let (namespace, name) = (&self.namespace, &self.name);
+        Ok(format!(
+            "The nodes do not know this registry. On each node, containerd needs these two files:\n\n\
+             /etc/containerd/certs.d/{host}/ca.crt, which you get by\n  \
+             kubectl get configmap {name}-ca --namespace {namespace} --output 'jsonpath={{.data.ca\\.crt}}'\n\n\
+             /etc/containerd/certs.d/{host}/hosts.toml, with this content:\n\n\
+             server = \"https://{address}\"\n\
+             [host.\"https://{address}\"]\n  \
+             capabilities = [\"pull\", \"resolve\"]\n  \
+             ca = \"/etc/containerd/certs.d/{host}/ca.crt\"\n\n\
+             and config_path = \"/etc/containerd/certs.d\" in its configuration. Then run tests/demo again.\n"
+        ))
+    }
+
+    /// The registry under its name on this machine.
+    pub fn on_this_machine(&self, target: &Target) -> Result<HostAccess> {
+        match target {
+            Target::Own(cluster) => cluster.host_access(&self.host()?, self.cluster_ip()?),
+            Target::Foreign { kubectl, .. } => {
+                HostAccess::by_port_forward(kubectl, &self.namespace, &self.name)
+            }
+        }
+    }
+
+    /// `kubectl` in the namespace of the Registry.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl.run(&[&["--namespace", &self.namespace], arguments].concat())
+    }
+
+    /// Creates or changes objects in the namespace of the Registry.
+    pub fn apply(&self, documents: &str) -> Result<()> {
+        self.kubectl
+            .run_with_input(&["apply", "--namespace", &self.namespace, "-f", "-"], documents)
+            .map(drop)
+    }
+
+    fn cluster_ip(&self) -> Result<IpAddr> {
+        Ok(self.field("service", &self.name, "{.spec.clusterIP}")?.parse()?)
+    }
+
+    fn field(&self, kind: &str, name: &str, path: &str) -> Result<String> {
+        self.kubectl.field(&["--namespace", &self.namespace, kind, name], path)
+    }
+
+    /// What helps to see why a Registry does not become ready.
+    fn diagnosis(&self) -> String {
+        let questions: [&[&str]; 4] = [
+            &["get", "registry.berth.dev", &self.name, "--output=yaml"],
+            &["get", "all,pvc", "--output=wide"],
+            &["get", "events", "--sort-by=.lastTimestamp"],
+            &["logs", "--namespace=berth-system", "--selector=app.kubernetes.io/name=berth", "--tail=40"],
+        ];
+        let answers =
+            questions.map(|question| self.run(question).unwrap_or_else(|error| format!("{error:#}")));
+        answers.join("\n")
+    }
+}

@@ -1,0 +1,8 @@
+//! What the tests of the whole need: foreign programs, a real Kubernetes, and container images.
+
+pub mod cluster;
+pub mod command;
+pub mod demo;
+pub mod image;
+pub mod programs;
+pub mod registry_server;
