@@ -1,0 +1,9 @@
+//! The whole path on a real node: the chart, a Registry of five lines, pushes from outside and inside, and pulls by the
+//! kubelet. One cluster serves all tests; each test has images, and where it destroys something a namespace, of its own.
+
+mod fixture;
+mod garbage_collection;
+mod pulls;
+mod pushes;
+mod restricted;
+mod retention;

@@ -1,0 +1,172 @@
+//! The control plane and the operator that all tests share, and a namespace for each test.
+
+use std::{future, path::Path, sync::LazyLock, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use berth_operator::config::{Config, LogFormat, PullPolicy};
+use berth_tests::cluster::{ControlPlane, Kubectl, wait};
+use kube::client::ClientBuilder;
+use serde_json::Value;
+use tower::util::MapRequestLayer;
+
+use crate::requests;
+
+/// How long a condition may take to come true on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+static CONTROL_PLANE: LazyLock<ControlPlane> =
+    LazyLock::new(|| start().expect("a control plane with the operator"));
+
+/// A namespace with `kubectl` in it.
+pub(crate) struct Namespace {
+    pub(crate) name: &'static str,
+    kubectl: Kubectl,
+}
+
+impl Namespace {
+    /// A new namespace.
+    pub(crate) fn create(name: &'static str) -> Result<Self> {
+        let kubectl = CONTROL_PLANE.kubectl().clone();
+        kubectl.run(&["create", "namespace", name])?;
+        Ok(Self { name, kubectl })
+    }
+
+    /// `kubectl` in this namespace.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl.run(&[&["--namespace", self.name], arguments].concat())
+    }
+
+    /// Applies the Registry `hub` with a spec in YAML flow style.
+    pub(crate) fn apply_registry(&self, spec: &str) -> Result<()> {
+        self.apply(&format!(
+            "apiVersion: berth.dev/v1alpha1\nkind: Registry\nmetadata: {{name: hub}}\nspec: {spec}\n"
+        ))
+    }
+
+    /// Applies a manifest.
+    pub(crate) fn apply(&self, manifest: &str) -> Result<()> {
+        let arguments = [
+            "--namespace",
+            self.name,
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=test",
+            "-f",
+            "-",
+        ];
+        self.kubectl.run_with_input(&arguments, manifest).map(|_| ())
+    }
+
+    /// An object, such as `secret/hub-admin`.
+    pub(crate) fn get(&self, object: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.run(&["get", object, "--output=json"])?)?)
+    }
+
+    /// A key of a Secret, decoded.
+    pub(crate) fn secret_text(&self, secret: &str, key: &str) -> Result<String> {
+        let template = format!("--template={{{{index .data {key:?} | base64decode}}}}");
+        self.run(&["get", &format!("secret/{secret}"), "--output=go-template", &template])
+    }
+
+    /// A condition of the Registry `hub`.
+    pub(crate) fn condition(&self, about: &str) -> Result<Condition> {
+        let registry = self.get("registry/hub")?;
+        let conditions = registry["status"]["conditions"].as_array().context("no conditions yet")?;
+        let condition = conditions.iter().find(|condition| condition["type"] == about);
+        let condition = condition.with_context(|| format!("no condition {about} yet"))?;
+        ensure!(
+            condition["observedGeneration"] == registry["metadata"]["generation"],
+            "the condition is about an older generation"
+        );
+        let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+        Ok(Condition { status: text("status"), reason: text("reason"), message: text("message") })
+    }
+
+    /// Waits until a condition of the Registry `hub` has this reason.
+    pub(crate) fn wait_for_reason(&self, about: &str, reason: &str) -> Result<Condition> {
+        wait::until(&format!("{about} because of {reason} in {}", self.name), PATIENCE, || {
+            let condition = self.condition(about)?;
+            ensure!(condition.reason == reason, "it is {condition:?}");
+            Ok(condition)
+        })
+    }
+
+    /// Waits until every object of the Registry `hub` exists.
+    pub(crate) fn wait_for_objects(&self) -> Result<()> {
+        wait::until(&format!("the objects in {}", self.name), PATIENCE, || {
+            OBJECTS.iter().try_for_each(|object| self.get(object).map(|_| ()))
+        })
+    }
+}
+
+/// Every object of a Registry `hub`.
+pub(crate) const OBJECTS: [&str; 13] = [
+    "secret/hub-ca",
+    "secret/hub-tls",
+    "secret/hub-admin",
+    "secret/hub-pull",
+    "secret/hub-auth",
+    "configmap/hub-config",
+    "configmap/hub-ca",
+    "persistentvolumeclaim/hub",
+    "serviceaccount/hub",
+    "service/hub",
+    "networkpolicy/hub",
+    "deployment/hub",
+    "cronjob/hub-gc",
+];
+
+/// What a Registry says about one thing.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) status: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// `kubectl` with all rights, in no namespace.
+pub(crate) fn kubectl() -> &'static Kubectl {
+    CONTROL_PLANE.kubectl()
+}
+
+fn start() -> Result<ControlPlane> {
+    let control_plane = ControlPlane::start()?;
+    let kubectl = control_plane.kubectl();
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/manifests");
+    kubectl.run(&["apply", "--server-side", "-f", &manifests.display().to_string()])?;
+    kubectl.run(&["wait", "--for=condition=Established", "customresourcedefinition/registries.berth.dev"])?;
+    start_operator(kubectl, Vec::new());
+    Ok(control_plane)
+}
+
+/// Runs an operator for these namespaces, or for all, in a thread, until the test process ends.
+pub(crate) fn start_operator(kubectl: &Kubectl, namespaces: Vec<String>) {
+    let kubeconfig = kubectl.kubeconfig().to_owned();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(run_operator(&kubeconfig, namespaces))
+    });
+}
+
+async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Result<()> {
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
+    let connection =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
+    let counting = MapRequestLayer::new(|request: http::Request<kube::client::Body>| {
+        requests::note(request.method().as_str(), request.uri().path());
+        request
+    });
+    let client = ClientBuilder::try_from(connection)?.with_layer(&counting).build();
+    let config = Config {
+        registry_image: "registry.example/berth-registry:test".to_owned(),
+        registry_image_pull_policy: PullPolicy::IfNotPresent,
+        watch_namespaces,
+        health_addr: "127.0.0.1:0".parse()?,
+        log_format: LogFormat::Text,
+        log_level: "info".to_owned(),
+    };
+    berth_operator::run(client, &config, future::pending()).await?;
+    bail!("the operator ended")
+}
