@@ -2,14 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::Context;
+
 use super::{collect_locally, collect_remotely};
 
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "registry garbage-collect [OPTIONS] CONFIG\n       \
     registry garbage-collect [OPTIONS] --server URL [--wait]")]
 pub(super) struct Arguments {
-    /// Configuration file of the storage to clean
-    #[arg(required_unless_present = "server", conflicts_with = "server")]
+    /// Configuration file of the storage to clean; without one, the file that `REGISTRY_CONFIGURATION_PATH` names
+    #[arg(conflicts_with = "server")]
     pub(super) config: Option<PathBuf>,
     /// Report what would be deleted, and delete nothing
     #[arg(short = 'd', long)]
@@ -37,11 +39,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    match (&arguments.config, &arguments.remote.server) {
-        (Some(config), _) => collect_locally::run(config, arguments),
-        (None, Some(server)) => collect_remotely::run(server, arguments),
-        (None, None) => anyhow::bail!("name a configuration file, or a server with --server"),
+    if let Some(server) = &arguments.remote.server {
+        return collect_remotely::run(server, arguments);
     }
+    let config = super::named_config(arguments.config.as_ref());
+    let config = config.context("name a configuration file, or a server with --server")?;
+    collect_locally::run(&config, arguments)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -77,11 +77,16 @@ fn load_config(
     named: Option<&PathBuf>,
     options: &configuration::Options,
 ) -> anyhow::Result<configuration::Loaded> {
-    let from_environment = || std::env::var_os("REGISTRY_CONFIGURATION_PATH").map(PathBuf::from);
-    let file = named.cloned().or_else(from_environment);
+    let file = named_config(named);
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Ok(configuration::load(file.as_deref(), variables, options)?)
+}
+
+/// The configuration file that an argument or the environment names.
+fn named_config(argument: Option<&PathBuf>) -> Option<PathBuf> {
+    let from_environment = || std::env::var_os("REGISTRY_CONFIGURATION_PATH").map(PathBuf::from);
+    argument.cloned().or_else(from_environment)
 }
 
 /// The threads that a command runs on.

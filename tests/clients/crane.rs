@@ -1,0 +1,67 @@
+//! crane: pushes, copies between repositories, lists and deletes; it stands for all users of go-containerregistry.
+
+use crate::fixture::Fixture;
+use anyhow::Result;
+use berth_tests::command::succeed;
+use berth_tests::programs::built;
+use berth_tests::registry_server::{PASSWORD, USER};
+use std::process::Command;
+
+fn crane(fixture: &Fixture) -> Result<Command> {
+    let mut command = Command::new(built("crane")?);
+    command.env("SSL_CERT_FILE", fixture.server.ca_file()).env("DOCKER_CONFIG", fixture.path("docker"));
+    Ok(command)
+}
+
+fn logged_in() -> Result<Fixture> {
+    let fixture = Fixture::new()?;
+    succeed(crane(&fixture)?.args(["auth", "login", &fixture.server.host(), "-u", USER, "-p", PASSWORD]))?;
+    Ok(fixture)
+}
+
+#[test]
+fn an_image_is_pushed_copied_listed_and_deleted() -> Result<()> {
+    let fixture = logged_in()?;
+    let (first, second) = (fixture.reference("team/app:1"), fixture.reference("other/app:2"));
+    succeed(crane(&fixture)?.arg("push").arg(fixture.archive()).arg(&first))?;
+    succeed(crane(&fixture)?.args(["copy", &first, &second]))?;
+    let digest = succeed(crane(&fixture)?.args(["digest", &second]))?;
+    assert_eq!(digest, succeed(crane(&fixture)?.args(["digest", &first]))?);
+    assert_eq!(succeed(crane(&fixture)?.args(["catalog", &fixture.server.host()]))?, "other/app\nteam/app\n");
+    assert_eq!(succeed(crane(&fixture)?.args(["ls", &fixture.reference("other/app")]))?, "2\n");
+    succeed(crane(&fixture)?.args(["validate", "--remote", &second]))?;
+    let by_digest = format!("{}@{}", fixture.reference("other/app"), digest.trim());
+    succeed(crane(&fixture)?.args(["delete", &by_digest]))?;
+    assert!(succeed(crane(&fixture)?.args(["digest", &second])).is_err());
+    Ok(())
+}
+
+#[test]
+fn an_index_of_two_images_is_pushed_and_pulled() -> Result<()> {
+    let fixture = logged_in()?;
+    let (one, all) = (fixture.reference("app:one"), fixture.reference("app:all"));
+    succeed(crane(&fixture)?.arg("push").arg(fixture.archive()).arg(&one))?;
+    succeed(crane(&fixture)?.args([
+        "mutate",
+        &one,
+        "--label=two=2",
+        "--tag",
+        &fixture.reference("app:two"),
+    ]))?;
+    let manifests = [one, fixture.reference("app:two")];
+    succeed(crane(&fixture)?.args([
+        "index",
+        "append",
+        "-m",
+        &manifests[0],
+        "-m",
+        &manifests[1],
+        "--tag",
+        &all,
+    ]))?;
+    let index: serde_json::Value =
+        serde_json::from_str(&succeed(crane(&fixture)?.args(["manifest", &all]))?)?;
+    assert_eq!(index["manifests"].as_array().map(Vec::len), Some(2));
+    succeed(crane(&fixture)?.args(["validate", "--remote", &all]))?;
+    Ok(())
+}
