@@ -3,8 +3,6 @@
 //! `registry CONFIG` means `registry serve CONFIG`, and a program called `htpasswd` is `registry htpasswd`.
 
 mod client;
-mod collect_locally;
-mod collect_remotely;
 mod config;
 mod garbage_collect;
 mod htpasswd;

@@ -3,7 +3,7 @@
 use berth_crds::Reason;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
-use super::conditions::Truth;
+use super::truth::Truth;
 use crate::registry::validate::{Finding, Validated};
 
 /// Whether enough replicas serve.

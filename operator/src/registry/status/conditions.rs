@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 
-use super::{available, garbage_collection};
+use super::{available, garbage_collection, truth::Truth};
 use crate::{
     apply::{Applied, Rejection},
     children::Kind,
@@ -16,15 +16,6 @@ use crate::{
         validate::{Finding, Validated},
     },
 };
-
-/// Whether a condition holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are Kubernetes' own")]
-pub enum Truth {
-    True,
-    False,
-    Unknown,
-}
 
 /// A condition without its times.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use berth_crds::Reason;
 use k8s_openapi::api::batch::v1::CronJob;
 
-use super::conditions::Truth;
+use super::truth::Truth;
 use crate::registry::validate::{Finding, Validated};
 
 /// Whether the last garbage collection succeeded.

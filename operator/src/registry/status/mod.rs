@@ -3,6 +3,7 @@
 mod available;
 mod conditions;
 mod garbage_collection;
+mod truth;
 
 use berth_crds::{
     ConditionType, Reason, Registry, RegistryStatus,
@@ -23,7 +24,8 @@ use kube::{
 };
 use serde_json::json;
 
-pub use conditions::{State, Truth, with_times};
+pub use conditions::{State, with_times};
+pub use truth::Truth;
 
 use super::{
     build::{Objects, Settings},

@@ -14,10 +14,11 @@ use berth_registry::{
 
 use tracing::Level;
 
-use super::{garbage_collect::Arguments, serve::open_store};
+use super::Arguments;
+use crate::cli::{load_config, runtime, serve::open_store};
 
 pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let loaded = super::load_config(Some(config), &ConfigOptions::default())?;
+    let loaded = load_config(Some(config), &ConfigOptions::default())?;
     let mut log = loaded.config.log;
     if arguments.quiet {
         log.level = Level::ERROR;
@@ -30,7 +31,7 @@ pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<Exi
         dry_run: arguments.dry_run,
         ..Options::default()
     };
-    let run = super::runtime()?.block_on(registry.garbage_collection().run_to_end(options))?;
+    let run = runtime()?.block_on(registry.garbage_collection().run_to_end(options))?;
     if !arguments.quiet {
         writeln!(io::stdout(), "{}", summary(&run))?;
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -12,9 +12,10 @@ use berth_registry::repository::{Run, RunState};
 use hyper::{Method, StatusCode, Uri};
 use serde_json::json;
 
-use super::{
+use super::arguments::{Arguments, Remote};
+use crate::cli::{
     client::{Answer, Client, Credentials},
-    garbage_collect,
+    runtime,
 };
 
 const PATH: &str = "/v2/_berth/garbage-collection";
@@ -25,32 +26,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often in a row the server may fail to answer, for example because it is restarted.
 const PATIENCE: usize = 60;
 
-#[derive(Debug, clap::Args)]
-#[group(id = "remote")]
-#[command(next_help_heading = "With a running server")]
-pub(super) struct Arguments {
-    #[arg(long, value_name = "URL", help = "Address of the server, such as https://registry.example.com")]
-    pub(super) server: Option<Uri>,
-    /// Wait for the end, and exit with 1 if it is a failure
-    #[arg(long, requires = "server")]
-    wait: bool,
-    /// User who may administer the registry
-    #[arg(long, value_name = "USER", requires = "server", env = "REGISTRY_GC_USERNAME")]
-    username: Option<String>,
-    /// File that holds the user's password, which may be in the environment instead [env: `REGISTRY_GC_PASSWORD`]
-    #[arg(long, value_name = "FILE", requires = "server")]
-    password_file: Option<PathBuf>,
-    /// PEM file of the authorities that may have signed the server's certificate
-    #[arg(long, value_name = "FILE", requires = "server")]
-    ca_file: Option<PathBuf>,
-    /// File to write the report to as well, such as /dev/termination-log
-    #[arg(long, value_name = "FILE", requires = "server")]
-    termination_log: Option<PathBuf>,
-}
-
-pub(super) fn run(server: &Uri, arguments: &garbage_collect::Arguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let remote = &arguments.remote;
-    let result = super::runtime()?.block_on(collect(server, arguments));
+    let result = runtime()?.block_on(collect(server, arguments));
     let report = match &result {
         Ok(run) => serde_json::to_string(run)?,
         Err(error) => format!("{error:#}"),
@@ -63,7 +41,7 @@ pub(super) fn run(server: &Uri, arguments: &garbage_collect::Arguments) -> anyho
     Ok(if run.state == RunState::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn collect(server: &Uri, arguments: &garbage_collect::Arguments) -> anyhow::Result<Run> {
+async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
     let remote = &arguments.remote;
     let mut client = Client::new(server, remote.ca_file.as_deref(), credentials(remote)?)?;
     let order = json!({
@@ -107,7 +85,7 @@ fn read(answer: &Answer, expected: &[StatusCode]) -> anyhow::Result<Run> {
         .context("the server's answer is not a report of a garbage collection")
 }
 
-fn credentials(arguments: &Arguments) -> anyhow::Result<Option<Credentials>> {
+fn credentials(arguments: &Remote) -> anyhow::Result<Option<Credentials>> {
     let Some(user) = arguments.username.clone() else { return Ok(None) };
     let password = match &arguments.password_file {
         Some(path) => read_password(path)?,

@@ -1,0 +1,66 @@
+//! What `registry garbage-collect` is told.
+
+use std::{path::PathBuf, time::Duration};
+
+use hyper::Uri;
+
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "registry garbage-collect [OPTIONS] CONFIG\n       \
+    registry garbage-collect [OPTIONS] --server URL [--wait]")]
+pub(in crate::cli) struct Arguments {
+    /// Configuration file of the storage to clean; without one, the file that `REGISTRY_CONFIGURATION_PATH` names
+    #[arg(conflicts_with = "server")]
+    pub(super) config: Option<PathBuf>,
+    /// Report what would be deleted, and delete nothing
+    #[arg(short = 'd', long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Also delete manifests that no tag leads to
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub(in crate::cli) delete_untagged: bool,
+    /// Spare what is younger than this, since a push may still need it
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(in crate::cli) min_age: Duration,
+    /// Print nothing
+    #[arg(short = 'q', long, conflicts_with = "server")]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) remote: Remote,
+}
+
+/// How a running server is reached.
+#[derive(Debug, clap::Args)]
+#[group(id = "remote")]
+#[command(next_help_heading = "With a running server")]
+pub(super) struct Remote {
+    #[arg(long, value_name = "URL", help = "Address of the server, such as https://registry.example.com")]
+    pub(super) server: Option<Uri>,
+    /// Wait for the end, and exit with 1 if it is a failure
+    #[arg(long, requires = "server")]
+    pub(super) wait: bool,
+    /// User who may administer the registry
+    #[arg(long, value_name = "USER", requires = "server", env = "REGISTRY_GC_USERNAME")]
+    pub(super) username: Option<String>,
+    /// File that holds the user's password, which may be in the environment instead [env: `REGISTRY_GC_PASSWORD`]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) password_file: Option<PathBuf>,
+    /// PEM file of the authorities that may have signed the server's certificate
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// File to write the report to as well, such as /dev/termination-log
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) termination_log: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    berth_registry::config::parse_duration(text)
+        .ok_or_else(|| "write a duration such as 24h, 90m or 0s".to_owned())
+}
