@@ -1,6 +1,8 @@
-//! The chart: it is well-formed, it says no to a typo, and it carries the custom resource definitions as they are.
+//! The chart: it is well-formed, it says no to a typo, it carries the custom resource definitions as they are, and a real
+//! API server takes it.
 
 mod definitions;
+mod installation;
 mod template;
 mod values;
 

@@ -1,0 +1,41 @@
+//! The life of an installation on a real API server: the custom resource definitions come with the chart and outlive it.
+
+use super::helm;
+use anyhow::Result;
+use berth_tests::cluster::{ControlPlane, Kubectl};
+use berth_tests::command::succeed;
+use berth_tests::demo::HUB;
+use berth_tests::programs::built;
+use std::process::Command;
+
+#[test]
+fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
+    let cluster = ControlPlane::start()?;
+    let kubectl = cluster.kubectl();
+    let run = |verb: &[&str]| -> Result<String> {
+        succeed(helm(verb, &[])?.arg("--create-namespace").arg("--kubeconfig").arg(kubectl.kubeconfig()))
+    };
+    let said = run(&["install", "berth"])?;
+    assert!(said.contains("kubectl apply -n default"), "the notes say what to type next: {said}");
+    kubectl.run(&["wait", "--for=condition=Established", "crd/registries.berth.dev", "--timeout=60s"])?;
+    kubectl.apply(HUB)?;
+
+    // As if an older release had installed them.
+    kubectl.run(&["patch", "crd/registries.berth.dev", "--type=json", REMOVE_SHORT_NAME])?;
+    succeed(helm(&["upgrade", "berth"], &[])?.arg("--kubeconfig").arg(kubectl.kubeconfig()))?;
+    let short_names = kubectl.field(&["crd", "registries.berth.dev"], "{.spec.names.shortNames}")?;
+    assert_eq!(short_names, r#"["reg"]"#, "an upgrade brings the definitions up to date");
+
+    uninstall(kubectl)?;
+    assert_eq!(kubectl.field(&["registry.berth.dev", "hub"], "{.metadata.name}")?, "hub");
+    run(&["install", "berth"])?;
+    uninstall(kubectl)
+}
+
+const REMOVE_SHORT_NAME: &str = r#"--patch=[{"op": "remove", "path": "/spec/names/shortNames"}]"#;
+
+fn uninstall(kubectl: &Kubectl) -> Result<()> {
+    let mut helm = Command::new(built("helm")?);
+    helm.args(["uninstall", "berth", "--namespace=berth-system", "--kubeconfig"]).arg(kubectl.kubeconfig());
+    succeed(&mut helm).map(drop)
+}
