@@ -1,6 +1,6 @@
 //! The visible top level, and the names that say nothing.
 
-use berth_tests::image::products::workspace;
+use berth_tests::workspace;
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -8,11 +8,11 @@ use std::process::Command;
 pub(crate) fn files() -> Vec<String> {
     let output = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-        .current_dir(workspace())
+        .current_dir(workspace::root())
         .output()
         .expect("git runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let existing = |path: &&str| workspace().join(path).exists();
+    let existing = |path: &&str| workspace::root().join(path).exists();
     String::from_utf8_lossy(&output.stdout).lines().filter(existing).map(str::to_owned).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Rules about what a source file may say.
 
 use crate::layout::files;
-use berth_tests::image::products::workspace;
+use berth_tests::workspace;
 use std::fs;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(workspace().join(path)).expect("a readable source file")
+    fs::read_to_string(workspace::root().join(path)).expect("a readable source file")
 }
 
 fn assert_silent(folder: &str, except: &str, words: &[&str], reason: &str) {

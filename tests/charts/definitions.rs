@@ -2,15 +2,15 @@
 
 use super::{of_kind, render};
 use anyhow::Result;
-use berth_tests::image::products::workspace;
+use berth_tests::workspace;
 use serde_yaml::Value;
 use std::fs;
 
 #[test]
 fn the_chart_carries_the_generated_manifests_unchanged() -> Result<()> {
-    for entry in fs::read_dir(workspace().join("crds/manifests"))? {
+    for entry in fs::read_dir(workspace::root().join("crds/manifests"))? {
         let entry = entry?;
-        let copy = workspace().join("charts/berth/files/crds").join(entry.file_name());
+        let copy = workspace::root().join("charts/berth/files/crds").join(entry.file_name());
         assert_eq!(fs::read_to_string(entry.path())?, fs::read_to_string(&copy)?, "run `just generate`");
     }
     Ok(())

@@ -8,8 +8,8 @@ mod values;
 
 use anyhow::Result;
 use berth_tests::command::{fail, succeed};
-use berth_tests::image::products::workspace;
 use berth_tests::programs::built;
+use berth_tests::workspace;
 use serde::Deserialize as _;
 use serde_yaml::Value;
 use std::process::Command;
@@ -17,7 +17,7 @@ use std::process::Command;
 /// A helm command on the chart, with values as `name=value`.
 fn helm(verb: &[&str], values: &[&str]) -> Result<Command> {
     let mut command = Command::new(built("helm")?);
-    command.args(verb).arg(workspace().join("charts/berth")).args(["--namespace", "berth-system"]);
+    command.args(verb).arg(workspace::root().join("charts/berth")).args(["--namespace", "berth-system"]);
     for value in values {
         command.args(["--set", value]);
     }

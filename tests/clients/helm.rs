@@ -3,9 +3,9 @@
 use crate::fixture::Fixture;
 use anyhow::Result;
 use berth_tests::command::succeed;
-use berth_tests::image::products::workspace;
 use berth_tests::programs::built;
 use berth_tests::registry_server::{PASSWORD, USER};
+use berth_tests::workspace;
 use std::process::Command;
 
 fn helm(fixture: &Fixture) -> Result<Command> {
@@ -25,7 +25,7 @@ fn a_chart_is_pushed_and_pulled() -> Result<()> {
     let charts = format!("oci://{host}/charts");
     let login = ["registry", "login", &host, "--username", USER, "--password", PASSWORD, "--ca-file"];
     succeed(helm(&fixture)?.args(login).arg(&ca))?;
-    succeed(helm(&fixture)?.arg("package").arg(workspace().join("charts/berth")))?;
+    succeed(helm(&fixture)?.arg("package").arg(workspace::root().join("charts/berth")))?;
     succeed(helm(&fixture)?.args(["push", "berth-0.1.0.tgz", &charts, "--ca-file"]).arg(&ca))?;
     std::fs::remove_file(fixture.path("berth-0.1.0.tgz"))?;
     succeed(

@@ -5,6 +5,7 @@ use berth_tests::cluster::wait;
 use berth_tests::command::succeed;
 use berth_tests::image::products::{self, Written};
 use berth_tests::programs::packaged;
+use berth_tests::workspace;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +19,7 @@ const LIMIT: usize = 20 << 20;
 /// Both images, built once for all tests.
 fn images() -> Result<&'static [Written]> {
     static BUILT: LazyLock<Result<Vec<Written>, String>> = LazyLock::new(|| {
-        products::build(&products::target_folder().join("images"), "dev")
+        products::build(&workspace::target_folder().join("images"), "dev")
             .map_err(|error| format!("{error:#}"))
     });
     BUILT.as_deref().map_err(|error| Error::msg(error.clone()))

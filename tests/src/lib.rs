@@ -6,3 +6,4 @@ pub mod demo;
 pub mod image;
 pub mod programs;
 pub mod registry_server;
+pub mod workspace;

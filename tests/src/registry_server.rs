@@ -1,9 +1,8 @@
 //! The registry's own program as a process: configured by a file, reached over loopback, killed and started again.
 
 use crate::cluster::wait;
-use crate::image::products::{target_folder, workspace};
+use crate::workspace::{self, Profile};
 use anyhow::{Context, Error, Result, ensure};
-use std::env;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -149,21 +148,13 @@ fn htpasswd() -> Result<Vec<u8>> {
 
 /// The registry's program, built as cargo builds tests; once for all the tests of a process.
 fn program() -> Result<PathBuf> {
-    static BUILT: LazyLock<Result<PathBuf, String>> =
-        LazyLock::new(|| build().map_err(|error| format!("{error:#}")));
+    static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
     BUILT.clone().map_err(Error::msg)
 }
 
-fn build() -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    let status = Command::new(cargo)
-        .args(["build", "--locked", "--quiet", "-p", "berth-registry", "--target", &target])
-        .current_dir(workspace())
-        .status()
-        .context("cannot start cargo")?;
-    ensure!(status.success(), "the registry does not build ({status})");
-    Ok(target_folder().join(target).join("debug/registry"))
+fn build() -> Result<PathBuf, String> {
+    let folder = workspace::build(&["berth-registry"], Profile::Development);
+    folder.map(|folder| folder.join("registry")).map_err(|error| format!("{error:#}"))
 }
 
 fn free_port() -> Result<u16> {

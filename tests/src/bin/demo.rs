@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use berth_tests::cluster::{Cluster, Kubectl, State, kept};
 use berth_tests::demo::{self, Credentials, Delivered, Hub, Laptop, Target, images};
-use berth_tests::image::products::{self, target_folder};
+use berth_tests::image::products;
 use berth_tests::programs;
+use berth_tests::workspace::target_folder;
 use clap::Parser;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};

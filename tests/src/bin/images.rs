@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use berth_tests::image::products;
+use berth_tests::workspace;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let tag = arguments.next().unwrap_or_else(|| "dev".into());
-    let folder = arguments.next().map_or_else(|| products::target_folder().join("images"), PathBuf::from);
+    let folder = arguments.next().map_or_else(|| workspace::target_folder().join("images"), PathBuf::from);
     let mut out = io::stdout().lock();
     for image in products::build(&folder, &tag)? {
         #[expect(clippy::cast_precision_loss, reason = "a size for people, in MiB with one decimal")]

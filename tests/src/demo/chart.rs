@@ -3,8 +3,8 @@
 use super::target::Delivered;
 use crate::cluster::Kubectl;
 use crate::command::succeed;
-use crate::image::products::workspace;
 use crate::programs;
+use crate::workspace;
 use anyhow::Result;
 use std::process::Command;
 
@@ -20,7 +20,7 @@ pub fn install_chart(kubectl: &Kubectl, operator: &Delivered, registry: &Deliver
         format!("registryImage.tag={}", registry.tag),
     ];
     let mut helm = helm(kubectl)?;
-    helm.args(["upgrade", "--install", RELEASE]).arg(workspace().join("charts/berth"));
+    helm.args(["upgrade", "--install", RELEASE]).arg(workspace::root().join("charts/berth"));
     helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
     helm.args(values.iter().flat_map(|value| ["--set-string", value]));
     succeed(&mut helm).map(drop)

@@ -1,10 +1,9 @@
-//! The two images that Berth ships, and the release build that they are packed from.
+//! The two images that Berth ships, packed from a release build.
 
 use super::{Image, Recipe};
-use anyhow::{Context, Result, ensure};
-use std::env;
+use crate::workspace::{self, Profile};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The user and group that both programs run as.
 const NONROOT: u64 = 65532;
@@ -30,7 +29,7 @@ pub struct Written {
 /// Builds both programs for release and packs them into `folder`, as `localhost/berth-operator:TAG` and
 /// `localhost/berth-registry:TAG`, in that order.
 pub fn build(folder: &Path, tag: &str) -> Result<Vec<Written>> {
-    let programs = build_programs()?;
+    let programs = workspace::build(&["berth-registry", "berth-operator"], Profile::Release)?;
     [("berth-operator", operator(&programs)), ("berth-registry", registry(&programs))]
         .into_iter()
         .map(|(name, recipe)| write(&Image::pack(&recipe)?, folder, name, tag))
@@ -52,7 +51,7 @@ fn write(image: &Image, folder: &Path, name: &str, tag: &str) -> Result<Written>
 
 /// The registry server, with the paths, port and volume that users of `registry:2` and `registry:3` know.
 fn registry(programs: &Path) -> Recipe {
-    let config = workspace().join("registry/image/config.yml");
+    let config = workspace::root().join("registry/image/config.yml");
     base("registry", "The container registry server of Berth")
         .program("bin/registry", programs.join("registry"))
         .symlink("bin/htpasswd", "registry")
@@ -81,33 +80,4 @@ fn base(component: &str, description: &str) -> Recipe {
         .label("org.opencontainers.image.title", &format!("berth-{component}"))
         .label("org.opencontainers.image.description", description)
         .label("org.opencontainers.image.version", env!("CARGO_PKG_VERSION"))
-}
-
-/// Builds both programs and says in which folder they are.
-fn build_programs() -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--locked", "--release", "--quiet", "-p", "berth-registry", "-p", "berth-operator"])
-        .args(["--target", &target()])
-        .current_dir(workspace())
-        .status()
-        .context("cannot start cargo")?;
-    ensure!(status.success(), "the release build failed ({status})");
-    Ok(target_folder().join(target()).join("release"))
-}
-
-/// The target both programs are built for: named, so that its folder is known whatever cargo's settings are.
-fn target() -> String {
-    format!("{}-unknown-linux-gnu", env::consts::ARCH)
-}
-
-/// Cargo's output folder.
-pub fn target_folder() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
-}
-
-/// The root of this repository.
-pub fn workspace() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests).to_path_buf()
 }
