@@ -45,7 +45,7 @@ pub async fn run(client: Client, config: &Config, shutdown: impl Future<Output =
     });
     let controllers: JoinSet<()> = controllers.collect();
     let health = tokio::spawn(health::serve(listener, readiness));
-    info!(image = config.registry_image, namespaces = ?config.watch_namespaces, "started");
+    info!(version = env!("CARGO_PKG_VERSION"), image = config.registry_image, namespaces = ?config.watch_namespaces, "started");
 
     shutdown.await;
     info!("stopping");

@@ -15,7 +15,7 @@ pub fn start(config: &Config) -> Result<(), ParseError> {
         .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => output.init(),
-        LogFormat::Json => output.json().flatten_event(true).init(),
+        LogFormat::Json => output.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
 }

@@ -2,8 +2,11 @@
 
 use crate::fixture::{Fixture, credentials};
 use anyhow::Result;
+use berth_tests::cluster::wait;
 use berth_tests::command::succeed;
+use berth_tests::programs::packaged;
 use std::process::Command;
+use std::time::Duration;
 
 fn ask(fixture: &Fixture, arguments: &[&str], path: &str) -> Result<String> {
     let mut command: Command = fixture.server.curl();
@@ -54,5 +57,19 @@ fn an_image_is_found_and_deleted_by_the_digest_that_head_tells() -> Result<()> {
     let deleted = ask(&fixture, &["--request", "DELETE"], &format!("/v2/team/app/manifests/{digest}"))?;
     assert!(deleted.contains(" 202"), "{deleted}");
     assert!(ask(&fixture, &[], "/v2/team/app/manifests/1")?.contains("MANIFEST_UNKNOWN"));
+    Ok(())
+}
+
+#[test]
+fn a_user_that_apaches_htpasswd_adds_is_let_in_without_a_restart() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let login = || {
+        succeed(fixture.server.curl().args(["--fail", "--user", "bob:secret", &fixture.server.url("/v2/")]))
+    };
+    assert!(login().is_err());
+    let mut htpasswd = Command::new(packaged("htpasswd")?);
+    succeed(htpasswd.arg("-Bb").arg(fixture.server.password_file()).args(["bob", "secret"]))?;
+    wait::until("the password file to be read again", Duration::from_secs(30), login)?;
+    assert!(ask(&fixture, &[], "/v2/")?.contains(" 200"), "those who were there before still are");
     Ok(())
 }

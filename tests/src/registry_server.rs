@@ -58,6 +58,11 @@ impl RegistryServer {
         self.folder.path().join("data")
     }
 
+    /// The file of its users.
+    pub fn password_file(&self) -> PathBuf {
+        self.folder.path().join("htpasswd")
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
