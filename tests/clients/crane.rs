@@ -2,7 +2,7 @@
 
 use crate::fixture::Fixture;
 use anyhow::Result;
-use berth_tests::command::succeed;
+use berth_tests::command::{fail, succeed};
 use berth_tests::programs::built;
 use berth_tests::registry_server::{PASSWORD, USER};
 use std::process::Command;
@@ -32,7 +32,8 @@ fn an_image_is_pushed_copied_listed_and_deleted() -> Result<()> {
     succeed(crane(&fixture)?.args(["validate", "--remote", &second]))?;
     let by_digest = format!("{}@{}", fixture.reference("other/app"), digest.trim());
     succeed(crane(&fixture)?.args(["delete", &by_digest]))?;
-    assert!(succeed(crane(&fixture)?.args(["digest", &second])).is_err());
+    let gone = fail(crane(&fixture)?.args(["manifest", &second]))?;
+    assert!(gone.contains("MANIFEST_UNKNOWN"), "{gone}");
     Ok(())
 }
 

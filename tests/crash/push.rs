@@ -1,11 +1,12 @@
 //! Pushes that are interrupted by the end of the server's process.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use berth_tests::cluster::wait;
 use berth_tests::command::succeed;
 use berth_tests::image::{Image, Recipe};
 use berth_tests::programs::packaged;
 use berth_tests::registry_server::{PASSWORD, RegistryServer, USER};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -86,7 +87,7 @@ fn push_and_kill(
         }
         let count = || acknowledged.lock().map_or(0, |names| names.len());
         let result = wait::until("the pushes to be acknowledged", Duration::from_mins(2), || {
-            anyhow::ensure!(count() >= enough, "{} of {enough}; the log says:\n{}", count(), server.log());
+            ensure!(count() >= enough, "{} of {enough}; the log says:\n{}", count(), server.log());
             Ok(())
         });
         stopped.store(true, Ordering::Relaxed);
@@ -120,59 +121,93 @@ fn push_one(server: &RegistryServer, number: usize, name: &str) -> Result<()> {
 }
 
 #[test]
-fn a_push_that_was_cut_off_succeeds_when_it_is_tried_again() -> Result<()> {
+fn an_upload_that_was_cut_off_goes_on_where_it_stopped() -> Result<()> {
     let server = RegistryServer::start()?;
     let folder = TempDir::new()?;
-    let blob = folder.path().join("blob");
-    std::fs::write(&blob, vec![7_u8; 32 << 20])?;
-    let mut upload = server
-        .curl()
-        .args([
-            "--user",
-            &format!("{USER}:{PASSWORD}"),
-            "--limit-rate",
-            "4M",
-            "--request",
-            "PATCH",
-            "--upload-file",
-        ])
-        .arg(&blob)
-        .arg(start_upload(&server)?)
+    let blob: Vec<u8> = (0..32_u32 << 20).map(|index| (index % 251) as u8).collect();
+    let upload = start_upload(&server)?;
+    let mut cut_off = send(&server, "PATCH", &folder.path().join("whole"), &blob)?
+        .args(["--limit-rate", "4M", &upload])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
     wait::until("bytes of the upload to arrive", Duration::from_secs(30), || {
-        anyhow::ensure!(bytes_of_uploads(&server)? > 1 << 20, "nothing has arrived");
+        ensure!(bytes_of_uploads(&server)? > 1 << 20, "nothing has arrived");
         Ok(())
     })?;
     server.kill()?;
-    upload.wait()?;
+    cut_off.wait()?;
     server.resume()?;
-    image(0)?.write_oci_layout(&folder.path().join("layout"), "1")?;
-    succeed(&mut push(&server, &folder.path().join("layout"), "app:1")?)?;
-    pull(&server, "app:1")?;
-    succeed(
-        server
-            .curl()
-            .args(["--fail", "--user", &format!("{USER}:{PASSWORD}"), "--request", "PATCH", "--upload-file"])
-            .arg(&blob)
-            .arg(start_upload(&server)?),
-    )?;
+    let arrived = size_of_upload(&server, &upload)?;
+    ensure!(arrived < blob.len(), "the upload was not cut off");
+    finish(&server, &upload, &folder.path().join("rest"), &blob[arrived..], &digest(&blob))?;
+    pull_blob(&server, &blob)
+}
+
+#[test]
+fn an_upload_that_was_cut_off_succeeds_when_it_is_begun_again() -> Result<()> {
+    let server = RegistryServer::start()?;
+    let folder = TempDir::new()?;
+    let blob = vec![7_u8; 1 << 20];
+    succeed(send(&server, "PATCH", &folder.path().join("part"), &blob[..1000])?.arg(start_upload(&server)?))?;
+    server.kill()?;
+    server.resume()?;
+    finish(&server, &start_upload(&server)?, &folder.path().join("whole"), &blob, &digest(&blob))?;
+    pull_blob(&server, &blob)
+}
+
+/// `curl` with credentials, which sends the bytes; they are written to `file` for it.
+fn send(server: &RegistryServer, method: &str, file: &Path, bytes: &[u8]) -> Result<Command> {
+    std::fs::write(file, bytes)?;
+    let mut curl = curl(server);
+    curl.args(["--fail", "--request", method, "--upload-file"]).arg(file);
+    Ok(curl)
+}
+
+fn curl(server: &RegistryServer) -> Command {
+    let mut curl = server.curl();
+    curl.args(["--user", &format!("{USER}:{PASSWORD}")]);
+    curl
+}
+
+/// Sends what is left of the upload, and ends it.
+fn finish(server: &RegistryServer, upload: &str, file: &Path, rest: &[u8], digest: &str) -> Result<()> {
+    succeed(send(server, "PUT", file, rest)?.arg(format!("{upload}?digest={digest}"))).map(drop)
+}
+
+fn pull_blob(server: &RegistryServer, expected: &[u8]) -> Result<()> {
+    let folder = TempDir::new()?;
+    let pulled = folder.path().join("blob");
+    let url = server.url(&format!("/v2/app/blobs/{}", digest(expected)));
+    succeed(curl(server).args(["--fail", "--output"]).arg(&pulled).arg(url))?;
+    ensure!(std::fs::read(&pulled)? == expected, "the blob comes back as it was sent");
     Ok(())
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// How many bytes the server says that the upload has, from `Range: 0-LAST`.
+fn size_of_upload(server: &RegistryServer, upload: &str) -> Result<usize> {
+    let answer = succeed(curl(server).args(["--fail", "--include", upload]))?;
+    let range = header(&answer, "range").and_then(|range| range.split_once('-'));
+    let (_, last) = range.with_context(|| format!("there is no Range in:\n{answer}"))?;
+    Ok(last.parse::<usize>()? + 1)
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let mut headers = answer.lines().filter_map(|line| line.split_once(": "));
+    headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
 /// The address of a new upload.
 fn start_upload(server: &RegistryServer) -> Result<String> {
-    let answer = succeed(
-        server
-            .curl()
-            .args(["--head", "--request", "POST", "--user", &format!("{USER}:{PASSWORD}")])
-            .arg(server.url("/v2/app/blobs/uploads/")),
-    )?;
+    let new = server.url("/v2/app/blobs/uploads/");
+    let answer = succeed(curl(server).args(["--fail", "--include", "--request", "POST", &new]))?;
     let location =
-        answer.lines().find_map(|line| line.strip_prefix("location: ").or(line.strip_prefix("Location: ")));
-    let location = location.ok_or_else(|| anyhow::anyhow!("there is no Location in:\n{answer}"))?.trim();
-    Ok(if location.starts_with('/') { server.url(location) } else { location.to_owned() })
+        header(&answer, "location").with_context(|| format!("there is no Location in:\n{answer}"))?;
+    Ok(location.to_owned())
 }
 
 /// What the uploads in progress take on disk, in bytes.
