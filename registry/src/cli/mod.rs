@@ -2,12 +2,10 @@
 //!
 //! `registry CONFIG` means `registry serve CONFIG`, and a program called `htpasswd` is `registry htpasswd`.
 
-mod client;
 mod config;
 mod garbage_collect;
 mod htpasswd;
 mod serve;
-mod trust;
 
 use std::{
     ffi::OsString,

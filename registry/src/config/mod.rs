@@ -6,23 +6,30 @@
 mod duration;
 mod environment;
 mod error;
+mod health;
+mod http;
 mod keys;
+mod log;
+mod notifications;
 mod settings;
 mod validate;
+mod validation;
 
 use std::{
-    collections::BTreeMap,
-    net::Ipv6Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use hyper::header::{HeaderName, HeaderValue};
 use serde_yaml::Value;
 
 pub use duration::parse as parse_duration;
 pub use error::{Error, Origin};
+pub use health::{FileCheck, Health, HttpCheck, Pace, TcpCheck};
+pub use http::{Address, ClientCertificates, ClientDemand, Debug, Http, Listen, Tls, TlsVersion};
+pub use log::{Log, LogFormat};
+pub use notifications::{Endpoint, Notifications};
 use settings::Settings;
+pub use validation::{IndexPlatforms, Platform, Validation};
 
 /// What the server does, in values that have been checked.
 #[derive(Clone, Debug)]
@@ -35,36 +42,22 @@ pub struct Config {
     pub rules: Rules,
     /// How forgotten uploads are removed; `None` when they are kept.
     pub upload_purging: Option<UploadPurging>,
+    /// What manifests may refer to.
+    pub validation: Validation,
+    /// The longest pages of lists.
+    pub limits: Limits,
     /// The listener and the answers' outside.
     pub http: Http,
+    /// A second listener for metrics and health; `None` when there is none.
+    pub debug: Option<Debug>,
+    /// What must be well for the server to say that it is.
+    pub health: Health,
+    /// Who is told of pushes, pulls and deletions.
+    pub notifications: Notifications,
     /// The password file; `None` when everybody may come in.
     pub htpasswd: Option<Htpasswd>,
     /// The file of access rules; `None` when every user may do everything.
     pub access_rules: Option<PathBuf>,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// The least severe level that is written.
-    pub level: tracing::Level,
-    /// One line of text or one JSON object an event.
-    pub format: LogFormat,
-    /// Fields that every line carries.
-    pub fields: BTreeMap<String, String>,
-    /// Whether each request gets a line.
-    pub access_log: bool,
-}
-
-/// The shape of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// `time="…" level=info msg="…" key=value`
-    Text,
-    /// A JSON object with `time`, `level` and `msg`.
-    Json,
-    /// A JSON object with `@timestamp`, `level` and `message`, as Logstash takes it.
-    Logstash,
 }
 
 /// Where objects are kept.
@@ -97,60 +90,19 @@ pub struct UploadPurging {
     pub interval: Duration,
 }
 
-/// The listener and the answers' outside.
-#[derive(Clone, Debug)]
-pub struct Http {
-    /// Where to listen.
-    pub address: Address,
-    /// The scheme and authority of `Location` headers, without a slash at the end; `None` takes them from the request.
-    pub host: Option<String>,
-    /// Whether `Location` headers leave scheme and authority out.
-    pub relative_urls: bool,
-    /// Headers that every answer carries.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The certificate; `None` for plain HTTP.
-    pub tls: Option<Tls>,
-    /// How long requests in flight may go on after a signal to stop.
-    pub drain_timeout: Duration,
-}
-
-/// A host and a port to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// A name or an IP address; `None` for all addresses of IPv4 and IPv6.
-    pub host: Option<String>,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.host {
-            Some(host) if host.parse::<Ipv6Addr>().is_ok() => write!(f, "[{host}]:{}", self.port),
-            Some(host) => write!(f, "{host}:{}", self.port),
-            None => write!(f, ":{}", self.port),
-        }
-    }
-}
-
-/// The server's certificate. Both files are read again when they change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// PEM: the certificate, followed by its intermediates.
-    pub certificate: PathBuf,
-    /// PEM: the private key.
-    pub key: PathBuf,
-    /// The oldest protocol version that clients may use.
-    pub minimum: TlsVersion,
-}
-
-/// A version of TLS.
+/// The longest pages of lists, in entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    Tls12,
-    /// TLS 1.3.
-    Tls13,
+pub struct Limits {
+    /// Of the catalog (`catalog.maxentries`).
+    pub catalog: usize,
+    /// Of the tags of a repository (`tags.maxtags`).
+    pub tags: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { catalog: 1000, tags: 1000 }
+    }
 }
 
 /// Authentication by a password file.

@@ -30,7 +30,7 @@ health:
 fn nothing_at_all_serves_a_local_folder_on_port_5000() {
     let config = load(None, [], &Options::default()).unwrap().config;
     assert_eq!(config.storage, Storage::Filesystem { root: "data".into() });
-    assert_eq!(config.http.address.to_string(), ":5000");
+    assert_eq!(config.http.listen.to_string(), ":5000");
     assert!(config.http.tls.is_none() && config.htpasswd.is_none());
 }
 
@@ -86,7 +86,7 @@ fn the_environment_of_a_tls_and_password_tutorial_is_understood() {
         config.htpasswd,
         Some(Htpasswd { realm: "Registry Realm".into(), path: "/auth/htpasswd".into() })
     );
-    assert_eq!(config.http.address.to_string(), "0.0.0.0:443");
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:443");
     assert_eq!(config.http.tls.unwrap().key, PathBuf::from("/certs/domain.key"));
 }
 
@@ -115,7 +115,7 @@ fn the_environment_of_a_compose_file_is_understood() {
     assert_eq!(config.storage, Storage::Filesystem { root: "/data".into() });
     assert!(config.rules.delete_enabled);
     assert_eq!(config.log.level, tracing::Level::DEBUG);
-    assert_eq!(config.http.address.port, 5000);
+    assert_eq!(config.http.listen.to_string(), ":5000");
 }
 
 #[test]
@@ -166,6 +166,6 @@ fn a_certificate_without_its_key_is_refused() {
 fn the_command_line_wins_over_file_and_environment() {
     let options = Options { root: Some("/srv".into()), addr: Some("127.0.0.1:0".into()) };
     let config = load(None, owned(&[("REGISTRY_HTTP_ADDR", ":80")]), &options).unwrap().config;
-    assert_eq!(config.http.address.to_string(), "127.0.0.1:0");
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.storage, Storage::Filesystem { root: "/srv".into() });
 }

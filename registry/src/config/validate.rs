@@ -10,7 +10,8 @@ use serde_yaml::Value;
 use tracing::Level;
 
 use super::{
-    Address, Config, Htpasswd, Http, Log, LogFormat, Rules, Storage, Tls, TlsVersion, UploadPurging,
+    Address, Config, Health, Htpasswd, Http, Limits, Listen, Log, LogFormat, Notifications, Rules, Storage,
+    Tls, TlsVersion, UploadPurging, Validation,
     error::Error,
     settings::{Settings, scalar_text, unexpected},
 };
@@ -53,7 +54,12 @@ pub(super) fn config(
             read_only: settings.flag("storage.maintenance.readonly.enabled")?.unwrap_or(false),
         },
         upload_purging: upload_purging(settings, warnings)?,
+        validation: Validation::default(),
+        limits: Limits::default(),
         http: http(settings, warnings)?,
+        debug: None,
+        health: Health::default(),
+        notifications: Notifications::default(),
         htpasswd,
         access_rules,
     })
@@ -136,11 +142,14 @@ fn http(settings: &Settings, warnings: &mut Vec<String>) -> Result<Http, Error> 
         |value| address(&scalar_text(value)?),
     )?;
     Ok(Http {
-        address: address.unwrap_or(Address { host: None, port: DEFAULT_PORT }),
+        listen: Listen::Tcp(address.unwrap_or(Address { host: None, port: DEFAULT_PORT })),
         host: settings.read("http.host", "a URL such as https://registry.example.com", host)?,
+        prefix: String::new(),
         relative_urls: settings.flag("http.relativeurls")?.unwrap_or(false),
         headers: headers(settings)?,
         tls: tls(settings, warnings)?,
+        http2: true,
+        h2c: true,
         drain_timeout: settings.duration("http.draintimeout")?.unwrap_or(DEFAULT_DRAIN_TIMEOUT),
     })
 }
@@ -192,7 +201,9 @@ fn tls(settings: &Settings, warnings: &mut Vec<String>) -> Result<Option<Tls>, E
     }
     let minimum = minimum.map_or(TlsVersion::Tls12, |(version, _)| version);
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(Tls { certificate, key, minimum })),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(Tls { certificate, key, minimum, cipher_suites: Vec::new(), clients: None }))
+        }
         (None, None) => Ok(None),
         (Some(_), None) => Err(Error::Missing {
             key: "http.tls.key",

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::Address;
+use crate::config::{Address, Listen};
 
 /// How long to wait for file descriptors or memory to become free again.
 const BACK_OFF: Duration = Duration::from_millis(200);
@@ -13,7 +13,14 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 const EAFNOSUPPORT: i32 = 97;
 
 /// Takes an address. Without a host that is every address of IPv6 and IPv4, or of IPv4 alone where there is no IPv6.
-pub(super) async fn bind(address: &Address) -> io::Result<TcpListener> {
+pub(super) async fn bind(listen: &Listen) -> io::Result<TcpListener> {
+    match listen {
+        Listen::Tcp(address) => bind_tcp(address).await,
+        Listen::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+async fn bind_tcp(address: &Address) -> io::Result<TcpListener> {
     match &address.host {
         Some(host) => TcpListener::bind((host.as_str(), address.port)).await,
         None => match TcpListener::bind(("::", address.port)).await {

@@ -20,7 +20,7 @@ pub use stall::RequestBody;
 pub use tls::Certificate;
 
 use crate::{
-    config::{Address, Http},
+    config::{Http, Listen},
     reloading::LoadError,
 };
 
@@ -31,7 +31,7 @@ pub enum Error {
     #[error("cannot listen on {address}; set http.addr to a free address of this machine")]
     Listen {
         /// The configured address.
-        address: Address,
+        address: Listen,
         /// What the system said.
         source: io::Error,
     },
@@ -81,9 +81,9 @@ impl Server {
     /// Takes the address and reads the certificate.
     pub async fn bind(http: &Http) -> Result<Self, Error> {
         let certificate = http.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
-        let listener = listener::bind(&http.address)
+        let listener = listener::bind(&http.listen)
             .await
-            .map_err(|source| Error::Listen { address: http.address.clone(), source })?;
+            .map_err(|source| Error::Listen { address: http.listen.clone(), source })?;
         Ok(Self { listener, certificate, drain_timeout: http.drain_timeout })
     }
 

@@ -125,6 +125,8 @@ async fn a_key_of_another_certificate_is_refused_at_the_start() {
         certificate: folder.path().join("tls.crt"),
         key: other.path().join("tls.key"),
         minimum: config::TlsVersion::Tls12,
+        cipher_suites: Vec::new(),
+        clients: None,
     };
     let error = berth_registry::server::Certificate::open(&tls).unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();

@@ -8,15 +8,16 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use berth_registry::repository::{Run, RunState};
-use hyper::{Method, StatusCode, Uri};
+use berth_registry::{
+    http_client::{Answer, Client},
+    repository::{Run, RunState},
+};
+use bytes::Bytes;
+use hyper::{Request, StatusCode, Uri, header::CONTENT_TYPE};
 use serde_json::json;
 
 use super::arguments::{Arguments, Remote};
-use crate::cli::{
-    client::{Answer, Client, Credentials},
-    runtime,
-};
+use crate::cli::runtime;
 
 const PATH: &str = "/v2/_berth/garbage-collection";
 
@@ -43,16 +44,30 @@ pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCod
 
 async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
     let remote = &arguments.remote;
-    let mut client = Client::new(server, remote.ca_file.as_deref(), credentials(remote)?)?;
+    let mut client = client(server, remote)?;
     let order = json!({
         "deleteUntagged": arguments.delete_untagged,
         "minimumAgeSeconds": arguments.min_age.as_secs(),
         "dryRun": arguments.dry_run,
     });
-    let answer = client.send(Method::POST, PATH, order.to_string()).await?;
+    let order =
+        Request::post(PATH).header(CONTENT_TYPE, "application/json").body(Bytes::from(order.to_string()))?;
+    let answer = client.send(order).await?;
     // A run that goes on already does what this one would do.
     let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
     if remote.wait { wait(&mut client, run).await } else { Ok(run) }
+}
+
+fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
+    ensure!(
+        server.path() == "/" || server.path().is_empty(),
+        "the server must be written without a path, not as {server}"
+    );
+    let client = Client::new(server, remote.ca_file.as_deref())?;
+    Ok(match credentials(remote)? {
+        Some((user, password)) => client.with_credentials(&user, &password)?,
+        None => client,
+    })
 }
 
 async fn wait(client: &mut Client, mut run: Run) -> anyhow::Result<Run> {
@@ -60,12 +75,12 @@ async fn wait(client: &mut Client, mut run: Run) -> anyhow::Result<Run> {
     let mut failures = 0;
     while run.state == RunState::Running {
         tokio::time::sleep(POLL_INTERVAL).await;
-        match client.send(Method::GET, PATH, String::new()).await {
+        match client.send(Request::get(PATH).body(Bytes::new())?).await {
             Ok(answer) => {
                 run = read(&answer, &[StatusCode::OK])?;
                 failures = 0;
             }
-            Err(error) if failures == PATIENCE => return Err(error),
+            Err(error) if failures == PATIENCE => return Err(error.into()),
             Err(_) => failures += 1,
         }
     }
@@ -85,7 +100,8 @@ fn read(answer: &Answer, expected: &[StatusCode]) -> anyhow::Result<Run> {
         .context("the server's answer is not a report of a garbage collection")
 }
 
-fn credentials(arguments: &Remote) -> anyhow::Result<Option<Credentials>> {
+/// The user and the password.
+fn credentials(arguments: &Remote) -> anyhow::Result<Option<(String, String)>> {
     let Some(user) = arguments.username.clone() else { return Ok(None) };
     let password = match &arguments.password_file {
         Some(path) => read_password(path)?,
@@ -93,7 +109,7 @@ fn credentials(arguments: &Remote) -> anyhow::Result<Option<Credentials>> {
             "the password is missing: name its file with --password-file, or set REGISTRY_GC_PASSWORD",
         )?,
     };
-    Ok(Some(Credentials { user, password }))
+    Ok(Some((user, password)))
 }
 
 fn read_password(path: &Path) -> anyhow::Result<String> {

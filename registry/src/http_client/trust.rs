@@ -1,12 +1,14 @@
-//! Which servers the client of `garbage-collect --server` trusts: those whose certificate is signed by an authority
+//! Which servers a client trusts: those whose certificate is signed by an authority
 //! that was given, and those whose very certificate was given.
 //!
 //! The second kind is what `openssl req -x509` makes: a certificate that is its own authority. It is not valid as a
 //! server's certificate by the rules of the web, and is used for registries all the same.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use anyhow::{Context, ensure};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -15,29 +17,56 @@ use rustls::{
         verify_server_name,
     },
     crypto::ring,
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem, pem::PemObject},
     server::ParsedCertificate,
 };
 
+/// Why it cannot be decided whom to trust.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// The file of authorities is missing, not readable, or not PEM.
+    #[error("cannot read certificates from {}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The file of authorities has nothing in it.
+    #[error("{} holds no certificate", .0.display())]
+    Empty(PathBuf),
+    /// The system has no authorities, and no file of them was named.
+    #[error("this system has no certificate authorities: name a file of them")]
+    NoAuthorities,
+    /// The TLS library refused the authorities.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// The TLS settings of a client that trusts the certificates of a file, or the authorities of the system.
-pub(super) fn config(ca_file: Option<&Path>) -> anyhow::Result<ClientConfig> {
+pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Untrusted> {
     let given = match ca_file {
         Some(path) => read(path)?,
         None => rustls_native_certs::load_native_certs().certs,
     };
-    ensure!(!given.is_empty(), "this system has no certificate authorities: name a file with --ca-file");
+    if given.is_empty() {
+        return Err(Untrusted::NoAuthorities);
+    }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Untrusted::Tls(error.into()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Trust::new(given)?));
     Ok(builder.with_no_client_auth())
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let told = || format!("cannot read certificates from {}", path.display());
-    let certificates = CertificateDer::pem_file_iter(path).with_context(told)?;
-    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().with_context(told)?;
-    ensure!(!certificates.is_empty(), "{} holds no certificate", path.display());
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Untrusted> {
+    let unreadable = |source| Untrusted::Unreadable { path: path.to_owned(), source };
+    let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(unreadable)?;
+    if certificates.is_empty() {
+        return Err(Untrusted::Empty(path.to_owned()));
+    }
     Ok(certificates)
 }
 
@@ -49,11 +78,13 @@ struct Trust {
 }
 
 impl Trust {
-    fn new(given: Vec<CertificateDer<'static>>) -> anyhow::Result<Self> {
+    fn new(given: Vec<CertificateDer<'static>>) -> Result<Self, Untrusted> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(given.iter().cloned());
         let provider = Arc::new(ring::default_provider());
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| Untrusted::Tls(error.into()))?;
         Ok(Self { authorities, given })
     }
 }
