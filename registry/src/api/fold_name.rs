@@ -48,7 +48,8 @@ pub(super) fn name_in(path: &str) -> Option<&str> {
 
 /// Where the repository name stands: between `/v2/` and the last words of the protocol.
 fn find_name(path: &str) -> Option<Range<usize>> {
-    let rest = path.strip_prefix(ROOT)?;
+    // No name begins with `_`: what does is an extension of the whole registry.
+    let rest = path.strip_prefix(ROOT).filter(|rest| !rest.starts_with("_berth/"))?;
     let name =
         rest.strip_suffix("/tags/list").or_else(|| before_upload(rest)).or_else(|| before_keyword(rest))?;
     (!name.is_empty()).then(|| ROOT.len()..ROOT.len() + name.len())
@@ -103,9 +104,16 @@ mod tests {
 
     #[test]
     fn other_paths_stay_as_they_are() {
-        for path in
-            ["/", "/v2/", "/v2/_catalog", "/v2/tags/list", "/v2/blobs/x", "/v1/a/b/tags/list", "/v2/a/b"]
-        {
+        for path in [
+            "/",
+            "/v2/",
+            "/v2/_catalog",
+            "/v2/_berth/referrers/rebuild",
+            "/v2/tags/list",
+            "/v2/blobs/x",
+            "/v1/a/b/tags/list",
+            "/v2/a/b",
+        ] {
             assert_eq!(fold(path), None, "{path}");
         }
     }

@@ -91,6 +91,7 @@ fn routes() -> Router<Api> {
             "/v2/_berth/garbage-collection",
             get(garbage_collection::current).post(garbage_collection::start),
         )
+        .route("/v2/_berth/referrers/rebuild", post(referrers::rebuild))
         .route("/v2/{name}/blobs/{digest}", get(blobs::pull).head(blobs::head).delete(blobs::delete))
         .route("/v2/{name}/blobs/uploads/", post(uploads::start))
         .route(

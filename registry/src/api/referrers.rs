@@ -1,16 +1,32 @@
 //! What refers to a manifest: signatures, attestations, SBOMs (distribution specification, end-12).
 
+use axum::extract::State;
 use berth_oci::Digest;
 
-use super::{authorize::Pull, error::Result, extract::InPath, query::Parameters, respond::ReferrersIndex};
+use super::{
+    Api,
+    authorize::{Administrator, Pull},
+    error::Result,
+    extract::InPath,
+    query::Parameters,
+    respond::{RebuiltIndex, ReferrersIndex},
+};
 
 /// `GET /v2/<name>/referrers/<digest>`, all or those of one artifact type.
 pub(super) async fn list(
     Pull(repository): Pull,
-    InPath(digest): InPath<Digest>,
+    InPath(subject): InPath<Digest>,
     parameters: Parameters,
 ) -> Result<ReferrersIndex> {
+    let page = parameters.page()?;
     let artifact_type = parameters.get("artifactType");
-    let referrers = repository.referrers().list(&digest, artifact_type).await?;
-    Ok(ReferrersIndex { referrers, filtered: artifact_type.is_some() })
+    let referrers = repository.referrers().list(&subject, artifact_type, &page).await?;
+    let name = repository.name().clone();
+    let artifact_type = artifact_type.map(str::to_owned);
+    Ok(ReferrersIndex { name, subject, artifact_type, referrers, limit: page.limit })
+}
+
+/// `POST /v2/_berth/referrers/rebuild`: makes the indexes of all repositories fit their manifests.
+pub(super) async fn rebuild(_: Administrator, State(api): State<Api>) -> Result<RebuiltIndex> {
+    Ok(RebuiltIndex(api.registry.rebuild_referrers().await?))
 }

@@ -13,10 +13,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
+use form_urlencoded::byte_serialize;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::repository::{BlobContent, BlobInfo, Listing, Run, StoredManifest};
+use crate::repository::{BlobContent, BlobInfo, Listing, Rebuilt, Run, StoredManifest};
 
 /// The name and value by which clients know a registry.
 pub(super) const API_VERSION: (HeaderName, HeaderValue) =
@@ -230,17 +231,27 @@ impl IntoResponse for Catalog {
 
 fn page(path: &str, limit: Option<usize>, next: Option<&str>, document: &impl Serialize) -> Response {
     let mut response = Json(document).into_response();
-    if let Some(last) = next {
-        let limit = limit.map(|limit| format!("n={limit}&")).unwrap_or_default();
-        response.headers_mut().insert(LINK, value(&format!("<{path}?{limit}last={last}>; rel=\"next\"")));
-    }
+    link_next(&mut response, path, "", limit, next);
     response
 }
 
-/// 200 with an index of what refers to a manifest.
+/// Tells where the next page is, if there is one. `filter` is nothing, or parameters that end in `&`.
+fn link_next(response: &mut Response, path: &str, filter: &str, limit: Option<usize>, next: Option<&str>) {
+    if let Some(last) = next {
+        let limit = limit.map(|limit| format!("n={limit}&")).unwrap_or_default();
+        let link = format!("<{path}?{filter}{limit}last={last}>; rel=\"next\"");
+        response.headers_mut().insert(LINK, value(&link));
+    }
+}
+
+/// 200 with an index of what refers to a manifest, or a page of it.
 pub(super) struct ReferrersIndex {
-    pub(super) referrers: Vec<Descriptor>,
-    pub(super) filtered: bool,
+    pub(super) name: RepositoryName,
+    pub(super) subject: Digest,
+    /// Only referrers of this type were asked for.
+    pub(super) artifact_type: Option<String>,
+    pub(super) referrers: Listing<Descriptor>,
+    pub(super) limit: Option<usize>,
 }
 
 impl IntoResponse for ReferrersIndex {
@@ -248,14 +259,28 @@ impl IntoResponse for ReferrersIndex {
         let index = json!({
             "schemaVersion": 2,
             "mediaType": MediaType::OCI_INDEX,
-            "manifests": self.referrers,
+            "manifests": self.referrers.items,
         });
         // Clients compare the type literally, so that no parameter may follow it.
         let mut response = ([(CONTENT_TYPE, MediaType::OCI_INDEX)], index.to_string()).into_response();
-        if self.filtered {
+        let mut filter = String::new();
+        if let Some(artifact_type) = &self.artifact_type {
             response.headers_mut().insert(OCI_FILTERS_APPLIED, HeaderValue::from_static("artifactType"));
+            filter.extend(["artifactType="].into_iter().chain(byte_serialize(artifact_type.as_bytes())));
+            filter.push('&');
         }
+        let path = format!("/v2/{}/referrers/{}", self.name, self.subject);
+        link_next(&mut response, &path, &filter, self.limit, self.referrers.next.as_deref());
         response
+    }
+}
+
+/// 200 with what was changed in the indexes of referrers.
+pub(super) struct RebuiltIndex(pub(super) Rebuilt);
+
+impl IntoResponse for RebuiltIndex {
+    fn into_response(self) -> Response {
+        Json(self.0).into_response()
     }
 }
 

@@ -111,14 +111,26 @@ pub(super) fn digest_of_tag_history(key: &Key, name: &RepositoryName) -> Option<
     digest_of_link(key, &tag_history(name, &tag))
 }
 
-/// Links to the manifests whose subject is `subject`. An addition of ours.
+/// The index of referrers of a repository. An addition of ours.
+pub(super) fn referrers_index(name: &RepositoryName) -> Key {
+    repository(name).join("_referrers")
+}
+
+/// Links to the manifests whose subject is `subject`.
 pub(super) fn referrers(name: &RepositoryName, subject: &Digest) -> Key {
-    repository(name).join("_referrers").join(subject.algorithm()).join(subject.hex())
+    referrers_index(name).join(subject.algorithm()).join(subject.hex())
 }
 
 /// The link that remembers that the manifest `digest` has the subject `subject`.
 pub(super) fn referrer(name: &RepositoryName, subject: &Digest, digest: &Digest) -> Key {
     link(&referrers(name, subject), digest)
+}
+
+/// The subject and the manifest of which `key` is the [`referrer`].
+pub(super) fn digests_of_referrer(key: &Key, name: &RepositoryName) -> Option<(Digest, Digest)> {
+    let mut parts = key.strip_prefix(&referrers_index(name))?.split('/');
+    let subject: Digest = format!("{}:{}", parts.next()?, parts.next()?).parse().ok()?;
+    Some((subject, digest_of_link(key, &referrers(name, &subject))?))
 }
 
 /// The uploads in progress of a repository.
@@ -187,6 +199,10 @@ mod tests {
         let latest: Tag = "latest".parse().unwrap();
         assert_eq!(digest_of_tag_history(&tag_history_entry(&name, &latest, &digest), &name), Some(digest));
         assert_eq!(digest_of_tag_history(&tag_current(&name, &latest), &name), None);
+        let other: Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+        let referrer = referrer(&name, &digest, &other);
+        assert_eq!(digests_of_referrer(&referrer, &name), Some((digest, other)));
+        assert_eq!(digests_of_referrer(&revision(&name, &digest), &name), None);
         let signature = revision(&name, &digest).to_string().replace("/link", "/signatures/sha256/0/link");
         assert_eq!(digest_of_link(&signature.parse().unwrap(), &revisions(&name)), None);
     }

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod catalog;
+mod detached;
 mod error;
 mod garbage_collection;
 mod hash_state;
@@ -24,7 +25,7 @@ pub use error::{Error, Result};
 pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState};
 pub use manifests::{Manifests, PushedManifest, StoredManifest};
 pub use page::{Listing, Page};
-pub use referrers::Referrers;
+pub use referrers::{Difference, Rebuilt, Referrers};
 pub use registry::{Registry, Repository, Rules};
 pub use tags::Tags;
 pub use uploads::Uploads;

@@ -1,18 +1,26 @@
 //! Referrers: manifests that name another one as their subject, such as signatures and attestations.
 //!
-//! The index of referrers is ours, and additive: Distribution ignores it. What clients keep under a fallback
-//! tag, because the registry that they pushed to had no such index, is merged in.
+//! The index of referrers is ours, and additive: Distribution ignores it, and it can be rebuilt from the
+//! manifests. What clients keep under a fallback tag, because the registry that they pushed to had no such
+//! index, is merged in.
+
+mod rebuild;
 
 use std::collections::BTreeSet;
 use std::future::ready;
+use std::pin::pin;
 
 use berth_oci::{Descriptor, Digest, Manifest, Reference, Tag};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Error, Repository, Result, layout};
+pub use self::rebuild::{Difference, Rebuilt};
+use super::{Error, Listing, Page, Repository, Result, layout};
 
 /// How many referrers are read at once.
 const CONCURRENCY: usize = 8;
+
+/// The bytes of an index besides its descriptors, amply.
+const FRAME: u64 = 256;
 
 /// What refers to the manifests of a repository.
 #[derive(Debug)]
@@ -21,16 +29,27 @@ pub struct Referrers<'a>(pub(super) &'a Repository);
 impl Referrers<'_> {
     /// Descriptors of the manifests whose subject is `subject`, ordered by digest; those of one artifact type
     /// when it is given.
-    pub async fn list(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>> {
+    ///
+    /// An index of them is no larger than a manifest may be: a page may end before it has as many as were
+    /// asked for.
+    pub async fn list(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        page: &Page,
+    ) -> Result<Listing<Descriptor>> {
         let mut digests = self.indexed(subject).await?;
         digests.extend(self.under_fallback_tag(subject).await?);
-        let descriptors = stream::iter(digests).map(|digest| async move { self.describe(&digest).await });
+        let last = page.last.as_deref().unwrap_or_default();
+        let ahead = digests.into_iter().filter(|digest| digest.to_string().as_str() > last);
+        let descriptors = stream::iter(ahead).map(|digest| async move { self.describe(&digest).await });
         let descriptors =
             descriptors.buffered(CONCURRENCY).try_filter_map(|descriptor| ready(Ok(descriptor)));
         let is_wanted = |descriptor: &Descriptor| {
             artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted))
         };
-        descriptors.try_filter(|descriptor| ready(is_wanted(descriptor))).try_collect().await
+        let wanted = descriptors.try_filter(|descriptor| ready(is_wanted(descriptor)));
+        page_of(wanted, page.limit, self.0.rules.max_manifest_size).await
     }
 
     /// Remembers that `digest` has the subject `subject`.
@@ -79,6 +98,30 @@ impl Referrers<'_> {
             platform: None,
         }))
     }
+}
+
+/// The first descriptors, at most `limit` of them, whose index has no more than `size_limit` bytes. One that
+/// is larger alone stands alone.
+async fn page_of(
+    descriptors: impl Stream<Item = Result<Descriptor>>,
+    limit: Option<usize>,
+    size_limit: u64,
+) -> Result<Listing<Descriptor>> {
+    let mut descriptors = pin!(descriptors);
+    let mut items: Vec<Descriptor> = Vec::new();
+    if limit == Some(0) {
+        return Ok(Listing { items, next: None });
+    }
+    let mut size = FRAME;
+    while let Some(descriptor) = descriptors.try_next().await? {
+        size += serde_json::to_vec(&descriptor).map_or(0, |text| text.len() as u64 + 1);
+        let is_full = limit == Some(items.len()) || size > size_limit;
+        if let Some(last) = items.last().filter(|_| is_full) {
+            return Ok(Listing { next: Some(last.digest.to_string()), items });
+        }
+        items.push(descriptor);
+    }
+    Ok(Listing { items, next: None })
 }
 
 /// A tag has at most 128 characters, so the digits of a long digest are cut.

@@ -1,6 +1,7 @@
 //! The whole registry, and the way into one repository.
 
 use std::future::ready;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use berth_oci::RepositoryName;
 use berth_storage::{Clock, ObjectStore};
 use futures::TryStreamExt as _;
 
+use super::detached::detached;
 use super::liveness::Liveness;
 use super::state::State;
 use super::{
-    Blobs, Error, GarbageCollection, Listing, Manifests, Page, Referrers, Result, Tags, Uploads, catalog,
-    layout, uploads,
+    Blobs, Error, GarbageCollection, Listing, Manifests, Page, Rebuilt, Referrers, Result, Tags, Uploads,
+    catalog, layout, uploads,
 };
 
 /// What the configuration allows.
@@ -88,10 +90,25 @@ impl Registry {
         &self.garbage_collection
     }
 
+    /// Makes the indexes of referrers of all repositories fit their manifests, even if nobody waits for it.
+    pub async fn rebuild_referrers(&self) -> Result<Rebuilt> {
+        let registry = self.clone();
+        detached(async move {
+            let mut rebuilt = Rebuilt::default();
+            let mut repositories = pin!(catalog::repositories(&registry.state, None));
+            while let Some(found) = repositories.try_next().await? {
+                rebuilt += registry.repository(found.name).referrers().rebuild().await?;
+            }
+            tracing::info!(rebuilt.added, rebuilt.removed, "the indexes of referrers were rebuilt");
+            Ok(rebuilt)
+        })
+        .await
+    }
+
     /// Removes the uploads that nobody has continued for `older_than`, and returns how many there were.
     pub async fn purge_uploads(&self, older_than: Duration) -> Result<u64> {
         let mut purged = 0;
-        let mut repositories = std::pin::pin!(catalog::repositories(&self.state, None));
+        let mut repositories = pin!(catalog::repositories(&self.state, None));
         while let Some(found) = repositories.try_next().await? {
             for id in uploads::abandoned(&self.state, &found.name, older_than).await? {
                 purged += u64::from(uploads::remove_abandoned(&self.state, &found.name, &id).await?);

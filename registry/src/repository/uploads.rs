@@ -8,14 +8,13 @@ mod abandoned;
 mod hashing;
 mod receive;
 
-use std::future::Future;
-
 use berth_oci::{Algorithm, ContentRange, Digest, UploadId};
-use berth_storage::{ByteStream, Error as StorageError, PutCondition};
+use berth_storage::{ByteStream, PutCondition};
 use jiff::{Timestamp, Unit};
 
 pub(super) use self::abandoned::{abandoned, remove_abandoned};
 use self::receive::Upload;
+use super::detached::detached;
 use super::{BlobInfo, Error, Repository, Result, layout};
 
 /// The uploads of a repository.
@@ -101,11 +100,4 @@ impl Uploads<'_> {
     async fn open(&self, id: &UploadId) -> Result<Upload> {
         Upload::open(self.0, *id).await?.ok_or(Error::UploadUnknown(*id))
     }
-}
-
-/// Does `work` to its end even if nobody waits for it any more.
-async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.unwrap_or_else(|stopped| {
-        Err(Error::Storage(StorageError::Other { key: layout::repositories(), source: stopped.into() }))
-    })
 }

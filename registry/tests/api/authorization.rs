@@ -13,13 +13,14 @@ rules:
   - {users: ["*"], repositories: ["team/**"], actions: [pull, push]}
 "#;
 
-struct Guarded {
+/// A registry with the users of the rules, whose passwords are all `secret`.
+pub(crate) struct Guarded {
     registry: Registry,
     _folder: tempfile::TempDir,
 }
 
 impl Guarded {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (htpasswd, access) = (folder.path().join("htpasswd"), folder.path().join("access.yml"));
         let users = ["admin", "reader", "ci"].map(|user| entry(user, "secret", 4).unwrap());
@@ -33,7 +34,7 @@ impl Guarded {
         Self { registry, _folder: folder }
     }
 
-    fn user(&self, name: &str) -> Registry {
+    pub(crate) fn user(&self, name: &str) -> Registry {
         self.registry.as_user(name, "secret")
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use berth_oci::{Digest, MediaType, Reference, RepositoryName};
-use berth_registry::repository::{Error, PushedManifest, Registry, Repository, Result, Rules};
+use berth_oci::{Descriptor, Digest, MediaType, Reference, RepositoryName};
+use berth_registry::repository::{Error, Page, PushedManifest, Registry, Repository, Result, Rules};
 use berth_storage::{ByteStream, Clock, Filesystem, Key, Memory, ObjectStore};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -150,6 +150,11 @@ pub(crate) async fn push_untagged(repository: &Repository, manifest: &Value) -> 
     let digest = digest_of(manifest);
     push_manifest(repository, &digest.to_string(), manifest).await.unwrap();
     digest
+}
+
+/// Everything that refers to `subject`.
+pub(crate) async fn referrers_of(repository: &Repository, subject: &Digest) -> Vec<Descriptor> {
+    repository.referrers().list(subject, None, &Page::default()).await.unwrap().items
 }
 
 pub(crate) async fn has_manifest(repository: &Repository, reference: &str) -> bool {
