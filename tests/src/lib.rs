@@ -3,7 +3,9 @@
 pub mod cluster;
 pub mod command;
 pub mod demo;
+pub mod http;
 pub mod image;
 pub mod programs;
+pub mod registry_process;
 pub mod registry_server;
 pub mod workspace;

@@ -1,14 +1,11 @@
 //! The registry's own program as a process: configured by a file, reached over loopback, killed and started again.
 
-use crate::cluster::wait;
-use crate::workspace::{self, Profile};
-use anyhow::{Context, Error, Result, ensure};
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use crate::registry_process::{RegistryProcess, free_port, program};
+use anyhow::{Result, ensure};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
-use std::time::Duration;
+use std::process::Command;
+use std::sync::Mutex;
 use tempfile::TempDir;
 
 /// The user that may do everything.
@@ -21,8 +18,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct RegistryServer {
     folder: TempDir,
     port: u16,
-    program: PathBuf,
-    child: Mutex<Option<Child>>,
+    process: Mutex<Option<RegistryProcess>>,
 }
 
 impl RegistryServer {
@@ -33,7 +29,7 @@ impl RegistryServer {
         write_certificate(folder.path())?;
         fs::write(folder.path().join("htpasswd"), htpasswd()?)?;
         fs::write(folder.path().join("config.yml"), configuration(folder.path(), port))?;
-        let server = Self { folder, port, program: program()?, child: Mutex::default() };
+        let server = Self { folder, port, process: Mutex::default() };
         server.resume()?;
         Ok(server)
     }
@@ -70,29 +66,24 @@ impl RegistryServer {
 
     /// Ends the process as a power cut would: no signal handler runs.
     pub fn kill(&self) -> Result<()> {
-        if let Some(mut child) = self.child.lock().map_or(None, |mut child| child.take()) {
-            child.kill()?;
-            child.wait()?;
-        }
-        Ok(())
+        let running = self.process.lock().map_or(None, |mut process| process.take());
+        running.map_or(Ok(()), RegistryProcess::kill)
     }
 
     /// Starts it again on the same data and port.
     pub fn resume(&self) -> Result<()> {
-        let log = File::options().create(true).append(true).open(self.log_file())?;
-        let child = Command::new(&self.program)
-            .arg("serve")
-            .arg(self.folder.path().join("config.yml"))
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
-        if let Ok(mut running) = self.child.lock() {
-            *running = Some(child);
+        let mut serve = Command::new(program()?);
+        serve.env_clear().arg("serve").arg(self.folder.path().join("config.yml"));
+        let process = RegistryProcess::start(&mut serve, &self.log_file())?;
+        process.wait_for(|| {
+            let mut ready = self.curl();
+            ready.args(["--fail", &self.url("/readyz")]);
+            ready
+        })?;
+        if let Ok(mut running) = self.process.lock() {
+            *running = Some(process);
         }
-        wait::until("the registry to answer", Duration::from_secs(30), || self.answers())
+        Ok(())
     }
 
     /// `curl` that trusts this server; its arguments follow.
@@ -107,21 +98,8 @@ impl RegistryServer {
         format!("https://{}{path}", self.host())
     }
 
-    fn answers(&self) -> Result<()> {
-        let status = self.curl().args(["--fail", &self.url("/readyz")]).stdout(Stdio::null()).status()?;
-        ensure!(status.success(), "/readyz does not answer; the log says:\n{}", self.log());
-        Ok(())
-    }
-
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
-    }
-}
-
-impl Drop for RegistryServer {
-    fn drop(&mut self) {
-        // Nothing is left to tell about a process that has ended already.
-        let _ended = self.kill();
     }
 }
 
@@ -149,19 +127,4 @@ fn htpasswd() -> Result<Vec<u8>> {
     let output = Command::new(program()?).args(["htpasswd", "-Bbn", USER, PASSWORD]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
-}
-
-/// The registry's program, built as cargo builds tests; once for all the tests of a process.
-fn program() -> Result<PathBuf> {
-    static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
-    BUILT.clone().map_err(Error::msg)
-}
-
-fn build() -> Result<PathBuf, String> {
-    let folder = workspace::build(&["berth-registry"], Profile::Development);
-    folder.map(|folder| folder.join("registry")).map_err(|error| format!("{error:#}"))
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
