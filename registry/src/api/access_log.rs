@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::Request,
+    extract::{Request, State},
     http::{
         Method, StatusCode,
         header::{CONTENT_LENGTH, USER_AGENT},
@@ -22,12 +22,12 @@ use axum::{
 };
 use hyper::body::{Frame, SizeHint};
 
-use super::{authenticate::UserSlot, edge::RequestId, fold_name::name_in};
+use super::{Api, authenticate::UserSlot, edge::RequestId, fold_name::name_in, prefix};
 use crate::{server::Peer, telemetry::ACCESS};
 
 /// Counts what goes in and out of a request, and has it logged in the end.
-pub(super) async fn record(mut request: Request, next: Next) -> Response {
-    let mut line = Line::begin(&mut request);
+pub(super) async fn record(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let mut line = Line::begin(&api.answers.prefix, &mut request);
     let received = Arc::clone(&line.received);
     let request = request.map(|body| Body::new(Counted { body, count: received }));
     let response = next.run(request).await;
@@ -44,6 +44,8 @@ struct Line {
     user: UserSlot,
     method: Method,
     path: String,
+    /// The path as it stands in the route table; nothing if it leads nowhere.
+    route: String,
     user_agent: Option<String>,
     remote: Option<String>,
     received: Arc<AtomicU64>,
@@ -55,7 +57,7 @@ struct Line {
 }
 
 impl Line {
-    fn begin(request: &mut Request) -> Self {
+    fn begin(prefix: &str, request: &mut Request) -> Self {
         let id = RequestId::of(request.headers());
         let user = UserSlot::default();
         request.extensions_mut().insert(id.clone());
@@ -67,6 +69,7 @@ impl Line {
             user,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
+            route: prefix::route(prefix, request.uri().path()).unwrap_or_default().to_owned(),
             user_agent: user_agent.map(str::to_owned),
             remote: request.extensions().get::<Peer>().map(|peer| peer.address.to_string()),
             received: Arc::default(),
@@ -93,7 +96,7 @@ impl Line {
 
     /// Probes come every few seconds and say nothing as long as all is well.
     fn is_probe(&self) -> bool {
-        matches!(self.path.as_str(), "/livez" | "/readyz") && self.status == Some(StatusCode::OK)
+        matches!(self.route.as_str(), "/livez" | "/readyz") && self.status == Some(StatusCode::OK)
     }
 }
 
@@ -106,7 +109,7 @@ impl Drop for Line {
             target: ACCESS,
             method = self.method.as_str(),
             path = self.path,
-            repository = name_in(&self.path),
+            repository = name_in(&self.route),
             status = self.status.map(|status| status.as_u16()),
             bytes_in = self.received.load(Ordering::Relaxed),
             bytes_out = self.sent,

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, Method, StatusCode, Uri,
         header::{AUTHORIZATION, WWW_AUTHENTICATE},
     },
     middleware::Next,
@@ -13,9 +13,11 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use berth_oci::ErrorCode;
+use serde_json::json;
 
 use super::{
     Api,
+    access_record::AccessRecord,
     error::{Error, Result},
 };
 use crate::auth::Identity;
@@ -33,7 +35,7 @@ impl UserSlot {
 /// Gives a request its identity, or refuses it. Outside of `/v2/`, nobody is asked.
 pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     if is_registry_path(request.uri().path()) {
-        match identify(&api, request.headers()).await {
+        match identify(&api, request.method(), request.uri(), request.headers()).await {
             Ok(identity) => {
                 if let Some(slot) = request.extensions().get::<UserSlot>() {
                     // Only this function sets it, and only once a request.
@@ -52,15 +54,20 @@ pub(super) fn is_registry_path(path: &str) -> bool {
     path == "/v2" || path.starts_with("/v2/")
 }
 
-async fn identify(api: &Api, headers: &HeaderMap) -> Result<Identity> {
+async fn identify(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Identity> {
     let Some(realm) = api.auth.realm() else {
         return Ok(Identity::Anonymous);
     };
+    let refuse = |message| {
+        let needed = AccessRecord::needed(method, uri);
+        let refused = challenge(realm, message);
+        if needed.is_empty() { refused } else { refused.with_detail(json!(needed)) }
+    };
     let Some((user, password)) = headers.get(AUTHORIZATION).and_then(credentials) else {
-        return Err(challenge(realm, ErrorCode::Unauthorized.default_message()));
+        return Err(refuse(ErrorCode::Unauthorized.default_message()));
     };
     let identity = api.auth.authenticate(&user, &password).await;
-    identity.ok_or_else(|| challenge(realm, "the user name or the password is wrong"))
+    identity.ok_or_else(|| refuse("the user name or the password is wrong"))
 }
 
 /// Reads `Basic` and the base64 of `user:password`.

@@ -5,6 +5,7 @@ use berth_oci::RepositoryName;
 
 use super::{
     Api,
+    access_record::AccessRecord,
     error::{Error, Result},
     extract::{InPath, Sender},
 };
@@ -59,8 +60,12 @@ impl FromRequestParts<Api> for Administrator {
             Identity::Anonymous => Err(Error::denied(
                 "this needs a user with the right to administer, and the registry has no authentication: \
                  configure auth.htpasswd",
+                &AccessRecord::administration(),
             )),
-            Identity::User(user) => Err(Error::denied(format!("{user} may not administer this registry"))),
+            Identity::User(user) => Err(Error::denied(
+                format!("{user} may not administer this registry"),
+                &AccessRecord::administration(),
+            )),
         }
     }
 }
@@ -70,8 +75,9 @@ async fn permitted(parts: &mut Parts, api: &Api, actions: &[Action]) -> Result<R
     let Sender(identity) = Sender::from_request_parts(parts, api).await?;
     match actions.iter().find(|action| !api.auth.authorize(&identity, **action, &name)) {
         None => Ok(api.registry.repository(name)),
-        Some(missing) => {
-            Err(Error::denied(format!("{} may not {missing} in the repository {name}", identity.name())))
+        Some(lacking) => {
+            let told = format!("{} may not {lacking} in the repository {name}", identity.name());
+            Err(Error::denied(told, &AccessRecord::repository(&name, *lacking)))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{Api, error::Result, extract::Sender, query::Parameters, respond::Catalog};
+use super::{Api, error::Result, extract::Sender, location::Locations, query::Parameters, respond::Catalog};
 use crate::{auth::Action, repository::Page};
 
 /// The most names of one page, also when the client asks for more or for none in particular.
@@ -12,6 +12,7 @@ const MOST: usize = 1000;
 pub(super) async fn list(
     State(api): State<Api>,
     Sender(identity): Sender,
+    locations: Locations,
     parameters: Parameters,
 ) -> Result<Catalog> {
     let asked = parameters.page()?;
@@ -19,5 +20,5 @@ pub(super) async fn list(
     let visible = |name: &_| api.auth.authorize(&identity, Action::Pull, name);
     let page = Page { limit: Some(limit), last: asked.last };
     let repositories = api.registry.catalog(&page, visible).await?;
-    Ok(Catalog { repositories, limit })
+    Ok(Catalog { path: locations.catalog(), repositories, limit })
 }

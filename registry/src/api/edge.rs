@@ -1,5 +1,6 @@
 //! What every answer carries: the id of its request, the configured headers, the version of the protocol; and the
-//! bodies of failures, which name the id so that a user's report leads to the line of the log.
+//! bodies of failures, which name the id so that a user's report leads to the line of the log. A browser's preflight is
+//! answered here as well: it needs no more than that.
 
 use std::{
     error::Error as StdError,
@@ -13,7 +14,10 @@ use std::{
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header::ALLOW},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ALLOW, ORIGIN},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -23,7 +27,9 @@ use serde_json::json;
 use super::{
     Api,
     authenticate::is_registry_path,
+    cors::is_preflight,
     error::Error,
+    prefix,
     respond::{API_VERSION, REQUEST_ID},
 };
 
@@ -58,8 +64,10 @@ fn new_id() -> String {
 /// Finishes the answer to a request.
 pub(super) async fn finish(State(api): State<Api>, request: Request, next: Next) -> Response {
     let id = request.extensions().get().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
-    let of_registry = is_registry_path(request.uri().path());
-    let mut response = next.run(request).await;
+    let of_registry = prefix::below(&api.answers.prefix, request.uri().path()).is_some_and(is_registry_path);
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response =
+        if is_preflight(&request) { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
         report(&error, &id);
         response = render(&error, &id, response.headers());
@@ -68,6 +76,7 @@ pub(super) async fn finish(State(api): State<Api>, request: Request, next: Next)
     for (name, value) in &api.answers.headers {
         headers.append(name, value.clone());
     }
+    api.answers.cors.permit(origin.as_ref(), headers);
     if of_registry {
         headers.insert(API_VERSION.0, API_VERSION.1);
     }

@@ -15,7 +15,7 @@ use axum::{
 use berth_oci::ErrorCode;
 use serde_json::{Value, json};
 
-use super::respond::upload_range;
+use super::{access_record::AccessRecord, respond::upload_range};
 use crate::repository;
 
 /// The result of a handler.
@@ -44,15 +44,15 @@ impl Error {
     }
 
     /// 403: the identity is known and lacks the right.
-    pub(super) fn denied(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
+    pub(super) fn denied(message: impl Into<String>, lacking: &AccessRecord) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message).with_detail(json!([lacking]))
     }
 
     pub(super) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { header: Some(Box::new((name, value))), ..self }
     }
 
-    fn with_detail(self, detail: Value) -> Self {
+    pub(super) fn with_detail(self, detail: Value) -> Self {
         Self { detail: Some(detail), ..self }
     }
 

@@ -24,13 +24,17 @@ pub(super) fn fold_request(mut request: Request<Body>) -> Request<Body> {
 
 /// The URI with its name folded; `None` when there is nothing to fold.
 fn fold_uri(uri: &Uri) -> Option<Uri> {
-    let mut folded = fold(uri.path())?;
+    with_path(uri, fold(uri.path())?)
+}
+
+/// The URI with another path.
+pub(super) fn with_path(uri: &Uri, mut path: String) -> Option<Uri> {
     if let Some(query) = uri.query() {
-        folded.push('?');
-        folded.push_str(query);
+        path.push('?');
+        path.push_str(query);
     }
     let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(folded).ok()?);
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     Uri::from_parts(parts).ok()
 }
 

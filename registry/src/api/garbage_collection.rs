@@ -11,6 +11,7 @@ use super::{
     authorize::Administrator,
     body::Document,
     error::{Error, Result},
+    location::Locations,
     respond::CollectionRun,
 };
 use crate::repository::{AlreadyRunning, Options};
@@ -39,20 +40,23 @@ impl From<Order> for Options {
 }
 
 /// `GET /v2/_berth/garbage-collection`: the run that goes on, or the last one.
-pub(super) async fn current(_: Administrator, State(api): State<Api>) -> CollectionRun {
-    CollectionRun { status: StatusCode::OK, run: api.registry.garbage_collection().current() }
+pub(super) async fn current(_: Administrator, State(api): State<Api>, locations: Locations) -> CollectionRun {
+    let location = locations.garbage_collection();
+    CollectionRun { status: StatusCode::OK, location, run: api.registry.garbage_collection().current() }
 }
 
 /// `POST /v2/_berth/garbage-collection`: starts a run, unless one goes on.
 pub(super) async fn start(
     _: Administrator,
     State(api): State<Api>,
+    locations: Locations,
     Document(order): Document,
 ) -> Result<CollectionRun> {
     let options = read(&order)?.into();
+    let location = locations.garbage_collection();
     Ok(match api.registry.garbage_collection().start(options) {
-        Ok(run) => CollectionRun { status: StatusCode::ACCEPTED, run },
-        Err(AlreadyRunning(run)) => CollectionRun { status: StatusCode::CONFLICT, run },
+        Ok(run) => CollectionRun { status: StatusCode::ACCEPTED, location, run },
+        Err(AlreadyRunning(run)) => CollectionRun { status: StatusCode::CONFLICT, location, run },
     })
 }
 

@@ -1,7 +1,9 @@
 //! The addresses that answers name: absolute, as the client sees this server, unless relative ones are configured.
 //!
 //! Scheme and authority come from `http.host`, else from `Forwarded` (RFC 7239), else from `X-Forwarded-Proto` and
-//! `X-Forwarded-Host`, else from the connection and `Host`.
+//! `X-Forwarded-Host`, else from the connection and `Host`. `X-Forwarded-Port` is not asked: the host names the port
+//! that clients use, and this header often that of an inner listener. Paths begin with `http.prefix`, or with the path
+//! of `http.host`, if it has one: then a proxy maps the one to the other.
 
 use std::convert::Infallible;
 
@@ -17,8 +19,10 @@ use crate::server::Peer;
 /// Makes addresses for one request.
 #[derive(Debug)]
 pub(super) struct Locations {
-    /// Scheme and authority, or nothing.
+    /// Scheme and authority, or nothing; and what all paths begin with.
     base: String,
+    /// What all paths begin with, as the client sees them.
+    root: String,
 }
 
 impl Locations {
@@ -36,6 +40,26 @@ impl Locations {
     pub(super) fn manifest(&self, name: &RepositoryName, reference: &Reference) -> String {
         format!("{}/v2/{name}/manifests/{reference}", self.base)
     }
+
+    /// The path of the garbage collection.
+    pub(super) fn garbage_collection(&self) -> String {
+        format!("{}/v2/_berth/garbage-collection", self.root)
+    }
+
+    /// The path of the list of repositories.
+    pub(super) fn catalog(&self) -> String {
+        format!("{}/v2/_catalog", self.root)
+    }
+
+    /// The path of the list of a repository's tags.
+    pub(super) fn tags(&self, name: &RepositoryName) -> String {
+        format!("{}/v2/{name}/tags/list", self.root)
+    }
+
+    /// The path of the list of what refers to a manifest.
+    pub(super) fn referrers(&self, name: &RepositoryName, subject: &Digest) -> String {
+        format!("{}/v2/{name}/referrers/{subject}", self.root)
+    }
 }
 
 impl FromRequestParts<Api> for Locations {
@@ -43,17 +67,32 @@ impl FromRequestParts<Api> for Locations {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
         let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
-        Ok(Self { base: base(&api.answers, &parts.headers, &parts.uri, tls) })
+        Ok(Self::of(&api.answers, &parts.headers, &parts.uri, tls))
     }
 }
 
-fn base(answers: &Answers, headers: &HeaderMap, uri: &Uri, tls: bool) -> String {
-    if answers.relative_urls {
-        return String::new();
+impl Locations {
+    fn of(answers: &Answers, headers: &HeaderMap, uri: &Uri, tls: bool) -> Self {
+        let (host, path) = answers.host.as_deref().map(split_host).unzip();
+        let root = path.filter(|path| !path.is_empty()).unwrap_or(&answers.prefix).to_owned();
+        let server = match host {
+            _ if answers.relative_urls => String::new(),
+            Some(host) => host.to_owned(),
+            None => server_seen(headers, uri, tls),
+        };
+        Self { base: format!("{server}{root}"), root }
     }
-    if let Some(host) = &answers.host {
-        return host.clone();
-    }
+}
+
+/// Scheme and authority of `http.host`, and its path, which has no slash at the end.
+fn split_host(host: &str) -> (&str, &str) {
+    let authority = host.find("://").map_or(0, |scheme| scheme + "://".len());
+    let path = host[authority..].find('/').map_or(host.len(), |path| authority + path);
+    (&host[..path], host[path..].trim_end_matches('/'))
+}
+
+/// Scheme and authority as the client sees them; nothing if that cannot be known.
+fn server_seen(headers: &HeaderMap, uri: &Uri, tls: bool) -> String {
     let scheme = forwarded(headers, "proto")
         .or_else(|| first(headers, "x-forwarded-proto"))
         .filter(|scheme| ["http", "https"].contains(&scheme.as_str()))
@@ -90,15 +129,18 @@ fn is_authority(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::cors::Cors;
 
     fn answers(host: Option<&str>, relative_urls: bool) -> Answers {
-        Answers { host: host.map(str::to_owned), relative_urls, headers: Vec::new() }
+        let cors = Cors::take_from(&mut Vec::new());
+        let host = host.map(str::to_owned);
+        Answers { host, prefix: String::new(), relative_urls, headers: Vec::new(), cors }
     }
 
     fn base_of(answers: &Answers, headers: &[(&'static str, &str)], tls: bool) -> String {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        base(answers, &headers, &Uri::from_static("/v2/"), tls)
+        Locations::of(answers, &headers, &Uri::from_static("/v2/"), tls).base
     }
 
     #[test]
@@ -111,7 +153,7 @@ mod tests {
     #[test]
     fn proxies_tell_what_the_client_sees() {
         let plain = answers(None, false);
-        let table: [(&[(&str, &str)], &str); 5] = [
+        let table: [(&[(&str, &str)], &str); 8] = [
             (&[("host", "hub:5000")], "http://hub:5000"),
             (&[("host", "hub"), ("x-forwarded-proto", "https")], "https://hub"),
             (
@@ -127,11 +169,33 @@ mod tests {
                 "https://hub:8443",
             ),
             (&[("host", "hub"), ("x-forwarded-proto", "ftp")], "http://hub"),
+            (&[("host", "hub"), ("forwarded", "for=1.2.3.4"), ("x-forwarded-proto", "https")], "https://hub"),
+            (&[("host", "hub"), ("forwarded", "Proto=https;by=x")], "https://hub"),
+            (&[("host", "hub:8443"), ("x-forwarded-port", "5000")], "http://hub:8443"),
         ];
         for (headers, expected) in table {
             assert_eq!(base_of(&plain, headers, false), expected, "{headers:?}");
         }
         assert_eq!(base_of(&plain, &[("host", "[::1]:5000")], true), "https://[::1]:5000");
+    }
+
+    #[test]
+    fn paths_begin_with_the_prefix_or_with_the_path_of_the_host() {
+        let locations = |host: Option<&str>, relative_urls: bool| {
+            let answers = Answers { prefix: "/inner".to_owned(), ..answers(host, relative_urls) };
+            let locations = Locations::of(&answers, &HeaderMap::new(), &Uri::from_static("/v2/"), false);
+            (locations.base, locations.root)
+        };
+        let told = |base: &str, root: &str| (base.to_owned(), root.to_owned());
+        assert_eq!(locations(None, false), told("/inner", "/inner"));
+        assert_eq!(locations(Some("https://hub"), false), told("https://hub/inner", "/inner"));
+        assert_eq!(locations(Some("https://hub/outer"), false), told("https://hub/outer", "/outer"));
+        assert_eq!(locations(Some("https://hub/outer/"), true), told("/outer", "/outer"));
+    }
+
+    #[test]
+    fn a_request_without_a_host_gets_relative_addresses() {
+        assert_eq!(base_of(&answers(None, false), &[], false), "");
     }
 
     #[test]

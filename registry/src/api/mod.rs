@@ -6,21 +6,23 @@
 //! | question | place |
 //! |---|---|
 //! | which path and method leads where | [`router`] |
-//! | how a name with slashes is routed | `fold_name` |
+//! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
 //! | what a request says | `extract`, `query`, `body`, `location` |
-//! | who sends it, and what that user may do | `authenticate`, `authorize` |
+//! | who sends it, and what that user may do | `authenticate`, `authorize`, `access_record` |
 //! | which manifest a client can read | `negotiate` |
 //! | which headers an answer has | `respond` |
 //! | which status, code and body a failure has | `error` |
-//! | what every answer and every log line carries | `edge`, `access_log` |
+//! | what every answer and every log line carries | `edge`, `cors`, `access_log` |
 
 mod access_log;
+mod access_record;
 mod authenticate;
 mod authorize;
 mod base;
 mod blobs;
 mod body;
 mod catalog;
+mod cors;
 mod edge;
 mod error;
 mod extract;
@@ -30,6 +32,7 @@ mod health;
 mod location;
 mod manifests;
 mod negotiate;
+mod prefix;
 mod query;
 mod referrers;
 mod respond;
@@ -40,12 +43,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
 use hyper::header::{HeaderName, HeaderValue};
 use tower::ServiceExt;
 
+use self::cors::Cors;
 use crate::{auth::Auth, config::Http, repository::Registry};
 
 /// What the handlers work with.
@@ -61,19 +65,22 @@ pub struct Api {
 /// What the configuration says of the outside of answers.
 #[derive(Debug)]
 struct Answers {
+    /// Where clients find this server, if they need not be asked: scheme, authority and perhaps a path.
     host: Option<String>,
+    /// What every path begins with, as the request arrives here.
+    prefix: String,
     relative_urls: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
+    cors: Cors,
 }
 
 impl Api {
     /// Puts the parts together.
     pub fn new(registry: Registry, auth: Auth, max_manifest_size: u64, http: &Http) -> Self {
-        let answers = Answers {
-            host: http.host.clone(),
-            relative_urls: http.relative_urls,
-            headers: http.headers.clone(),
-        };
+        let mut headers = http.headers.clone();
+        let cors = Cors::take_from(&mut headers);
+        let (host, prefix) = (http.host.clone(), http.prefix.clone());
+        let answers = Answers { host, prefix, relative_urls: http.relative_urls, headers, cors };
         Self { registry, auth, max_manifest_size, answers: Arc::new(answers) }
     }
 }
@@ -115,6 +122,7 @@ pub fn router(api: Api) -> Router {
         .with_state(api.clone());
     Router::new()
         .fallback_service(routes.map_request(fold_name::fold_request))
-        .layer(from_fn_with_state(api, edge::finish))
-        .layer(from_fn(access_log::record))
+        .layer(from_fn_with_state(api.clone(), prefix::enter))
+        .layer(from_fn_with_state(api.clone(), edge::finish))
+        .layer(from_fn_with_state(api, access_log::record))
 }

@@ -8,6 +8,7 @@ use super::{
     authorize::{Administrator, Pull},
     error::Result,
     extract::InPath,
+    location::Locations,
     query::Parameters,
     respond::{RebuiltIndex, ReferrersIndex},
 };
@@ -16,14 +17,15 @@ use super::{
 pub(super) async fn list(
     Pull(repository): Pull,
     InPath(subject): InPath<Digest>,
+    locations: Locations,
     parameters: Parameters,
 ) -> Result<ReferrersIndex> {
     let page = parameters.page()?;
     let artifact_type = parameters.get("artifactType");
     let referrers = repository.referrers().list(&subject, artifact_type, &page).await?;
-    let name = repository.name().clone();
+    let path = locations.referrers(repository.name(), &subject);
     let artifact_type = artifact_type.map(str::to_owned);
-    Ok(ReferrersIndex { name, subject, artifact_type, referrers, limit: page.limit })
+    Ok(ReferrersIndex { path, artifact_type, referrers, limit: page.limit })
 }
 
 /// `POST /v2/_berth/referrers/rebuild`: makes the indexes of all repositories fit their manifests.

@@ -197,6 +197,8 @@ impl IntoResponse for ManifestCreated {
 
 /// 200 with a page of tags.
 pub(super) struct TagList {
+    /// Of the list itself.
+    pub(super) path: String,
     pub(super) name: RepositoryName,
     pub(super) tags: Listing<Tag>,
     pub(super) limit: Option<usize>,
@@ -205,9 +207,8 @@ pub(super) struct TagList {
 impl IntoResponse for TagList {
     fn into_response(self) -> Response {
         let tags: Vec<String> = self.tags.items.iter().map(ToString::to_string).collect();
-        let path = format!("/v2/{}/tags/list", self.name);
         page(
-            &path,
+            &self.path,
             self.limit,
             self.tags.next.as_deref(),
             &json!({ "name": self.name.to_string(), "tags": tags }),
@@ -217,6 +218,8 @@ impl IntoResponse for TagList {
 
 /// 200 with a page of repository names.
 pub(super) struct Catalog {
+    /// Of the list itself.
+    pub(super) path: String,
     pub(super) repositories: Listing<RepositoryName>,
     pub(super) limit: usize,
 }
@@ -225,7 +228,7 @@ impl IntoResponse for Catalog {
     fn into_response(self) -> Response {
         let names: Vec<String> = self.repositories.items.iter().map(ToString::to_string).collect();
         let next = self.repositories.next.as_deref();
-        page("/v2/_catalog", Some(self.limit), next, &json!({ "repositories": names }))
+        page(&self.path, Some(self.limit), next, &json!({ "repositories": names }))
     }
 }
 
@@ -246,8 +249,8 @@ fn link_next(response: &mut Response, path: &str, filter: &str, limit: Option<us
 
 /// 200 with an index of what refers to a manifest, or a page of it.
 pub(super) struct ReferrersIndex {
-    pub(super) name: RepositoryName,
-    pub(super) subject: Digest,
+    /// Of the list itself.
+    pub(super) path: String,
     /// Only referrers of this type were asked for.
     pub(super) artifact_type: Option<String>,
     pub(super) referrers: Listing<Descriptor>,
@@ -269,8 +272,7 @@ impl IntoResponse for ReferrersIndex {
             filter.extend(["artifactType="].into_iter().chain(byte_serialize(artifact_type.as_bytes())));
             filter.push('&');
         }
-        let path = format!("/v2/{}/referrers/{}", self.name, self.subject);
-        link_next(&mut response, &path, &filter, self.limit, self.referrers.next.as_deref());
+        link_next(&mut response, &self.path, &filter, self.limit, self.referrers.next.as_deref());
         response
     }
 }
@@ -287,12 +289,12 @@ impl IntoResponse for RebuiltIndex {
 /// A run of the garbage collection, with the status that tells what became of the request.
 pub(super) struct CollectionRun {
     pub(super) status: StatusCode,
+    pub(super) location: String,
     pub(super) run: Run,
 }
 
 impl IntoResponse for CollectionRun {
     fn into_response(self) -> Response {
-        let location = [(LOCATION, HeaderValue::from_static("/v2/_berth/garbage-collection"))];
-        (self.status, location, Json(self.run)).into_response()
+        (self.status, [(LOCATION, value(&self.location))], Json(self.run)).into_response()
     }
 }

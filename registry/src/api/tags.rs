@@ -1,10 +1,19 @@
 //! The tags of a repository (distribution specification, end-8).
 
-use super::{authorize::Pull, error::Result, query::Parameters, respond::TagList};
+use super::{authorize::Pull, error::Result, location::Locations, query::Parameters, respond::TagList};
 
 /// `GET /v2/<name>/tags/list`
-pub(super) async fn list(Pull(repository): Pull, parameters: Parameters) -> Result<TagList> {
+pub(super) async fn list(
+    Pull(repository): Pull,
+    locations: Locations,
+    parameters: Parameters,
+) -> Result<TagList> {
     let page = parameters.page()?;
     let tags = repository.tags().list(&page).await?;
-    Ok(TagList { name: repository.name().clone(), tags, limit: page.limit })
+    Ok(TagList {
+        path: locations.tags(repository.name()),
+        name: repository.name().clone(),
+        tags,
+        limit: page.limit,
+    })
 }

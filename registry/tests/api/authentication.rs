@@ -2,6 +2,7 @@
 
 use berth_registry::auth::entry;
 use hyper::{Method, StatusCode};
+use serde_json::json;
 
 use crate::fixture::Registry;
 
@@ -33,6 +34,24 @@ async fn every_endpoint_asks_for_a_password() {
         assert_eq!(answer.header("www-authenticate"), r#"Basic realm="Registry \"Realm\"""#);
         assert_eq!(answer.header("docker-distribution-api-version"), "registry/2.0");
     }
+}
+
+#[tokio::test]
+async fn what_a_request_needs_is_told_in_the_detail() {
+    let (registry, _file) = with_password();
+    let record = |name: &str, action: &str| json!({ "Type": "repository", "Class": "", "Name": name, "Action": action });
+    let detail = async |method: Method, path: &str| {
+        let answer = registry.send(method, path, &[], "").await;
+        answer.json()["errors"][0]["detail"].clone()
+    };
+    let pulled = detail(Method::GET, "/v2/team/app/manifests/latest").await;
+    assert_eq!(pulled, json!([record("team/app", "pull")]));
+    let mounted = detail(Method::POST, "/v2/team/app/blobs/uploads/?mount=sha256:0&from=base").await;
+    let expected = [record("team/app", "pull"), record("team/app", "push"), record("base", "pull")];
+    assert_eq!(mounted, json!(expected));
+    let listed = detail(Method::GET, "/v2/_catalog").await;
+    assert_eq!(listed, json!([{ "Type": "registry", "Class": "", "Name": "catalog", "Action": "*" }]));
+    assert_eq!(detail(Method::GET, "/v2/").await, json!(null));
 }
 
 #[tokio::test]

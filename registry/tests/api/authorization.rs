@@ -45,6 +45,8 @@ async fn a_user_without_the_right_is_refused_with_its_name_and_the_right() {
     let answer = guarded.user("reader").post("/v2/team/app/blobs/uploads/", "").await;
     answer.assert_error(403, "DENIED");
     assert!(answer.text().contains("reader may not push in the repository team/app"), "{}", answer.text());
+    let lacking = json!([{ "Type": "repository", "Class": "", "Name": "team/app", "Action": "push" }]);
+    assert_eq!(answer.json()["errors"][0]["detail"], lacking);
 }
 
 #[tokio::test]

@@ -21,8 +21,17 @@ async fn every_answer_of_the_registry_tells_the_version_of_the_api() {
     for path in ["/v2/", "/v2/_catalog", "/v2/app/manifests/latest", "/v2/no/such/path"] {
         assert_eq!(registry.get(path).await.header("docker-distribution-api-version"), "registry/2.0");
     }
-    let refused = registry.put("/v2/_catalog", "").await;
-    assert_eq!(refused.header("docker-distribution-api-version"), "registry/2.0");
+    for (method, path, status) in [
+        (Method::HEAD, "/v2/", 200),
+        (Method::HEAD, "/v2/app/manifests/latest", 404),
+        (Method::GET, "/v2/Upper/tags/list", 400),
+        (Method::PUT, "/v2/_catalog", 405),
+        (Method::OPTIONS, "/v2/", 405),
+    ] {
+        let answer = registry.send(method, path, &[], "").await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert_eq!(answer.header("docker-distribution-api-version"), "registry/2.0", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,13 @@ impl Registry {
         Self::of(&config::load(None, variables, &Options::default()).unwrap().config)
     }
 
+    /// With a configuration that no variable can say.
+    pub(crate) fn changed(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config::load(None, [], &Options::default()).unwrap().config;
+        change(&mut config);
+        Self::of(&config)
+    }
+
     fn of(config: &Config) -> Self {
         let settings = Settings {
             delete_enabled: config.rules.delete_enabled,
