@@ -3,9 +3,14 @@
 //! `registry CONFIG` means `registry serve CONFIG`, and a program called `htpasswd` is `registry htpasswd`.
 
 mod config;
+mod du;
 mod garbage_collect;
 mod htpasswd;
+mod image_name;
+mod ls;
+mod output;
 mod serve;
+mod storage;
 
 use std::{
     ffi::OsString,
@@ -34,6 +39,10 @@ struct Cli {
 enum Command {
     /// Serve images
     Serve(serve::Arguments),
+    /// List repositories, tags, or the parts of an image
+    Ls(ls::Arguments),
+    /// Tell how much of the storage each repository takes
+    Du(du::Arguments),
     /// Delete blobs that no manifest refers to
     GarbageCollect(garbage_collect::Arguments),
     /// Print a line for a password file
@@ -47,6 +56,8 @@ enum Command {
 pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     match Cli::parse_from(spell_out(arguments)).command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Ls(arguments) => ls::run(arguments),
+        Command::Du(arguments) => du::run(arguments),
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Htpasswd(arguments) => htpasswd::run(&arguments),
         Command::Config(command) => config::run(&command),

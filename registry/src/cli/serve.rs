@@ -57,7 +57,8 @@ async fn serve(loaded: Loaded) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rules(config: &Config) -> Rules {
+/// What a configuration allows.
+pub(super) fn rules(config: &Config) -> Rules {
     Rules {
         delete_enabled: config.rules.delete_enabled,
         read_only: config.rules.read_only,

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod catalog;
+mod contents;
 mod detached;
 mod error;
 mod garbage_collection;
@@ -17,15 +18,20 @@ mod page;
 mod referrers;
 mod registry;
 mod state;
+mod tag_summary;
 mod tags;
 mod uploads;
+mod usage;
 
 pub use blobs::{BlobContent, BlobInfo, Blobs};
+pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
 pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState};
 pub use manifests::{Manifests, PushedManifest, StoredManifest};
 pub use page::{Listing, Page};
 pub use referrers::{Difference, Rebuilt, Referrers};
 pub use registry::{Registry, Repository, Rules};
+pub use tag_summary::TagSummary;
 pub use tags::Tags;
 pub use uploads::Uploads;
+pub use usage::{Amount, RepositoryUsage, Usage};

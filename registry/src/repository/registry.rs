@@ -37,7 +37,7 @@ impl Default for Rules {
 /// All repositories of one object store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     rules: Rules,
     garbage_collection: GarbageCollection,
 }

@@ -5,12 +5,14 @@
 mod blobs;
 mod catalog;
 mod collection_under_load;
+mod contents;
 mod fixture;
 mod garbage_collection;
 mod manifests;
 mod referrers;
 mod tags;
 mod uploads;
+mod usage;
 
 /// Makes a test of each function for each kind of store.
 macro_rules! for_every_store {

@@ -1,0 +1,7 @@
+//! The commands for the storage, run as a person runs them: on a folder, beside a server or without one.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
+
+mod du;
+mod fixture;
+mod ls;
