@@ -2,6 +2,7 @@
 //!
 //! `registry CONFIG` means `registry serve CONFIG`, and a program called `htpasswd` is `registry htpasswd`.
 
+mod check;
 mod config;
 mod du;
 mod garbage_collect;
@@ -9,6 +10,7 @@ mod htpasswd;
 mod image_name;
 mod ls;
 mod output;
+mod progress;
 mod serve;
 mod storage;
 
@@ -16,6 +18,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -43,6 +46,8 @@ enum Command {
     Ls(ls::Arguments),
     /// Tell how much of the storage each repository takes
     Du(du::Arguments),
+    /// Find, and repair, what is damaged, missing or left over in the storage
+    Check(check::Arguments),
     /// Delete blobs that no manifest refers to
     GarbageCollect(garbage_collect::Arguments),
     /// Print a line for a password file
@@ -58,6 +63,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ls(arguments) => ls::run(arguments),
         Command::Du(arguments) => du::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Htpasswd(arguments) => htpasswd::run(&arguments),
         Command::Config(command) => config::run(&command),
@@ -99,6 +105,11 @@ fn named_config(argument: Option<&PathBuf>) -> Option<PathBuf> {
 /// The threads that a command runs on.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")
+}
+
+/// Reads a duration in the form of configuration files.
+fn duration(text: &str) -> Result<Duration, String> {
+    configuration::parse_duration(text).ok_or_else(|| "write a duration such as 24h, 90m or 0s".to_owned())
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{bail, ensure};
 use berth_registry::{
-    config::{Options, Storage},
-    repository::Registry,
+    config::{Config, Options, Storage},
+    repository::{Registry, Rules},
     telemetry,
 };
 use tracing::Level;
@@ -34,8 +34,9 @@ impl StorageArguments {
         }
     }
 
-    /// The registry over the storage. Its log tells only what is wrong.
-    fn open(&self) -> anyhow::Result<Registry> {
+    /// The registry over the storage, which allows what `rules` makes of the configuration. Its log tells only what
+    /// is wrong.
+    fn open(&self, rules: impl FnOnce(&Config) -> Rules) -> anyhow::Result<Registry> {
         let options = Options { root: self.root.clone(), ..Options::default() };
         let mut config = load_config(self.config.as_ref(), &options)?.config;
         match &config.storage {
@@ -50,15 +51,15 @@ impl StorageArguments {
         }
         config.log.level = config.log.level.min(Level::WARN);
         telemetry::start(&config.log);
-        Ok(Registry::new(serve::open_store(&config.storage), serve::rules(&config)))
+        Ok(Registry::new(serve::open_store(&config.storage), rules(&config)))
     }
 
-    /// Does `work` with the registry.
+    /// Does `work` with the registry, in which an administrator may do everything.
     pub(super) fn with_registry(
         &self,
         work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
-        let registry = self.open()?;
+        let registry = self.open(|_| Rules::default())?;
         runtime()?.block_on(work(registry))
     }
 }

@@ -5,13 +5,16 @@
 
 mod blobs;
 mod catalog;
+mod consistency;
 mod contents;
 mod detached;
+mod digest_set;
 mod error;
 mod garbage_collection;
 mod hash_state;
 mod hasher;
 mod layout;
+mod linked_content;
 mod liveness;
 mod manifests;
 mod page;
@@ -24,6 +27,7 @@ mod uploads;
 mod usage;
 
 pub use blobs::{BlobContent, BlobInfo, Blobs};
+pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
 pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState};

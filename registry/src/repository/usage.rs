@@ -6,10 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
-use berth_oci::{Algorithm, Digest, RepositoryName};
+use berth_oci::{Digest, RepositoryName};
 use futures::TryStreamExt as _;
 use serde::Serialize;
 
+use super::linked_content::linked_content;
 use super::state::State;
 use super::{Registry, Result, catalog, layout};
 
@@ -63,24 +64,6 @@ impl Registry {
         }
         Ok(survey.finish())
     }
-}
-
-/// The content that the repository has links to.
-async fn linked_content(state: &State, name: &RepositoryName) -> Result<HashSet<Digest>> {
-    let mut linked = HashSet::new();
-    for folder in [layout::layers(name), layout::revisions(name)] {
-        let mut links = state.store.list(&folder, None);
-        while let Some(link) = links.try_next().await? {
-            let Some(digest) = layout::digest_of_link(&link.key, &folder) else { continue };
-            // Distribution keeps content by SHA-256 only; other links say under which digest it is.
-            let target = match digest.algorithm() {
-                Algorithm::Sha256 => None,
-                Algorithm::Sha512 => state.read_link(&link.key).await?,
-            };
-            linked.insert(target.unwrap_or(digest));
-        }
-    }
-    Ok(linked)
 }
 
 /// Who has a blob.

@@ -1,6 +1,6 @@
 //! A folder with images, and the program that works on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use berth_oci::{Digest, MediaType};
@@ -137,4 +137,10 @@ pub(crate) fn image(config: &str, layer: &str) -> Value {
         "config": descriptor("application/vnd.oci.image.config.v1+json", config),
         "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
     })
+}
+
+/// The file in which the storage keeps this content.
+pub(crate) fn data_file(root: &Path, digest: &Digest) -> PathBuf {
+    let hex = digest.hex();
+    root.join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
 }

@@ -5,6 +5,7 @@
 mod blobs;
 mod catalog;
 mod collection_under_load;
+mod consistency;
 mod contents;
 mod fixture;
 mod garbage_collection;

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     )]
     pub(in crate::cli) delete_untagged: bool,
     /// Spare what is younger than this, since a push may still need it
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::cli::duration)]
     pub(in crate::cli) min_age: Duration,
     /// Print nothing
     #[arg(short = 'q', long, conflicts_with = "server")]
@@ -58,9 +58,4 @@ pub(super) struct Remote {
     /// File to write the report to as well, such as /dev/termination-log
     #[arg(long, value_name = "FILE", requires = "server")]
     pub(super) termination_log: Option<PathBuf>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    berth_registry::config::parse_duration(text)
-        .ok_or_else(|| "write a duration such as 24h, 90m or 0s".to_owned())
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use futures::TryStreamExt as _;
 
 use super::Options;
-use super::digest_set::DigestSet;
 use super::report::Report;
+use crate::repository::digest_set::DigestSet;
 use crate::repository::state::State;
 use crate::repository::{Repository, Result, Rules, catalog, uploads};
 

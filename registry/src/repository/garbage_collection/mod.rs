@@ -5,7 +5,6 @@
 //! reliance on content and its deletion are kept apart is told in `liveness`.
 
 mod collector;
-mod digest_set;
 mod graph;
 mod mark;
 mod report;

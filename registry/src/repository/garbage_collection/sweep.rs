@@ -8,7 +8,7 @@ use berth_storage::ObjectMeta;
 use futures::TryStreamExt as _;
 
 use super::collector::Collector;
-use super::digest_set::DigestSet;
+use crate::repository::digest_set::DigestSet;
 use crate::repository::{Repository, Result, layout};
 
 impl Collector {

@@ -3,6 +3,8 @@
 //! It lacks what a server without such an index took in, and what an interrupted push left out. All of it
 //! follows from the manifests.
 
+use std::future::ready;
+
 use berth_oci::{Digest, Manifest};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
@@ -39,6 +41,16 @@ pub struct Rebuilt {
     pub removed: u64,
 }
 
+impl Rebuilt {
+    /// The same with one more difference mended.
+    fn with(self, difference: Difference) -> Self {
+        match difference {
+            Difference::Missing { .. } => Self { added: self.added + 1, ..self },
+            Difference::Stale { .. } => Self { removed: self.removed + 1, ..self },
+        }
+    }
+}
+
 impl std::ops::AddAssign for Rebuilt {
     fn add_assign(&mut self, other: Self) {
         self.added += other.added;
@@ -55,9 +67,10 @@ impl Referrers<'_> {
     /// Makes the index fit the manifests, while pushes and deletions go on.
     pub async fn rebuild(&self) -> Result<Rebuilt> {
         self.0.check_writable()?;
-        let differences = self.differences();
-        let mend = |rebuilt: Rebuilt, difference| async move { self.mend(rebuilt, difference).await };
-        differences.try_fold(Rebuilt::default(), mend).await
+        let mended = self.differences().try_filter_map(|difference| async move {
+            Ok(self.mend(difference).await?.then_some(difference))
+        });
+        mended.try_fold(Rebuilt::default(), |rebuilt, difference| ready(Ok(rebuilt.with(difference)))).await
     }
 
     /// The referrers that the index lacks.
@@ -91,22 +104,21 @@ impl Referrers<'_> {
         lookups.try_buffered(CONCURRENCY).try_filter_map(|difference| async move { Ok(difference) })
     }
 
-    /// Mends one difference, unless it has vanished: the manifest may have been pushed or deleted meanwhile.
-    async fn mend(&self, rebuilt: Rebuilt, difference: Difference) -> Result<Rebuilt> {
+    /// Mends one difference; `false` when it has vanished, because the manifest was pushed or deleted meanwhile.
+    pub(in crate::repository) async fn mend(&self, difference: Difference) -> Result<bool> {
         let (Difference::Missing { referrer, .. } | Difference::Stale { referrer, .. }) = difference;
         let _nobody_pushes_or_deletes_it = self.0.state.liveness.condemn(&referrer).await;
         let actual = self.subject_of(&referrer).await?;
         match difference {
             Difference::Missing { subject, referrer } if actual == Some(subject) => {
                 self.add(&subject, &referrer).await?;
-                Ok(Rebuilt { added: rebuilt.added + 1, ..rebuilt })
             }
             Difference::Stale { subject, referrer } if actual != Some(subject) => {
                 self.remove(&subject, &referrer).await?;
-                Ok(Rebuilt { removed: rebuilt.removed + 1, ..rebuilt })
             }
-            Difference::Missing { .. } | Difference::Stale { .. } => Ok(rebuilt),
+            Difference::Missing { .. } | Difference::Stale { .. } => return Ok(false),
         }
+        Ok(true)
     }
 
     /// The subject of a manifest that the repository has.

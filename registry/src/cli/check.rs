@@ -1,0 +1,121 @@
+//! `registry check`: finds, and repairs, what is wrong with a storage.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use berth_oci::RepositoryName;
+use berth_registry::repository::{CheckOptions, CheckProgress, CheckSummary, Finding};
+use serde_json::json;
+
+use super::{
+    output::{human_size, print},
+    progress::ProgressLine,
+    storage::StorageArguments,
+};
+
+/// The exit code when nobody knows whether something is wrong.
+const NOT_CHECKED: u8 = 2;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "registry check [OPTIONS] [CONFIG]",
+    after_help = "\
+--repair deletes damaged content, so that a push brings it back, links and tags that lead to nothing, and uploads that
+were left over; it writes damaged links and the index of referrers again. An image that lacks a part stays, and has to be
+pushed again.
+
+Servers may run meanwhile, and what they push and delete is not taken for damage. Each repair looks once more before it
+changes anything; still, an image that is pushed at the very moment when its damaged content is deleted has to be
+pushed again. Files of interrupted writes are no images and are not reported: they go by themselves after a day.
+
+Exit codes: 0 nothing is wrong any more, 1 something is wrong, 2 the check could not be done."
+)]
+pub(super) struct Arguments {
+    /// Repair what can be repaired without losing an image; without this, nothing is changed
+    #[arg(long)]
+    repair: bool,
+    /// Check one repository and the content that it has
+    #[arg(long, value_name = "NAME")]
+    repository: Option<RepositoryName>,
+    /// Do not read the content: find what is missing, and not what is damaged
+    #[arg(long)]
+    skip_content: bool,
+    /// Age from which uploads that nobody continued count as left over
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
+    upload_age: Duration,
+    /// Print a JSON object a line: one for each problem, and one with the totals at the end
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    storage: StorageArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    check(arguments).or_else(|error| {
+        writeln!(io::stderr(), "registry: {error:#}")?;
+        Ok(ExitCode::from(NOT_CHECKED))
+    })
+}
+
+fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let options = CheckOptions {
+        repository: arguments.repository.clone(),
+        read_content: !arguments.skip_content,
+        minimum_upload_age: arguments.upload_age,
+        repair: arguments.repair,
+    };
+    arguments.storage.with_registry(async |registry| {
+        let (mut line, mut printed) = (ProgressLine::new(), Ok(()));
+        let mut tell = |progress: CheckProgress<'_>| match progress {
+            CheckProgress::Checked(summary) => line.show(|| checked(summary)),
+            CheckProgress::Found(finding) if printed.is_ok() => {
+                line.clear();
+                printed = print_finding(finding, arguments.json);
+            }
+            CheckProgress::Found(_) => {}
+        };
+        let summary = registry.check_consistency(&options, &mut tell).await?;
+        drop(line);
+        printed?;
+        print_summary(&summary, arguments.json)?;
+        let is_well = summary.problems == summary.repaired;
+        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+fn print_finding(finding: &Finding, json: bool) -> io::Result<()> {
+    print(|output| {
+        if json {
+            serde_json::to_writer(&mut *output, finding)?;
+            return writeln!(output);
+        }
+        if let Some(repository) = &finding.repository {
+            write!(output, "{repository}: ")?;
+        }
+        writeln!(output, "{}{}", finding.problem, if finding.repaired { " (repaired)" } else { "" })
+    })
+}
+
+fn print_summary(summary: &CheckSummary, json: bool) -> io::Result<()> {
+    print(|output| {
+        if json {
+            return writeln!(output, "{}", json!({ "summary": summary }));
+        }
+        let CheckSummary { problems, repaired, .. } = summary;
+        let outcome = match (problems, repaired) {
+            (0, _) => "nothing is wrong".to_owned(),
+            (1, 0) => "1 problem".to_owned(),
+            (problems, 0) => format!("{problems} problems"),
+            (problems, repaired) => format!("{repaired} of {problems} problems repaired"),
+        };
+        writeln!(output, "{outcome}: {}", checked(summary))
+    })
+}
+
+fn checked(summary: &CheckSummary) -> String {
+    let CheckSummary { blobs, bytes, repositories, .. } = summary;
+    format!("read {blobs} blobs with {}, checked {repositories} repositories", human_size(*bytes))
+}
