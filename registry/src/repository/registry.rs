@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_oci::RepositoryName;
+use berth_oci::{RepositoryName, UploadId};
 use berth_storage::{Clock, ObjectStore};
 use futures::TryStreamExt as _;
 
@@ -105,14 +105,22 @@ impl Registry {
         .await
     }
 
-    /// Removes the uploads that nobody has continued for `older_than`, and returns how many there were.
-    pub async fn purge_uploads(&self, older_than: Duration) -> Result<u64> {
-        let mut purged = 0;
+    /// The uploads that nobody has continued for `older_than`.
+    pub async fn abandoned_uploads(&self, older_than: Duration) -> Result<Vec<(RepositoryName, UploadId)>> {
+        let mut abandoned = Vec::new();
         let mut repositories = pin!(catalog::repositories(&self.state, None));
         while let Some(found) = repositories.try_next().await? {
-            for id in uploads::abandoned(&self.state, &found.name, older_than).await? {
-                purged += u64::from(uploads::remove_abandoned(&self.state, &found.name, &id).await?);
-            }
+            let ids = uploads::abandoned(&self.state, &found.name, older_than).await?;
+            abandoned.extend(ids.into_iter().map(|id| (found.name.clone(), id)));
+        }
+        Ok(abandoned)
+    }
+
+    /// Removes these uploads, and returns how many there were.
+    pub async fn purge_uploads(&self, older_than: Duration) -> Result<u64> {
+        let mut purged = 0;
+        for (name, id) in self.abandoned_uploads(older_than).await? {
+            purged += u64::from(uploads::remove_abandoned(&self.state, &name, &id).await?);
         }
         Ok(purged)
     }

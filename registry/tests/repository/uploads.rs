@@ -274,6 +274,9 @@ async fn abandoned_uploads_are_purged(fixture: Fixture) {
     let later = berth_storage::Clock::new(move || std::time::SystemTime::now() + 2 * hour);
     let registry =
         berth_registry::repository::Registry::with_clock(fixture.store.clone(), Rules::default(), later);
+    let abandoned = registry.abandoned_uploads(hour).await.unwrap();
+    assert_eq!(abandoned, [(repository.name().clone(), id)]);
+    assert_eq!(repository.uploads().status(&id).await.unwrap(), 3, "telling them removes nothing");
     assert_eq!(registry.purge_uploads(hour).await.unwrap(), 1);
     assert!(fixture.keys().await.is_empty());
 }
