@@ -8,7 +8,7 @@ use berth_registry::{
     auth::Auth,
     config::{Config, Loaded, Options, Storage, UploadPurging},
     reloading::POLL_INTERVAL,
-    repository::{Registry, Rules},
+    repository::{self, Registry, Rules},
     server::Server,
     telemetry,
 };
@@ -89,7 +89,12 @@ async fn purge_uploads(registry: Registry, purging: UploadPurging) {
     let mut ticks = tokio::time::interval(purging.interval);
     loop {
         ticks.tick().await;
-        match registry.purge_uploads(purging.age).await {
+        let purged = if purging.dry_run {
+            tell_abandoned_uploads(&registry, &purging).await
+        } else {
+            registry.purge_uploads(purging.age).await
+        };
+        match purged {
             Ok(0) => {}
             Ok(uploads) => tracing::info!(uploads, "forgotten uploads were removed"),
             Err(error) => {
@@ -98,6 +103,14 @@ async fn purge_uploads(registry: Registry, purging: UploadPurging) {
             }
         }
     }
+}
+
+/// Logs what would be removed without `dryrun`; nothing is.
+async fn tell_abandoned_uploads(registry: &Registry, purging: &UploadPurging) -> repository::Result<u64> {
+    for (repository, upload) in registry.abandoned_uploads(purging.age).await? {
+        tracing::info!(%repository, %upload, "this upload is forgotten; it stays because of `uploadpurging.dryrun`");
+    }
+    Ok(0)
 }
 
 fn announce(file: Option<PathBuf>, config: &Config, server: &Server) -> anyhow::Result<()> {

@@ -1,35 +1,46 @@
 //! The configuration: `version: 0.1` YAML of the CNCF Distribution registry, with `REGISTRY_*` variables laid over it.
 //!
-//! Two levels: `settings` holds what was written, by the table in `keys` and the names in `environment`;
-//! `validate` turns it into [`Config`], in which every value is usable. Nothing else reads the environment.
+//! A file goes this way: `document` reads its text into a `tree` that knows its lines, `environment` lays variables
+//! over it, `check` holds it against the table in `keys`, and `validate` turns it, through the typed reading of
+//! `settings`, into [`Config`], in which every value is usable. Nothing else reads the environment.
 
+mod check;
+mod document;
 mod duration;
 mod environment;
 mod error;
 mod health;
 mod http;
+mod key_path;
 mod keys;
 mod log;
 mod notifications;
+mod origin;
+mod overview;
 mod settings;
+mod tree;
 mod validate;
 mod validation;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use serde_yaml::Value;
-
 pub use duration::parse as parse_duration;
-pub use error::{Error, Origin};
+pub use error::Error;
 pub use health::{FileCheck, Health, HttpCheck, Pace, TcpCheck};
 pub use http::{Address, ClientCertificates, ClientDemand, Debug, Http, Listen, Tls, TlsVersion};
 pub use log::{Log, LogFormat};
 pub use notifications::{Endpoint, Notifications};
-use settings::Settings;
+pub use origin::Origin;
+pub use overview::Setting;
 pub use validation::{IndexPlatforms, Platform, Validation};
+
+use key_path::KeyPath;
+use settings::Settings;
+use tree::Node;
 
 /// What the server does, in values that have been checked.
 #[derive(Clone, Debug)]
@@ -88,6 +99,8 @@ pub struct UploadPurging {
     pub age: Duration,
     /// How often the server looks for them.
     pub interval: Duration,
+    /// Whether they are only told, and kept.
+    pub dry_run: bool,
 }
 
 /// The longest pages of lists, in entries.
@@ -121,6 +134,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What the server does.
     pub config: Config,
+    /// The settings that this follows from, with their places.
+    pub settings: Vec<Setting>,
     /// Settings that change nothing, each with the reason; worth a warning each.
     pub warnings: Vec<String>,
     /// `REGISTRY_*` variables that are no settings: perhaps misspelt, or meant for another program.
@@ -142,37 +157,51 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     options: &Options,
 ) -> Result<Loaded, Error> {
-    let (mut settings, default_root) = match file {
+    let (mut tree, default_root) = match file {
         Some(path) => (read_file(path)?, "/var/lib/registry"),
-        None => (Settings::default(), "data"),
+        None => (Node::empty(Origin::Default), "data"),
     };
-    let ignored_variables = environment::override_settings(&mut settings, variables)?;
-    lay_option(&mut settings, "storage.filesystem.rootdirectory", options.root.as_ref(), "--root")?;
-    lay_option(&mut settings, "http.addr", options.addr.as_ref(), "--addr")?;
+    let ignored_variables = environment::override_settings(&mut tree, variables)?;
+    lay_option(&mut tree, ROOT_DIRECTORY, options.root.as_ref(), "--root")?;
+    lay_option(&mut tree, "http.addr", options.addr.as_ref(), "--addr")?;
+    check::shape(&tree)?;
+    let mut warnings = check::effects(&tree)?;
+    lay_default_root(&mut tree, default_root)?;
 
-    let mut warnings = settings.effects()?;
-    let config = validate::config(&settings, Path::new(default_root), &mut warnings)?;
-    Ok(Loaded { file: file.map(Path::to_owned), config, warnings, ignored_variables })
+    let config = validate::config(&Settings::new(&tree), &mut warnings)?;
+    let settings = overview::settings(&tree);
+    Ok(Loaded { file: file.map(Path::to_owned), config, settings, warnings, ignored_variables })
 }
 
-fn read_file(path: &Path) -> Result<Settings, Error> {
+const ROOT_DIRECTORY: &str = "storage.filesystem.rootdirectory";
+
+fn read_file(path: &Path) -> Result<Node, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    let settings = Settings::from_yaml(&text, path)?;
-    validate::version(&settings)?;
-    Ok(settings)
+    let path: Arc<Path> = path.into();
+    let origin = |line| Origin::File { path: Arc::clone(&path), line };
+    let mut tree = document::read(&text, &origin).map_err(|error| Error::syntax(error, &origin))?;
+    check::spell_out_choices(&mut tree);
+    check::shape(&tree)?;
+    validate::version(&Settings::new(&tree))?;
+    Ok(tree)
 }
 
-fn lay_option(
-    settings: &mut Settings,
-    key: &str,
-    value: Option<&String>,
-    name: &'static str,
-) -> Result<(), Error> {
+fn lay_option(tree: &mut Node, key: &str, value: Option<&String>, name: &'static str) -> Result<(), Error> {
     match value {
-        Some(value) => settings.lay(key, Value::String(value.clone()), &Origin::Option(name)),
+        Some(value) => Ok(tree.put(&KeyPath::of(key), Node::scalar(value, Origin::Option(name)))?),
         None => Ok(()),
     }
+}
+
+/// Without a storage, and without a folder for it, images are kept in a folder whose name depends on how we began.
+fn lay_default_root(tree: &mut Node, root: &str) -> Result<(), Error> {
+    let path = KeyPath::of(ROOT_DIRECTORY);
+    let in_memory = tree.at(&KeyPath::of("storage.inmemory")).is_some();
+    if in_memory || tree.at(&path).is_some_and(Node::is_written) {
+        return Ok(());
+    }
+    Ok(tree.put(&path, Node::scalar(root, Origin::Default))?)
 }
 
 #[cfg(test)]

@@ -1,253 +1,274 @@
-//! A configuration as written: values by the path of their key, each with the place where it was written.
+//! Settings at a place of the configuration, read as the values that their keys take.
 //!
-//! The file is laid down first and environment variables over it. Keys are checked against the table here;
-//! what a value means is left to `validate`.
+//! What was not written has the default of the table. An error names the key, its place, and what is expected;
+//! what the values mean together is left to `validate`.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
-
-use serde_yaml::Value;
+use std::time::Duration;
 
 use super::{
     duration,
-    error::{Error, Origin},
-    keys::{self, CHOICES, Effect, Kind},
+    error::Error,
+    key_path::KeyPath,
+    keys::{self, Place},
+    origin::Origin,
+    tree::{Node, Value},
 };
 
-/// A value and where it was written.
+/// One string of a list.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) value: Value,
-    pub(super) origin: Origin,
+pub(super) struct Item<'a> {
+    path: KeyPath,
+    pub(super) node: &'a Node,
+    pub(super) text: &'a str,
 }
 
-/// All values by the path of their key, for example `http.tls.key`.
-#[derive(Debug, Default)]
-pub(super) struct Settings {
-    entries: BTreeMap<String, Entry>,
+impl Item<'_> {
+    /// The error for a string that the list does not take.
+    pub(super) fn unexpected(&self, expected: &'static str) -> Error {
+        Error::unexpected(&self.path, self.node, expected)
+    }
 }
 
-impl Settings {
-    /// Reads the text of a configuration file.
-    pub(super) fn from_yaml(text: &str, path: &Path) -> Result<Self, Error> {
-        let origin = Origin::File(path.to_owned());
-        let document: Value =
-            serde_yaml::from_str(text).map_err(|source| Error::Syntax { origin: origin.clone(), source })?;
-        let mut settings = Self::default();
-        settings.lay("", document, &origin)?;
-        Ok(settings)
+/// The settings at and below a path.
+#[derive(Clone, Debug)]
+pub(super) struct Settings<'a> {
+    root: &'a Node,
+    path: KeyPath,
+}
+
+impl<'a> Settings<'a> {
+    /// All settings.
+    pub(super) fn new(root: &'a Node) -> Self {
+        Self { root, path: KeyPath::default() }
     }
 
-    /// Lays a value, with everything inside it, over what is there.
-    pub(super) fn lay(&mut self, path: &str, value: Value, origin: &Origin) -> Result<(), Error> {
-        match keys::key_of(path) {
-            Some(key) if key.kind == Kind::Map && path == key.path => self.lay_children(path, value, origin),
-            Some(key) if key.kind == Kind::Section => {
-                self.insert(key.path.to_owned(), Value::Null, origin);
-                Ok(())
-            }
-            Some(_) => {
-                self.insert(path.to_owned(), value, origin);
-                Ok(())
-            }
-            None if path.is_empty() || keys::is_group(path) => self.lay_group(path, value, origin),
-            None => Err(Error::UnknownKey { origin: origin.clone(), key: path.to_owned() }),
-        }
+    /// The settings below dotted names.
+    pub(super) fn below(&self, names: &str) -> Self {
+        Self { root: self.root, path: self.path.join(names) }
     }
 
-    /// Lays a group: a mapping, or the name of an alternative where the section is a choice.
-    fn lay_group(&mut self, path: &str, value: Value, origin: &Origin) -> Result<(), Error> {
-        match value {
-            Value::String(name) if CHOICES.contains(&path) => self.choose(path, &name, origin),
-            value => {
-                if !path.is_empty() {
-                    self.insert(path.to_owned(), Value::Null, origin);
-                }
-                self.lay_children(path, value, origin)
-            }
-        }
-    }
-
-    fn lay_children(&mut self, path: &str, value: Value, origin: &Origin) -> Result<(), Error> {
-        let children = match value {
-            Value::Null => return Ok(()),
-            Value::Mapping(children) => children,
-            other => return Err(unexpected(origin, path, "a mapping of keys to values", &other)),
+    /// The settings of each item of a list.
+    pub(super) fn items(&self, name: &str) -> Vec<Self> {
+        let path = self.path.join(name);
+        let length = match self.root.at(&path).map(|node| &node.value) {
+            Some(Value::List(items)) => items.len(),
+            _ => 0,
         };
-        for (name, child) in children {
-            let name = scalar_text(&name)
-                .ok_or_else(|| unexpected(origin, path, "a mapping whose keys are words", &name))?;
-            let child_path = if path.is_empty() { name } else { format!("{path}.{name}") };
-            self.lay(&child_path, child, origin)?;
-        }
-        Ok(())
+        (0..length).map(|at| Self { root: self.root, path: path.item(at) }).collect()
     }
 
-    /// Chooses an alternative by its name alone, as in `storage: inmemory`; it replaces the whole section.
-    pub(super) fn choose(&mut self, section: &str, name: &str, origin: &Origin) -> Result<(), Error> {
-        self.remove(section);
-        self.lay(&format!("{section}.{name}"), Value::Null, origin)
+    /// The path of a key.
+    pub(super) fn path(&self, key: &str) -> KeyPath {
+        self.path.join(key)
     }
 
-    /// Removes a group with everything below it.
-    pub(super) fn remove(&mut self, group: &str) {
-        self.entries.retain(|path, _| !is_below(path, group) && path != group);
+    /// Where a key, or anything below it, was written; `None` when it was not mentioned.
+    pub(super) fn origin(&self, key: &str) -> Option<&'a Origin> {
+        self.root.at(&self.path(key)).map(|node| &node.origin)
     }
 
-    fn insert(&mut self, path: String, value: Value, origin: &Origin) {
-        self.entries.insert(path, Entry { value, origin: origin.clone() });
-    }
-
-    /// Warns of every key without effect; fails for the first that is refused.
-    pub(super) fn effects(&self) -> Result<Vec<String>, Error> {
-        let mut warnings = Vec::new();
-        for (path, entry) in &self.entries {
-            match keys::key_of(path).map(|key| key.effect) {
-                Some(Effect::Refused(instead)) => {
-                    return Err(Error::Refused { origin: entry.origin.clone(), key: path.clone(), instead });
-                }
-                Some(Effect::Ignored(why)) => {
-                    warnings.push(format!("{}: `{path}` has no effect: {why}", entry.origin));
-                }
-                Some(Effect::Honoured) | None => {}
-            }
-        }
-        Ok(warnings)
-    }
-
-    /// Whether anything was written at a path or below it.
-    pub(super) fn mentions(&self, group: &str) -> bool {
-        self.entries.keys().any(|path| path == group || is_below(path, group))
-    }
-
-    /// The names of the alternatives of a section that were chosen, out of those given.
-    pub(super) fn chosen(&self, section: &str, alternatives: &[&'static str]) -> Vec<&'static str> {
-        let mentioned = |name: &&&'static str| self.mentions(&format!("{section}.{name}"));
-        alternatives.iter().filter(mentioned).copied().collect()
-    }
-
-    /// The value of a key with its origin; an empty one counts as not written.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries.get(key).filter(|entry| !is_empty(&entry.value))
-    }
-
-    /// A string.
+    /// A string, if there is one.
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, Error> {
-        self.read(key, "a string", scalar_text)
+        self.read(key, "a string", |text| Some(text.to_owned()))
     }
 
-    /// `true` or `false`; quotes around them are forgiven, since environment files and charts add them.
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, Error> {
-        self.read(key, "true or false", |value| scalar_text(value)?.parse().ok())
+    /// `true` or `false`, in the spellings of YAML 1.1. Quotes are forgiven, since environment files and charts add them.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Error> {
+        let flag = self.read(key, "true or false", |text| match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "y" | "on" => Some(true),
+            "false" | "no" | "n" | "off" => Some(false),
+            _ => None,
+        })?;
+        Ok(flag.unwrap_or(false))
     }
 
     /// A duration in Go's syntax.
-    pub(super) fn duration(&self, key: &str) -> Result<Option<Duration>, Error> {
-        self.read(key, "a duration such as 30s, 24h or 1h30m", |value| duration::parse(&scalar_text(value)?))
+    pub(super) fn duration(&self, key: &str) -> Result<Duration, Error> {
+        self.require(key, "a duration such as 30s, 24h or 1h30m", duration::parse)
     }
 
-    /// A duration in Go's syntax that is not zero.
-    pub(super) fn positive_duration(&self, key: &str) -> Result<Option<Duration>, Error> {
-        self.read(key, "a duration longer than zero, such as 24h", |value| {
-            duration::parse(&scalar_text(value)?).filter(|duration| !duration.is_zero())
+    /// A duration in Go's syntax; zero stands for the default, as in Distribution.
+    pub(super) fn positive_duration(&self, key: &str) -> Result<Duration, Error> {
+        let default = default(&self.path(key)).and_then(duration::parse).unwrap_or_default();
+        Ok(Some(self.duration(key)?).filter(|duration| !duration.is_zero()).unwrap_or(default))
+    }
+
+    /// A number; one that is not positive stands for the default, as in Distribution.
+    pub(super) fn positive_number<T: TryFrom<i64>>(&self, key: &str) -> Result<T, Error> {
+        let default = default(&self.path(key));
+        self.require(key, "a number, such as 10", |text| {
+            let number: i64 = text.parse().ok()?;
+            T::try_from(if number > 0 { number } else { default?.parse().ok()? }).ok()
         })
     }
 
-    /// The entries of a map by their own names, in their order.
-    pub(super) fn map(&self, key: &str) -> Vec<(&str, &Entry)> {
-        self.entries
-            .iter()
-            .filter_map(|(path, entry)| Some((path.strip_prefix(key)?.strip_prefix('.')?, entry)))
-            .collect()
+    /// A list of strings; a string alone is a list of one.
+    pub(super) fn list(&self, key: &str) -> Result<Vec<Item<'a>>, Error> {
+        let path = self.path(key);
+        let Some(node) = self.root.at(&path) else {
+            return Ok(Vec::new());
+        };
+        texts(path, node)
     }
 
-    /// Reads a value by a rule; the error names the key, its place, and what is expected.
+    /// The entries of a map by their own names, each with its list of strings.
+    pub(super) fn map(&self, key: &str) -> Result<Vec<(&'a str, Vec<Item<'a>>)>, Error> {
+        let path = self.path(key);
+        match self.root.at(&path).map(|node| &node.value) {
+            Some(Value::Mapping(children)) => children
+                .iter()
+                .map(|(name, child)| Ok((name.as_str(), texts(path.name(name), child)?)))
+                .collect(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Reads a value by a rule; an empty one counts as not written, and then the default is read.
     pub(super) fn read<T>(
         &self,
         key: &str,
         expected: &'static str,
-        rule: impl Fn(&Value) -> Option<T>,
+        rule: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        let Some(entry) = self.entry(key) else {
-            return Ok(None);
+        let path = self.path(key);
+        let Some(node) = self.root.at(&path).filter(|node| node.is_written()) else {
+            return Ok(default(&path).and_then(rule));
         };
-        match rule(&entry.value) {
-            Some(value) => Ok(Some(value)),
-            None => Err(unexpected(&entry.origin, key, expected, &entry.value)),
+        let unexpected = || Error::unexpected(&path, node, expected);
+        let text = scalar(node).ok_or_else(unexpected)?;
+        rule(text).map(Some).ok_or_else(unexpected)
+    }
+
+    /// Reads a value by a rule; without one, and without a default, it is missing.
+    pub(super) fn require<T>(
+        &self,
+        key: &str,
+        expected: &'static str,
+        rule: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Error> {
+        self.read(key, expected, rule)?.ok_or_else(|| self.missing(key, expected))
+    }
+
+    /// The names of the alternatives of a section that were mentioned, out of those given.
+    pub(super) fn chosen(&self, section: &str, alternatives: &[&'static str]) -> Vec<&'static str> {
+        let section = self.below(section);
+        alternatives.iter().filter(|name| section.origin(name).is_some()).copied().collect()
+    }
+
+    /// The error for a section with more than one alternative.
+    pub(super) fn ambiguous(&self, section: &'static str, chosen: &[&str]) -> Error {
+        let place = |name: &&str| {
+            let key = format!("{section}.{name}");
+            match self.origin(&key) {
+                Some(origin) => format!("{key} ({origin})"),
+                None => key,
+            }
+        };
+        Error::Ambiguous { section, chosen: chosen.iter().map(place).collect() }
+    }
+
+    /// The error for settings that this server does not support.
+    pub(super) fn refused(&self, instead: &'static str) -> Error {
+        let origin = self.root.at(&self.path).map_or(Origin::Default, |node| node.origin.clone());
+        Error::Refused { origin, key: self.path.to_string(), instead }
+    }
+
+    /// The error for a key that has a value which it does not take.
+    pub(super) fn unexpected(&self, key: &str, expected: &'static str) -> Error {
+        match self.root.at(&self.path(key)) {
+            Some(node) => Error::unexpected(&self.path(key), node, expected),
+            None => self.missing(key, expected),
         }
+    }
+
+    /// The error for a key that is not there.
+    pub(super) fn missing(&self, key: &str, why: &'static str) -> Error {
+        let origin = self.root.at(&self.path).map(|node| node.origin.clone());
+        Error::Missing { origin, key: self.path(key).to_string(), why }
     }
 }
 
-fn is_below(path: &str, group: &str) -> bool {
-    path.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
-}
-
-fn is_empty(value: &Value) -> bool {
-    matches!(value, Value::Null) || value.as_str() == Some("")
-}
-
-/// A scalar as text; `None` for a list or a mapping.
-pub(super) fn scalar_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
+fn default(path: &KeyPath) -> Option<&'static str> {
+    match keys::place(&path.pattern()) {
+        Some(Place::Key(_, key)) => key.default,
         _ => None,
     }
 }
 
-/// The error for a value that its key does not take.
-pub(super) fn unexpected(origin: &Origin, key: &str, expected: &'static str, found: &Value) -> Error {
-    let found = match scalar_text(found) {
-        Some(text) => format!("{text:?}"),
-        None if found.is_null() => "empty".to_owned(),
-        None => if found.is_sequence() { "a list" } else { "a mapping" }.to_owned(),
+fn scalar(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn texts(path: KeyPath, node: &Node) -> Result<Vec<Item<'_>>, Error> {
+    let nodes: Vec<_> = match &node.value {
+        Value::List(items) => items.iter().enumerate().map(|(at, item)| (path.item(at), item)).collect(),
+        _ if node.is_written() => vec![(path, node)],
+        _ => Vec::new(),
     };
-    let key = if key.is_empty() { "the file" } else { key };
-    Error::Value { origin: origin.clone(), key: key.to_owned(), expected, found }
+    let items = nodes.into_iter().map(|(path, node)| match scalar(node) {
+        Some(text) => Ok(Item { path, node, text }),
+        None => Err(Error::unexpected(&path, node, "a string or a list of strings")),
+    });
+    items.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::document;
 
-    fn settings(text: &str) -> Result<Settings, Error> {
-        Settings::from_yaml(text, Path::new("config.yml"))
+    fn tree(text: &str) -> Node {
+        document::read(text, &|line| Origin::File { path: std::path::Path::new("c.yml").into(), line })
+            .unwrap()
     }
 
     #[test]
     fn values_are_found_by_the_path_of_their_key() {
-        let settings = settings("http: {addr: ':5000', headers: {X-A: [b]}}").unwrap();
+        let tree = tree("health: {tcp: [{addr: 'db:1'}]}\nhttp: {secret: 0123}");
+        let settings = Settings::new(&tree);
+        assert_eq!(settings.text("http.secret").unwrap().as_deref(), Some("0123"));
+        let checks = settings.items("health.tcp");
+        assert_eq!(checks[0].text("addr").unwrap().as_deref(), Some("db:1"));
+    }
+
+    #[test]
+    fn what_is_not_written_or_empty_has_the_default_of_the_table() {
+        let tree = tree("health: {tcp: [{addr: 'db:1', interval: ''}]}");
+        let settings = Settings::new(&tree);
+        assert_eq!(settings.items("health.tcp")[0].duration("interval").unwrap(), Duration::from_secs(10));
         assert_eq!(settings.text("http.addr").unwrap().as_deref(), Some(":5000"));
-        assert_eq!(settings.map("http.headers")[0].0, "X-A");
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_whole_path() {
-        let error = settings("storage: {filesystem: {rootdir: /x}}").unwrap_err();
-        assert!(error.to_string().starts_with("config.yml: there is no key `storage.filesystem.rootdir`"));
-    }
-
-    #[test]
-    fn a_value_of_the_wrong_kind_is_named_with_what_is_expected() {
-        let settings = settings("storage: {delete: {enabled: maybe}}").unwrap();
+    fn a_value_of_the_wrong_kind_is_named_with_its_line_and_with_what_is_expected() {
+        let tree = tree("storage:\n  delete: {enabled: maybe}\nhttp: {headers: {X-A: {b: c}}}");
+        let settings = Settings::new(&tree);
         assert_eq!(
             settings.flag("storage.delete.enabled").unwrap_err().to_string(),
-            "config.yml: `storage.delete.enabled` must be true or false, but is \"maybe\""
+            "c.yml:2: `storage.delete.enabled` must be true or false, but is \"maybe\""
         );
+        let error = settings.map("http.headers").unwrap_err().to_string();
+        assert!(error.starts_with("c.yml:3: `http.headers.X-A` must be a string or a list"), "{error}");
     }
 
     #[test]
-    fn the_name_of_an_alternative_may_stand_for_its_section() {
-        let settings = settings("storage: inmemory").unwrap();
-        assert_eq!(settings.chosen("storage", &["filesystem", "inmemory"]), ["inmemory"]);
+    fn flags_are_read_in_every_spelling_of_yaml() {
+        for (text, flag) in
+            [("true", true), ("'true'", true), ("Yes", true), ("off", false), ("FALSE", false)]
+        {
+            let tree = tree(&format!("storage: {{delete: {{enabled: {text}}}}}"));
+            assert_eq!(Settings::new(&tree).flag("storage.delete.enabled").unwrap(), flag, "{text}");
+        }
     }
 
     #[test]
-    fn a_refused_key_says_what_to_use_instead_and_an_ignored_one_warns() {
-        let refused = settings("storage: {s3: {bucket: b}}").unwrap().effects().unwrap_err();
-        assert!(refused.to_string().contains("use storage.filesystem"), "{refused}");
-        let warnings = settings("storage: {cache: {blobdescriptor: inmemory}}").unwrap().effects().unwrap();
-        assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].contains("`storage.cache` has no effect"), "{}", warnings[0]);
+    fn what_is_needed_and_not_there_is_missing_at_the_place_of_its_section() {
+        let tree = tree("version: 0.1\nnotifications:\n  endpoints:\n    - name: a\n");
+        let endpoint = &Settings::new(&tree).items("notifications.endpoints")[0];
+        let error = endpoint.require("url", "a URL", |text| Some(text.to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "c.yml:4: `notifications.endpoints[0].url` is missing: a URL");
     }
 }

@@ -107,7 +107,7 @@ fn a_configuration_is_checked_with_the_place_of_the_mistake() {
     let (ok, stdout, _) = check("version: 0.1\nstorage: inmemory\n");
     assert!(ok && stdout.ends_with("can be served\n"), "{stdout}");
     let (ok, _, stderr) = check("version: 0.1\nstorage: {delete: {enable: true}}\n");
-    assert!(!ok && stderr.contains("config.yml: there is no key `storage.delete.enable`"), "{stderr}");
+    assert!(!ok && stderr.contains("config.yml:2: there is no key `storage.delete.enable`"), "{stderr}");
 }
 
 #[test]

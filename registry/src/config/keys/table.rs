@@ -1,0 +1,428 @@
+//! The table: one line a key, one block a section, in the order of the file.
+//!
+//! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
+//! `access.path`, which is ours.
+
+use super::{
+    Effect::{self, Honoured, Ignored, Refused},
+    Key, Kind, Section,
+};
+
+const OBJECT_STORAGE: Effect =
+    Refused("object storage is not supported in this release; use storage.filesystem on a volume");
+const OTHER_AUTHENTICATION: Effect =
+    Refused("only htpasswd authentication is supported in this release; use auth.htpasswd");
+const PROXY: Effect =
+    Refused("the pull-through cache is not supported in this release; remove the section `proxy`");
+const LETS_ENCRYPT: Effect = Refused(
+    "certificates are not requested by this server; let cert-manager or certbot write them, and name the \
+     files in http.tls.certificate and http.tls.key (they are read again when they change)",
+);
+
+const HOOKS: Effect = Ignored("this server sends no mail; let the log collector raise alarms");
+const NO_CACHE: Effect = Ignored("this server keeps no cache of descriptors, neither in memory nor in Redis");
+const NO_LIMIT: Effect = Ignored("the file system needs no limit of this kind");
+const REPORTING: Effect = Ignored("failures are reported in the log");
+
+/// The parts of the tree that hold one of several alternatives: the name of one may stand in place of the part.
+pub(in crate::config) const CHOICES: &[&str] = &["storage", "auth"];
+
+/// Names that variables of the environment may use besides that of the key: those of Distribution's Go fields.
+pub(in crate::config) const GO_NAMES: &[(&str, &str)] = &[
+    ("health.file", "FILECHECKERS"),
+    ("health.http", "HTTPCHECKERS"),
+    ("health.tcp", "TCPCHECKERS"),
+    ("log.hooks[].options", "MAILOPTIONS"),
+    ("notifications.events", "EVENTCONFIG"),
+];
+
+/// Every key that may stand in the file or in the environment.
+pub(in crate::config) const SECTIONS: &[Section] = &[
+    section("", Honoured, &[text("version"), text("loglevel")]),
+    section(
+        "log",
+        Honoured,
+        &[
+            text("level").or("info"),
+            text("formatter").or("text"),
+            map("fields"),
+            flag("reportcaller").but(Ignored("log lines name their module")),
+        ],
+    ),
+    section("log.accesslog", Honoured, &[flag("disabled").or("false")]),
+    section("log.hooks[]", HOOKS, &[text("type"), flag("disabled"), list("levels")]),
+    section("log.hooks[].options", HOOKS, &[text("from"), list("to")]),
+    section(
+        "log.hooks[].options.smtp",
+        HOOKS,
+        &[text("addr"), text("username"), text("password").secret(), flag("insecure")],
+    ),
+    section("storage.filesystem", Honoured, &[text("rootdirectory"), number("maxthreads").but(NO_LIMIT)]),
+    section("storage.inmemory", Honoured, &[]),
+    section("storage.delete", Honoured, &[flag("enabled").or("false")]),
+    section("storage.maintenance.readonly", Honoured, &[flag("enabled").or("false")]),
+    section(
+        "storage.maintenance.uploadpurging",
+        Honoured,
+        &[
+            flag("enabled").or("true"),
+            duration("age").or("168h"),
+            duration("interval").or("24h"),
+            flag("dryrun").or("false"),
+        ],
+    ),
+    section(
+        "storage.cache",
+        NO_CACHE,
+        &[text("blobdescriptor"), number("blobdescriptorsize"), text("layerinfo")],
+    ),
+    section(
+        "storage.redirect",
+        Ignored("blobs in a file system are always served by this server itself"),
+        &[flag("disable")],
+    ),
+    section("storage.tag", NO_LIMIT, &[number("concurrencylimit")]),
+    section("storage.s3", OBJECT_STORAGE, S3),
+    section("storage.s3aws", OBJECT_STORAGE, S3),
+    section(
+        "storage.azure",
+        OBJECT_STORAGE,
+        &[
+            text("accountname"),
+            text("accountkey").secret(),
+            text("connectionstring").secret(),
+            text("container"),
+            text("realm"),
+            text("serviceurl"),
+            text("rootdirectory"),
+            number("max_retries"),
+            duration("retry_delay"),
+            flag("skipverify"),
+        ],
+    ),
+    section(
+        "storage.azure.credentials",
+        OBJECT_STORAGE,
+        &[text("type"), text("clientid"), text("tenantid"), text("secret").secret()],
+    ),
+    section(
+        "storage.gcs",
+        OBJECT_STORAGE,
+        &[
+            text("bucket"),
+            text("keyfile"),
+            map("credentials").secret(),
+            text("rootdirectory"),
+            number("chunksize"),
+            text("useragent"),
+            number("maxconcurrency"),
+        ],
+    ),
+    section(
+        "storage.swift",
+        OBJECT_STORAGE,
+        &[
+            text("username"),
+            text("password").secret(),
+            text("authurl"),
+            number("authversion"),
+            text("tenant"),
+            text("tenantid"),
+            text("domain"),
+            text("domainid"),
+            text("tenantdomain"),
+            text("tenantdomainid"),
+            text("trustid"),
+            text("region"),
+            text("container"),
+            text("prefix"),
+            text("rootdirectory"),
+            text("endpointtype"),
+            flag("insecureskipverify"),
+            number("chunksize"),
+            text("secretkey").secret(),
+            text("accesskey").secret(),
+            flag("tempurlcontainerkey"),
+            list("tempurlmethods"),
+        ],
+    ),
+    section(
+        "storage.oss",
+        OBJECT_STORAGE,
+        &[
+            text("accesskeyid").secret(),
+            text("accesskeysecret").secret(),
+            text("region"),
+            text("bucket"),
+            text("endpoint"),
+            flag("internal"),
+            flag("encrypt"),
+            text("encryptionkeyid"),
+            flag("secure"),
+            number("chunksize"),
+            text("rootdirectory"),
+        ],
+    ),
+    section("auth.none", Honoured, &[]),
+    section("auth.htpasswd", Honoured, &[text("realm"), text("path")]),
+    section(
+        "auth.token",
+        OTHER_AUTHENTICATION,
+        &[
+            text("realm"),
+            text("service"),
+            text("issuer"),
+            text("rootcertbundle"),
+            text("jwks"),
+            list("signingalgorithms"),
+            flag("autoredirect"),
+            text("autoredirectpath"),
+        ],
+    ),
+    section("auth.silly", OTHER_AUTHENTICATION, &[text("realm"), text("service")]),
+    section("access", Honoured, &[text("path")]),
+    section("middleware.registry[]", Honoured, MIDDLEWARE),
+    section("middleware.repository[]", Honoured, MIDDLEWARE),
+    section("middleware.storage[]", Honoured, MIDDLEWARE),
+    section("catalog", Honoured, &[number("maxentries").or("1000")]),
+    section("tags", Honoured, &[number("maxtags").or("1000")]),
+    section(
+        "http",
+        Honoured,
+        &[
+            text("addr").or(":5000"),
+            text("net").or("tcp"),
+            text("host"),
+            text("prefix"),
+            text("secret").secret().but(Ignored(
+                "nothing is signed: the state of an upload is in the storage, for every replica",
+            )),
+            flag("relativeurls").or("false"),
+            // Below the 300 seconds that the operator gives a Pod to end, so that connections close in good order.
+            duration("draintimeout").or("270s"),
+            map("headers"),
+        ],
+    ),
+    section(
+        "http.tls",
+        Honoured,
+        &[
+            text("certificate"),
+            text("key"),
+            list("clientcas"),
+            text("clientauth"),
+            text("minimumtls").or("tls1.2"),
+            list("ciphersuites"),
+        ],
+    ),
+    section(
+        "http.tls.letsencrypt",
+        LETS_ENCRYPT,
+        &[text("cachefile"), text("email"), list("hosts"), text("directoryurl")],
+    ),
+    section("http.debug", Honoured, &[text("addr")]),
+    section("http.debug.prometheus", Honoured, &[flag("enabled").or("false"), text("path").or("/metrics")]),
+    section("http.http2", Honoured, &[flag("disabled").or("false")]),
+    section("http.h2c", Honoured, &[flag("enabled").or("false")]),
+    section("notifications.events", Honoured, &[flag("includereferences").or("false")]),
+    section(
+        "notifications.endpoints[]",
+        Honoured,
+        &[
+            text("name"),
+            flag("disabled").or("false"),
+            text("url"),
+            map("headers").secret(),
+            duration("timeout").or("1s"),
+            number("threshold").or("10"),
+            duration("backoff").or("1s"),
+            list("ignoredmediatypes"),
+        ],
+    ),
+    section("notifications.endpoints[].ignore", Honoured, &[list("mediatypes"), list("actions")]),
+    section("redis", NO_CACHE, REDIS),
+    section("redis.pool", NO_CACHE, &[number("maxidle"), number("maxactive"), duration("idletimeout")]),
+    section("redis.tls", NO_CACHE, &[flag("enabled"), text("certificate"), text("key"), list("rootcas")]),
+    section(
+        "health.storagedriver",
+        Honoured,
+        &[flag("enabled").or("false"), duration("interval").or("10s"), number("threshold").or("3")],
+    ),
+    section(
+        "health.file[]",
+        Honoured,
+        &[
+            text("file"),
+            duration("interval").or("10s"),
+            number("threshold").but(Ignored("the first look that finds the file counts")),
+        ],
+    ),
+    section(
+        "health.http[]",
+        Honoured,
+        &[
+            text("uri"),
+            map("headers").secret(),
+            number("statuscode").or("200"),
+            duration("timeout").or("10s"),
+            duration("interval").or("10s"),
+            number("threshold").or("1"),
+        ],
+    ),
+    section(
+        "health.tcp[]",
+        Honoured,
+        &[
+            text("addr"),
+            duration("timeout").or("10s"),
+            duration("interval").or("10s"),
+            number("threshold").or("1"),
+        ],
+    ),
+    section(
+        "proxy",
+        PROXY,
+        &[
+            text("remoteurl"),
+            text("username"),
+            text("password").secret(),
+            duration("ttl"),
+            duration("cachewritetimeout"),
+        ],
+    ),
+    section("proxy.exec", PROXY, &[text("command"), duration("lifetime")]),
+    section("validation", Honoured, &[flag("enabled"), flag("disabled").or("false")]),
+    section("validation.manifests.urls", Honoured, &[list("allow"), list("deny")]),
+    section("validation.manifests.indexes", Honoured, &[text("platforms").or("all")]),
+    section("validation.manifests.indexes.platformlist[]", Honoured, &[text("architecture"), text("os")]),
+    section("policy.repository", Ignored("every class of content is accepted"), &[list("classes")]),
+    section(
+        "compatibility.schema1",
+        Ignored("manifests of schema 1 are served as they were stored, and no longer accepted"),
+        &[flag("enabled"), text("signingkeyfile"), text("trustkey")],
+    ),
+    section(
+        "reporting.bugsnag",
+        REPORTING,
+        &[text("apikey").secret(), text("releasestage"), text("endpoint")],
+    ),
+    section("reporting.newrelic", REPORTING, &[text("licensekey").secret(), text("name"), flag("verbose")]),
+];
+
+const S3: &[Key] = &[
+    text("accesskey").secret(),
+    text("secretkey").secret(),
+    text("sessiontoken").secret(),
+    text("credentialsconfigpath"),
+    text("region"),
+    text("bucket"),
+    text("regionendpoint"),
+    text("redirectendpoint"),
+    flag("forcepathstyle"),
+    flag("virtualhostedstyle"),
+    flag("encrypt"),
+    text("keyid"),
+    flag("secure"),
+    flag("skipverify"),
+    text("trustedca"),
+    flag("v4auth"),
+    number("chunksize"),
+    number("multipartcopychunksize"),
+    number("multipartcopymaxconcurrency"),
+    number("multipartcopythresholdsize"),
+    text("rootdirectory"),
+    text("storageclass"),
+    text("useragent"),
+    flag("usedualstack"),
+    flag("accelerate"),
+    flag("usefipsendpoint"),
+    text("objectacl"),
+    text("loglevel"),
+];
+
+const MIDDLEWARE: &[Key] = &[text("name"), flag("disabled"), map("options").secret()];
+
+const REDIS: &[Key] = &[
+    list("addrs"),
+    text("addr"),
+    text("clientname"),
+    number("db"),
+    number("protocol"),
+    text("username"),
+    text("password").secret(),
+    text("sentinelusername"),
+    text("sentinelpassword").secret(),
+    text("sentinelMasterSet"),
+    text("mastername"),
+    number("maxretries"),
+    duration("minretrybackoff"),
+    duration("maxretrybackoff"),
+    duration("dialtimeout"),
+    duration("readtimeout"),
+    duration("writetimeout"),
+    flag("contexttimeoutenabled"),
+    flag("poolfifo"),
+    number("poolsize"),
+    duration("pooltimeout"),
+    number("minidleconns"),
+    number("maxidleconns"),
+    number("maxactiveconns"),
+    duration("connmaxidletime"),
+    duration("connmaxlifetime"),
+    number("maxredirects"),
+    flag("readonly"),
+    flag("routebylatency"),
+    flag("routerandomly"),
+    flag("disableidentity"),
+    text("identitysuffix"),
+    flag("unstableresp3"),
+    flag("enableTLS"),
+];
+
+const fn section(path: &'static str, effect: Effect, keys: &'static [Key]) -> Section {
+    Section { path, effect, keys }
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind, secret: false, default: None, effect: None }
+}
+
+const fn text(name: &'static str) -> Key {
+    key(name, Kind::Text)
+}
+
+const fn flag(name: &'static str) -> Key {
+    key(name, Kind::Flag)
+}
+
+const fn number(name: &'static str) -> Key {
+    key(name, Kind::Number)
+}
+
+const fn duration(name: &'static str) -> Key {
+    key(name, Kind::Duration)
+}
+
+const fn list(name: &'static str) -> Key {
+    key(name, Kind::List)
+}
+
+const fn map(name: &'static str) -> Key {
+    key(name, Kind::Map)
+}
+
+impl Key {
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    /// Gives the key a default.
+    const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    /// Gives the key an effect that differs from that of its section.
+    const fn but(self, effect: Effect) -> Self {
+        Self { effect: Some(effect), ..self }
+    }
+}
