@@ -5,7 +5,7 @@
 
 use std::{
     error::Error,
-    io,
+    fmt, io,
     os::unix::fs::MetadataExt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -16,7 +16,7 @@ use std::{
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Turns the contents of the files, in the order of their paths, into the value.
-pub type Parser<T> = fn(&[Vec<u8>]) -> Result<T, Box<dyn Error + Send + Sync>>;
+pub type Parser<T> = dyn Fn(&[Vec<u8>]) -> Result<T, Box<dyn Error + Send + Sync>> + Send + Sync;
 
 /// Why a value could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +48,10 @@ fn list(paths: &[PathBuf]) -> String {
 }
 
 /// A value that follows its files.
-#[derive(Debug)]
 pub struct Reloading<T> {
     what: &'static str,
     paths: Vec<PathBuf>,
-    parse: Parser<T>,
+    parse: Box<Parser<T>>,
     seen: Mutex<Vec<Option<Fingerprint>>>,
     current: RwLock<Arc<T>>,
 }
@@ -60,13 +59,28 @@ pub struct Reloading<T> {
 /// What tells one state of a file from the next without reading it: device, inode, length, time of change.
 type Fingerprint = (u64, u64, u64, i64, i64);
 
+impl<T> fmt::Debug for Reloading<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What was read may be secret.
+        f.debug_struct("Reloading")
+            .field("what", &self.what)
+            .field("paths", &self.paths)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<T> Reloading<T> {
     /// Reads the files for the first time; `what` names them in errors and log lines.
-    pub fn open(what: &'static str, paths: Vec<PathBuf>, parse: Parser<T>) -> Result<Self, LoadError> {
+    pub fn open(
+        what: &'static str,
+        paths: Vec<PathBuf>,
+        parse: impl Fn(&[Vec<u8>]) -> Result<T, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Result<Self, LoadError> {
         // Taken before the files are read: a change in between is found by the next look.
         let seen = fingerprints(&paths);
-        let value = load(what, &paths, parse)?;
-        Ok(Self { what, paths, parse, seen: Mutex::new(seen), current: RwLock::new(Arc::new(value)) })
+        let value = load(what, &paths, &parse)?;
+        let (seen, current) = (Mutex::new(seen), RwLock::new(Arc::new(value)));
+        Ok(Self { what, paths, parse: Box::new(parse), seen, current })
     }
 
     /// The value as of the last good reading.
@@ -82,7 +96,7 @@ impl<T> Reloading<T> {
             return;
         }
         *seen = now;
-        match load(self.what, &self.paths, self.parse) {
+        match load(self.what, &self.paths, &*self.parse) {
             Ok(value) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
                 tracing::info!(files = list(&self.paths), "{} changed and was read again", self.what);
@@ -105,7 +119,7 @@ impl<T> Reloading<T> {
     }
 }
 
-fn load<T>(what: &'static str, paths: &[PathBuf], parse: Parser<T>) -> Result<T, LoadError> {
+fn load<T>(what: &'static str, paths: &[PathBuf], parse: &Parser<T>) -> Result<T, LoadError> {
     let read = |path: &PathBuf| {
         std::fs::read(path).map_err(|source| LoadError::Unreadable { what, path: path.clone(), source })
     };

@@ -53,7 +53,7 @@ async fn serve(loaded: Loaded) -> anyhow::Result<()> {
     start_background(&config, &registry, &auth, &server);
     announce(loaded.file, &config, &server)?;
     let api = Api::new(registry, auth, rules.max_manifest_size, &config.http);
-    server.run(api::router(api), signals).await?;
+    server.run(api::router(api), signals).await;
     Ok(())
 }
 
@@ -77,8 +77,8 @@ pub(super) fn open_store(storage: &Storage) -> Arc<dyn ObjectStore> {
 /// Starts what goes on beside the requests: following files, and removing forgotten uploads.
 fn start_background(config: &Config, registry: &Registry, auth: &Auth, server: &Server) {
     tokio::spawn(auth.clone().follow_files(POLL_INTERVAL));
-    if let Some(certificate) = server.certificate() {
-        tokio::spawn(certificate.files().follow(POLL_INTERVAL));
+    if let Some(files) = server.tls_files() {
+        tokio::spawn(files.follow(POLL_INTERVAL));
     }
     if let Some(purging) = config.upload_purging.filter(|_| !config.rules.read_only) {
         tokio::spawn(purge_uploads(registry.clone(), purging));
@@ -120,6 +120,9 @@ fn announce(file: Option<PathBuf>, config: &Config, server: &Server) -> anyhow::
         Storage::Memory => "memory".to_owned(),
     };
     let protocol = if config.http.tls.is_some() { "HTTPS" } else { "HTTP" };
+    let host = config.http.host.as_deref().and_then(host_name).unwrap_or("localhost");
+    let hint =
+        address.port().map_or_else(String::new, |port| format!("; to push: docker push {host}:{port}/app"));
     let file = file.map_or_else(|| "built-in defaults".to_owned(), |file| file.display().to_string());
     let password = config.htpasswd.as_ref().map_or("none", |_| "htpasswd");
     tracing::info!(
@@ -127,9 +130,7 @@ fn announce(file: Option<PathBuf>, config: &Config, server: &Server) -> anyhow::
         storage,
         authentication = password,
         version = env!("CARGO_PKG_VERSION"),
-        "listening on {address} for {protocol}; to push: docker push {}:{}/app",
-        config.http.host.as_deref().and_then(host_name).unwrap_or("localhost"),
-        address.port(),
+        "listening on {address} for {protocol}{hint}"
     );
     Ok(())
 }

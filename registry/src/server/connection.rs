@@ -1,6 +1,6 @@
-//! One connection: handshake if there is a certificate, then HTTP/1.1 or HTTP/2 until its end.
+//! One connection: a TLS handshake if there is a certificate, then HTTP/1.1 or HTTP/2 until its end.
 
-use std::{error::Error as StdError, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, error::Error as StdError, io, pin::pin, sync::Arc};
 
 use hyper::{
     Request, Response,
@@ -8,142 +8,126 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::Watcher},
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
 };
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::{
-    HttpService, Peer, send_at_once,
-    stall::{RequestBody, STALL_LIMIT, StallGuard},
+    HttpService, Limits, Peer, PeerAddress, TlsFiles,
+    activity::{Activity, ResponseBody},
+    drain::Draining,
+    listener::{Slot, Stream},
+    protocol::Protocols,
+    stall::{RequestBody, StallGuard},
+    tls::{Secured, secure},
+    transport::{Duplex, Transport},
 };
 
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a client may take for the head of a request; it also ends connections that nobody uses.
-const HEADER_LIMIT: Duration = Duration::from_secs(90);
-
-/// How often an HTTP/2 client is asked whether it is still there.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How much of a body an HTTP/2 client may send ahead: enough for a fast line, and bounded in memory.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
-/// The first byte of a TLS handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-const USE_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Connection: close\r\nContent-Length: 59\r\n\r\nThis port speaks HTTPS: begin the address with https://...\n";
+type Error = Box<dyn StdError + Send + Sync>;
 
 /// What all connections share.
 pub(super) struct Connections<S> {
-    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<TlsFiles>>,
+    pub(super) protocols: Protocols,
+    pub(super) limits: Limits,
     pub(super) service: S,
 }
 
 impl<S> Connections<S> {
     /// Serves a connection in a task of its own.
-    pub(super) fn start<B>(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher)
+    pub(super) fn start<B>(self: Arc<Self>, stream: Stream, slot: Slot, draining: Draining)
     where
         S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
-        send_at_once(&stream);
-        let service = self.service.clone();
-        let acceptor = self.acceptor.clone();
-        tokio::spawn(async move {
-            // A dual-stack socket reports IPv4 clients by mapped addresses.
-            let address = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            let peer = Peer { address, tls: acceptor.is_some() };
-            let result = match acceptor {
-                None => serve(stream, peer, service, watcher).await,
-                Some(acceptor) => match handshake(stream, &acceptor).await {
-                    Ok(Some(stream)) => serve(stream, peer, service, watcher).await,
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error.into()),
-                },
-            };
-            if let Err(error) = result {
-                tracing::debug!(remote = %peer.address, error = &*error as &dyn StdError, "a connection failed");
-            }
-        });
+        match stream {
+            Stream::Tcp(stream, address) => tokio::spawn(self.run(stream, address, slot, draining)),
+            Stream::Unix(stream) => tokio::spawn(self.run(stream, PeerAddress::Unix, slot, draining)),
+        };
     }
-}
 
-/// Performs the handshake; a client that speaks plain HTTP is told so, and `None` is returned.
-async fn handshake(
-    mut stream: TcpStream,
-    acceptor: &TlsAcceptor,
-) -> io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
-    let handshake = async {
-        let mut first = [0];
-        if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE {
-            tell_to_use_https(&mut stream).await?;
-            return Ok(None);
+    async fn run<T, B>(self: Arc<Self>, stream: T, address: PeerAddress, slot: Slot, draining: Draining)
+    where
+        T: Transport,
+        S: HttpService<B>,
+        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+    {
+        if let Err(error) = self.serve(stream, address, draining).await {
+            tracing::debug!(remote = %address, error = &*error as &dyn StdError, "a connection failed");
         }
-        acceptor.accept(stream).await.map(Some)
-    };
-    timeout(HANDSHAKE_LIMIT, handshake).await?
-}
+        drop(slot);
+    }
 
-async fn tell_to_use_https(stream: &mut TcpStream) -> io::Result<()> {
-    // Unread bytes would make the system reset the connection before the client has read the answer.
-    let mut request = [0; 4096];
-    let _ = stream.read(&mut request).await?;
-    stream.write_all(USE_HTTPS).await?;
-    stream.shutdown().await
-}
+    async fn serve<T, B>(&self, stream: T, address: PeerAddress, draining: Draining) -> Result<(), Error>
+    where
+        T: Transport,
+        S: HttpService<B>,
+        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+    {
+        stream.send_at_once();
+        let Some(tls) = &self.tls else {
+            let peer = Peer { address, tls: false };
+            return self.speak(self.protocols.of_plain(), Box::new(stream), peer, draining).await;
+        };
+        match timeout(self.limits.handshake, secure(stream, tls.current())).await?? {
+            Secured::Tls { stream, http2 } => {
+                let peer = Peer { address, tls: true };
+                self.speak(self.protocols.of_tls(http2), stream, peer, draining).await
+            }
+            Secured::Over => Ok(()),
+        }
+    }
 
-async fn serve<T, S, B>(
-    stream: T,
-    peer: Peer,
-    service: S,
-    watcher: Watcher,
-) -> Result<(), Box<dyn StdError + Send + Sync>>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: HttpService<B>,
-    B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
-{
-    let answer = service_fn(move |request: Request<Incoming>| answer(service.clone(), request, peer));
-    let stream = TokioIo::new(StallGuard::new(stream, STALL_LIMIT));
-    let builder = builder();
-    watcher.watch(builder.serve_connection(stream, answer).into_owned()).await
+    /// Speaks HTTP until the client or this server has had enough.
+    async fn speak<B>(
+        &self,
+        protocol: &auto::Builder<TokioExecutor>,
+        stream: Box<dyn Duplex>,
+        peer: Peer,
+        mut draining: Draining,
+    ) -> Result<(), Error>
+    where
+        S: HttpService<B>,
+        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+    {
+        let activity = Arc::new(Activity::default());
+        let service = service_fn(|request| {
+            answer(self.service.clone(), request, peer, self.limits, Arc::clone(&activity))
+        });
+        let stream = TokioIo::new(StallGuard::new(stream, self.limits.stall));
+        let mut connection = pin!(protocol.serve_connection(stream, service));
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => return result,
+                () = draining.begun(), if !ending => {}
+                () = activity.idle(self.limits.idle) => {
+                    if ending {
+                        return Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not react").into());
+                    }
+                }
+            }
+            ending = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    }
 }
 
 async fn answer<S, B>(
     service: S,
     request: Request<Incoming>,
     peer: Peer,
-) -> Result<Response<B>, std::convert::Infallible>
+    limits: Limits,
+    activity: Arc<Activity>,
+) -> Result<Response<ResponseBody<B>>, Infallible>
 where
     S: HttpService<B>,
 {
-    let mut request = request.map(RequestBody::new);
+    let work = activity.begin();
+    let mut request = request.map(|body| RequestBody::new(body, limits.stall));
     request.extensions_mut().insert(peer);
-    service.oneshot(request).await
-}
-
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_LIMIT)
-        // Scripts look for `Docker-Content-Digest` as registries have always written it.
-        .title_case_headers(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
-    builder
+    let response = service.oneshot(request).await?;
+    Ok(response.map(|body| ResponseBody::new(body, work)))
 }

@@ -1,22 +1,95 @@
 //! The listening socket: taking the address, and accepting connections whatever happens.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
+use super::{peer::PeerAddress, unix_socket::UnixSocket};
 use crate::config::{Address, Listen};
 
 /// How long to wait for file descriptors or memory to become free again.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
+/// How often the log tells of a shortage that goes on.
+const TELL_AGAIN: Duration = Duration::from_mins(1);
+
 /// What Linux answers where the kernel has no IPv6; where it is switched off, the address is not available.
 const EAFNOSUPPORT: i32 = 97;
 
-/// Takes an address. Without a host that is every address of IPv6 and IPv4, or of IPv4 alone where there is no IPv6.
-pub(super) async fn bind(listen: &Listen) -> io::Result<TcpListener> {
-    match listen {
-        Listen::Tcp(address) => bind_tcp(address).await,
-        Listen::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalAddress {
+    /// An address of this machine and a port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl LocalAddress {
+    /// The TCP port; `None` for a Unix socket.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(address) => Some(address.port()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for LocalAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Listener(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixSocket),
+}
+
+impl Listener {
+    /// Takes the address. Without a host that is every address of IPv6 and IPv4, or of IPv4 alone where there is no
+    /// IPv6.
+    pub(super) async fn bind(listen: &Listen) -> io::Result<Self> {
+        let socket = match listen {
+            Listen::Tcp(address) => Socket::Tcp(bind_tcp(address).await?),
+            Listen::Unix(path) => Socket::Unix(UnixSocket::bind(path)?),
+        };
+        Ok(Self(socket))
+    }
+
+    /// The address that was taken.
+    pub(super) fn address(&self) -> io::Result<LocalAddress> {
+        match &self.0 {
+            Socket::Tcp(listener) => listener.local_addr().map(LocalAddress::Tcp),
+            Socket::Unix(socket) => Ok(LocalAddress::Unix(socket.path().to_owned())),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match &self.0 {
+            Socket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Stream::Tcp(stream, PeerAddress::tcp(address)))
+            }
+            Socket::Unix(socket) => socket.accept().await.map(Stream::Unix),
+        }
     }
 }
 
@@ -34,16 +107,53 @@ fn lacks_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-/// Waits for the next connection.
-pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(connection) => return connection,
-            Err(error) if concerns_one_client(&error) => {}
-            Err(error) => {
-                tracing::error!(%error, "cannot accept connections at the moment");
-                tokio::time::sleep(BACK_OFF).await;
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream, PeerAddress),
+    Unix(UnixStream),
+}
+
+/// One of the connections that there may be at a time; free again when it is dropped.
+pub(super) type Slot = OwnedSemaphorePermit;
+
+/// Accepts connections, as many at a time as there may be.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    listener: Listener,
+    slots: Arc<Semaphore>,
+    told: Option<Instant>,
+}
+
+impl Entrance {
+    /// Lets in this many connections at a time.
+    pub(super) fn new(listener: Listener, connections: usize) -> Self {
+        Self { listener, slots: Arc::new(Semaphore::new(connections)), told: None }
+    }
+
+    /// Waits for the next connection. `None` if the listener can never accept another, which does not happen.
+    pub(super) async fn next(&mut self) -> Option<(Stream, Slot)> {
+        if self.slots.available_permits() == 0 {
+            self.tell("as many connections as there may be: others wait until one ends");
+        }
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        loop {
+            match self.listener.accept().await {
+                Ok(stream) => return Some((stream, slot)),
+                Err(error) if concerns_one_client(&error) => {}
+                Err(error) => {
+                    self.tell(&format!("cannot accept connections at the moment: {error}"));
+                    tokio::time::sleep(BACK_OFF).await;
+                }
             }
+        }
+    }
+
+    /// Tells the log of a shortage, but not for each connection that it concerns.
+    fn tell(&mut self, shortage: &str) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.told = Some(Instant::now());
+            tracing::error!("{shortage}");
         }
     }
 }

@@ -14,9 +14,6 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// How long a client may be silent in the middle of a body, or read nothing of an answer.
-pub(super) const STALL_LIMIT: Duration = Duration::from_mins(2);
-
 /// Runs while something is awaited, and starts anew whenever something happens.
 #[derive(Debug)]
 struct Patience {
@@ -53,8 +50,8 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming) -> Self {
-        Self { incoming, patience: Patience::new(STALL_LIMIT) }
+    pub(super) fn new(incoming: Incoming, limit: Duration) -> Self {
+        Self { incoming, patience: Patience::new(limit) }
     }
 }
 

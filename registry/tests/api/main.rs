@@ -14,6 +14,5 @@ mod manifests;
 mod prefix;
 mod program;
 mod referrers;
-mod server;
 mod tags;
 mod uploads;

@@ -1,0 +1,158 @@
+//! Whether this server works on anything for a connection. One that only waits for its client ends after a while.
+//!
+//! HTTP/1.1 needs this between requests, and HTTP/2 also in the middle of an answer: there, a client that goes on
+//! answering pings can hold a stream open without ever taking the next byte of it.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::body::{Body, Frame, SizeHint};
+
+/// What goes on on a connection.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// How many requests wait for this server rather than for their client.
+    working: AtomicUsize,
+    /// Counts every beginning and every end of such work.
+    changes: AtomicU64,
+}
+
+impl Activity {
+    /// Begins to work on a request.
+    pub(super) fn begin(self: &Arc<Self>) -> Work {
+        let mut work = Work { activity: Arc::clone(self), resting: true };
+        work.resume();
+        work
+    }
+
+    /// Returns when there was nothing to work on, and nothing began, from one look to the next.
+    pub(super) async fn idle(&self, step: Duration) {
+        loop {
+            let before = self.changes.load(Ordering::Acquire);
+            tokio::time::sleep(step).await;
+            if self.working.load(Ordering::Acquire) == 0 && self.changes.load(Ordering::Acquire) == before {
+                return;
+            }
+        }
+    }
+}
+
+/// Work on one request, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Work {
+    activity: Arc<Activity>,
+    /// It is the client's turn.
+    resting: bool,
+}
+
+impl Work {
+    fn resume(&mut self) {
+        if self.resting {
+            self.resting = false;
+            self.activity.working.fetch_add(1, Ordering::AcqRel);
+            self.activity.changes.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn rest(&mut self) {
+        if !self.resting {
+            self.resting = true;
+            self.activity.changes.fetch_add(1, Ordering::AcqRel);
+            self.activity.working.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.rest();
+    }
+}
+
+/// The body of an answer. Between two chunks it is the client's turn.
+#[derive(Debug)]
+pub(super) struct ResponseBody<B> {
+    body: B,
+    work: Work,
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn new(body: B, work: Work) -> Self {
+        Self { body, work }
+    }
+}
+
+impl<B: Body + Unpin> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.work.resume();
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.work.rest();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::poll_fn};
+
+    use bytes::Bytes;
+    use futures::FutureExt;
+    use http_body_util::{Full, StreamBody};
+
+    use super::*;
+
+    const STEP: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_requests_is_idle() {
+        Activity::default().idle(STEP).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_may_take_any_time() {
+        let activity = Arc::new(Activity::default());
+        let work = activity.begin();
+        assert!(tokio::time::timeout(STEP * 1000, activity.idle(STEP)).await.is_err());
+        drop(work);
+        activity.idle(STEP).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_taken_leaves_the_connection_idle() {
+        let activity = Arc::new(Activity::default());
+        let mut body = ResponseBody::new(Full::new(Bytes::from("hello")), activity.begin());
+        let chunk = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert!(chunk.is_some());
+        activity.idle(STEP).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_waits_for_the_storage_is_work() {
+        let activity = Arc::new(Activity::default());
+        let never = futures::stream::pending::<Result<Frame<Bytes>, Infallible>>();
+        let mut body = ResponseBody::new(StreamBody::new(never), activity.begin());
+        assert!(poll_fn(|context| Pin::new(&mut body).poll_frame(context)).now_or_never().is_none());
+        assert!(tokio::time::timeout(STEP * 1000, activity.idle(STEP)).await.is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! How long nothing may happen on a connection, and how many connections there may be.
+//!
+//! Nothing here limits how long a request may take: a layer may be large and a line slow.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The limits of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// How long the head of an HTTP/1.1 request may take; it also ends connections on which no request follows.
+    pub head: Duration,
+    /// How long a client may be silent in the middle of a body, or read nothing of an answer.
+    pub stall: Duration,
+    /// How long a connection may be without a request that this server works on. It is looked at in steps of this
+    /// length, so that a connection ends after one to two of them.
+    pub idle: Duration,
+    /// How many connections there may be at a time. Others wait in the queue of the system.
+    pub connections: usize,
+}
+
+impl Limits {
+    /// The usual limits, and as many connections as this process may have. Raises that number as far as the system
+    /// lets it.
+    pub(super) fn of_this_process() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(90),
+            stall: Duration::from_mins(2),
+            idle: Duration::from_secs(90),
+            connections: connections(raise_open_files()),
+        }
+    }
+}
+
+/// Most connections are idle, and one that pulls has a file open besides: a quarter of the descriptors is left to files.
+fn connections(open_files: usize) -> usize {
+    (open_files - open_files / 4).clamp(1, tokio::sync::Semaphore::MAX_PERMITS)
+}
+
+/// Sets the limit of open files to the highest that an unprivileged process may choose, and returns it.
+fn raise_open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+            limit.current
+        }
+    };
+    current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_descriptors_is_left_to_files() {
+        assert_eq!(connections(1024), 768);
+        assert_eq!(connections(0), 1);
+        assert_eq!(connections(usize::MAX), tokio::sync::Semaphore::MAX_PERMITS);
+    }
+}

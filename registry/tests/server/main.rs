@@ -1,0 +1,13 @@
+//! The server from outside, byte by byte: connections, TLS, the two protocols, limits, abuse, and an orderly end.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod certificates;
+mod clients;
+mod ending;
+mod fixture;
+mod http2;
+mod ports;
+mod raw;
+mod tls;
+mod unix_socket;
