@@ -6,6 +6,7 @@
 //! | question | place |
 //! |---|---|
 //! | which path and method leads where | [`router`] |
+//! | what a request must be like at all | `request_head` |
 //! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
 //! | what a request says | `extract`, `query`, `body`, `location` |
 //! | who sends it, and what that user may do | `authenticate`, `authorize`, `access_record` |
@@ -35,6 +36,7 @@ mod negotiate;
 mod prefix;
 mod query;
 mod referrers;
+mod request_head;
 mod respond;
 mod tags;
 mod uploads;
@@ -43,7 +45,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 use hyper::header::{HeaderName, HeaderValue};
@@ -123,6 +125,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .fallback_service(routes.map_request(fold_name::fold_request))
         .layer(from_fn_with_state(api.clone(), prefix::enter))
+        .layer(from_fn(request_head::check))
         .layer(from_fn_with_state(api.clone(), edge::finish))
         .layer(from_fn_with_state(api, access_log::record))
 }

@@ -42,7 +42,7 @@ impl Draining {
     pub(super) async fn begun(&mut self) {
         if self.0.wait_for(|begun| *begun).await.is_err() {
             // The server has ended without draining, and its runtime with it.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

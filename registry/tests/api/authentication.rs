@@ -26,7 +26,7 @@ async fn every_endpoint_asks_for_a_password() {
         (Method::PUT, "/v2/app/manifests/latest"),
         (Method::POST, "/v2/app/blobs/uploads/"),
         (Method::GET, "/v2/no/such/path"),
-        (Method::TRACE, "/v2/"),
+        (Method::DELETE, "/v2/"),
         (Method::POST, "/v2/_berth/garbage-collection"),
     ] {
         let answer = registry.send(method, path, &[], "").await;

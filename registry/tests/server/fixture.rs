@@ -31,7 +31,8 @@ impl Setup {
     pub(crate) fn configured(variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = Options { addr: Some("127.0.0.1:0".to_owned()), ..Options::default() };
-        let config = config::load(None, variables, &options).unwrap().config;
+        let mut config = config::load(None, variables, &options).unwrap().config;
+        config.http.h2c = false;
         Self { config, limits: |limits| limits }
     }
 

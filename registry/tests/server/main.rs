@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod bodies;
 mod certificates;
 mod clients;
 mod ending;
 mod fixture;
+mod frames;
 mod http2;
+mod limits;
 mod ports;
 mod raw;
+mod smuggling;
 mod tls;
 mod unix_socket;

@@ -82,6 +82,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Raw<T> {
 
     /// Reads one answer; `None` if the connection ends before it has begun.
     pub(crate) async fn next_answer(&mut self) -> Option<Answer> {
+        let mut answer = self.next_head().await?;
+        let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+        while self.received.len() < length && self.read().await {}
+        answer.body = String::from_utf8(self.received.drain(..length).collect()).unwrap();
+        Some(answer)
+    }
+
+    /// Reads an answer without a body, as one to `HEAD`; `None` if the connection ends before it has begun.
+    pub(crate) async fn next_head(&mut self) -> Option<Answer> {
         let end = loop {
             match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end + 4,
@@ -90,12 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Raw<T> {
             }
         };
         let head = String::from_utf8(self.received.drain(..end).collect()).unwrap();
-        let status = head[9..12].parse().unwrap();
-        let mut answer = Answer { status, head, body: String::new() };
-        let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-        while self.received.len() < length && self.read().await {}
-        answer.body = String::from_utf8(self.received.drain(..length).collect()).unwrap();
-        Some(answer)
+        Some(Answer { status: head[9..12].parse().unwrap(), head, body: String::new() })
     }
 
     /// Reads what else comes until the server closes the connection.
