@@ -5,6 +5,7 @@
 //! - [`api`] speaks HTTP to clients,
 //! - [`auth`] knows users and their rights,
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
+//! - [`notifications`] tell other servers of pushes, pulls and deletions,
 //! - [`reloading`] follows files that change, [`telemetry`] writes the log, and [`http_client`] asks other servers.
 //!
 //! Requests go down from `server` over `api` and `repository` to the storage, and nothing calls back up. The map
@@ -14,6 +15,7 @@ pub mod api;
 pub mod auth;
 pub mod config;
 pub mod http_client;
+pub mod notifications;
 pub mod reloading;
 pub mod repository;
 pub mod server;

@@ -35,6 +35,9 @@ impl MediaType {
     /// A Docker image manifest, version 2, schema 1, with signatures.
     pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
+    /// Bytes.
+    pub const OCTET_STREAM: &str = "application/octet-stream";
+
     /// The type as it was written, parameters included.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,6 +71,11 @@ impl MediaType {
     /// The kind of a manifest that does not say what it is and has no list of manifests.
     pub fn default_of_manifests() -> Self {
         Self::from_constant(Self::OCI_IMAGE)
+    }
+
+    /// The kind of content that nobody knows more about.
+    pub fn default_of_blobs() -> Self {
+        Self::from_constant(Self::OCTET_STREAM)
     }
 
     pub(crate) fn from_constant(text: &'static str) -> Self {
