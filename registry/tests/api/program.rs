@@ -96,18 +96,65 @@ fn a_running_server_collects_garbage_for_an_administrator() {
     assert!(std::fs::read_to_string(&report).unwrap().contains("401 Unauthorized"));
 }
 
-#[test]
-fn a_configuration_is_checked_with_the_place_of_the_mistake() {
+/// Writes a file and checks it, with variables of the environment.
+fn check(text: &str, variables: &[(&str, &str)], arguments: &[&str]) -> (bool, String, String) {
     let folder = tempfile::tempdir().unwrap();
-    let check = |text: &str| {
-        let path = folder.path().join("config.yml");
-        std::fs::write(&path, text).unwrap();
-        output(&["config", "check", path.to_str().unwrap()])
+    let path = folder.path().join("config.yml");
+    std::fs::write(&path, text).unwrap();
+    let mut program = program();
+    program.args(["config", "check"]).args(arguments).arg(&path).envs(variables.iter().copied());
+    let output = program.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_configuration_is_checked_with_the_place_of_every_setting() {
+    let text = "version: 0.1\nstorage: inmemory\nredis: {db: 1}\nnotifications:\n  endpoints:\n  - name: a\n    \
+                url: https://user:hunter2@example.com/events\n    headers: {Authorization: [Bearer hunter2]}\n";
+    let variables = [("REGISTRY_HTTP_ADDR", ":80"), ("REGISTRY_COLOUR", "blue")];
+    let (ok, stdout, stderr) = check(text, &variables, &[]);
+    assert!(ok && stdout.ends_with("config.yml can be served\n"), "{stdout}{stderr}");
+    let row_of = |key: &str| {
+        let row = stdout.lines().find(|line| line.split(' ').next() == Some(key));
+        row.unwrap_or_else(|| panic!("no {key} in {stdout}"))
+            .split("   ")
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty())
+            .collect::<Vec<_>>()
     };
-    let (ok, stdout, _) = check("version: 0.1\nstorage: inmemory\n");
-    assert!(ok && stdout.ends_with("can be served\n"), "{stdout}");
-    let (ok, _, stderr) = check("version: 0.1\nstorage: {delete: {enable: true}}\n");
-    assert!(!ok && stderr.contains("config.yml:2: there is no key `storage.delete.enable`"), "{stderr}");
+    assert_eq!(row_of("http.addr"), ["http.addr", ":80", "environment variable REGISTRY_HTTP_ADDR"]);
+    assert_eq!(row_of("log.level"), ["log.level", "info", "default"]);
+    let url = "notifications.endpoints[0].url";
+    assert_eq!(row_of(url), [url, "https://(hidden)@example.com/events", "config.yml:7"]);
+    let header = "notifications.endpoints[0].headers.Authorization";
+    assert_eq!(row_of(header), [header, "(hidden)", "config.yml:8"]);
+    assert!(stdout.contains("config.yml:3: `redis` has no effect"), "{stdout}");
+    assert!(stdout.contains("warning: environment variable REGISTRY_COLOUR is no setting"), "{stdout}");
+    assert!(!stdout.contains("hunter2"), "{stdout}");
+}
+
+#[test]
+fn a_configuration_is_checked_for_programs() {
+    let (ok, stdout, _) = check("version: 0.1\nstorage: inmemory\n", &[], &["--json"]);
+    let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert!(ok && document["warnings"].as_array().unwrap().is_empty(), "{stdout}");
+    let expected = serde_json::json!({ "key": "version", "value": "0.1", "origin": "config.yml:1" });
+    assert_eq!(document["settings"][0], expected);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_served_is_checked_with_the_place_of_the_mistake() {
+    let (ok, stdout, stderr) = check("version: 0.1\nstorage: {delete: {enable: true}}\n", &[], &[]);
+    assert!(!ok && stdout.is_empty(), "{stdout}");
+    assert!(
+        stderr.contains("config.yml:2: there is no key `storage.delete.enable`; did you mean `enabled`?"),
+        "{stderr}"
+    );
+    let secret = [("REGISTRY_HTTP_SECRET_FILE", "/nonexistent/secret")];
+    let (ok, _, stderr) = check("version: 0.1\n", &secret, &[]);
+    let told = "REGISTRY_HTTP_SECRET_FILE: cannot read /nonexistent/secret: No such file";
+    assert!(!ok && stderr.contains(told), "{stderr}");
 }
 
 #[test]

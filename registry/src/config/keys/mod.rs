@@ -2,6 +2,8 @@
 //!
 //! The lines are in `table`; here they are looked up. Reading the values is left to `validate`.
 
+#[cfg(test)]
+mod page;
 mod table;
 
 pub(super) use table::{CHOICES, GO_NAMES, SECTIONS};
