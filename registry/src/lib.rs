@@ -5,6 +5,7 @@
 //! - [`api`] speaks HTTP to clients,
 //! - [`auth`] knows users and their rights,
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
+//! - [`archive`] reads and writes files of images, on top of the same rules,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
 //! - [`reloading`] follows files that change, [`telemetry`] writes the log, and [`http_client`] asks other servers.
 //!
@@ -12,6 +13,7 @@
 //! with its reasons is ARCHITECTURE.md in the folder above.
 
 pub mod api;
+pub mod archive;
 pub mod auth;
 pub mod config;
 pub mod http_client;

@@ -23,15 +23,14 @@ const NOT_CHECKED: u8 = 2;
 #[command(
     override_usage = "registry check [OPTIONS] [CONFIG]",
     after_help = "\
---repair deletes damaged content, so that a push brings it back, links and tags that lead to nothing, and uploads that
-were left over; it writes damaged links and the index of referrers again. An image that lacks a part stays, and has to be
-pushed again.
-
-Servers may run meanwhile, and what they push and delete is not taken for damage. Each repair looks once more before it
-changes anything; still, an image that is pushed at the very moment when its damaged content is deleted has to be
-pushed again. Files of interrupted writes are no images and are not reported: they go by themselves after a day.
-
-Exit codes: 0 nothing is wrong any more, 1 something is wrong, 2 the check could not be done."
+        --repair deletes damaged content, so that a push brings it back, links and tags that lead to nothing, \
+        and uploads that were left over; it writes damaged links and the index of referrers again. An image that \
+        lacks a part stays, and has to be pushed again.\n\n\
+        Servers may run meanwhile, and what they push and delete is not taken for damage. Each repair looks once \
+        more before it changes anything; still, an image that is pushed at the very moment when its damaged \
+        content is deleted has to be pushed again. Files of interrupted writes are no images and are not \
+        reported: they go by themselves after a day.\n\n\
+        Exit codes: 0 nothing is wrong any more, 1 something is wrong, 2 the check could not be done."
 )]
 pub(super) struct Arguments {
     /// Repair what can be repaired without losing an image; without this, nothing is changed

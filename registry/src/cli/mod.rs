@@ -5,9 +5,11 @@
 mod check;
 mod config;
 mod du;
+mod export;
 mod garbage_collect;
 mod htpasswd;
 mod image_name;
+mod import;
 mod ls;
 mod output;
 mod progress;
@@ -42,6 +44,10 @@ struct Cli {
 enum Command {
     /// Serve images
     Serve(serve::Arguments),
+    /// Take images in from a file
+    Import(import::Arguments),
+    /// Write images to a file
+    Export(export::Arguments),
     /// List repositories, tags, or the parts of an image
     Ls(ls::Arguments),
     /// Tell how much of the storage each repository takes
@@ -61,6 +67,8 @@ enum Command {
 pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
     match Cli::parse_from(spell_out(arguments)).command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Ls(arguments) => ls::run(arguments),
         Command::Du(arguments) => du::run(arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use berth_registry::archive::Progress;
 
 /// How often the line changes at most: more would only slow down the terminal.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -36,6 +39,17 @@ impl ProgressLine {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// Progress that tells how many bytes have passed, as `text` writes it.
+pub(super) fn of_bytes(text: impl Fn(u64) -> String + Send + Sync + 'static) -> Progress {
+    let state = Mutex::new((ProgressLine::new(), 0));
+    Progress::new(move |bytes| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (line, passed) = &mut *state;
+        *passed += bytes;
+        line.show(|| text(*passed));
+    })
 }
 
 impl Drop for ProgressLine {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{bail, ensure};
 use berth_registry::{
-    config::{Config, Options, Storage},
+    config::{Config, Log, Options, Storage},
     repository::{Registry, Rules},
     telemetry,
 };
@@ -26,6 +26,11 @@ pub(super) struct StorageArguments {
 }
 
 impl StorageArguments {
+    /// What a command read itself.
+    pub(super) fn new(config: Option<String>, root: Option<String>) -> Self {
+        Self { config: config.map(PathBuf::from), root }
+    }
+
     /// Takes the word for the configuration file when it names one and nothing else does: the word before
     /// CONFIG may be left out.
     pub(super) fn claim(&mut self, word: &mut Option<String>) {
@@ -34,32 +39,48 @@ impl StorageArguments {
         }
     }
 
-    /// The registry over the storage, which allows what `rules` makes of the configuration. Its log tells only what
-    /// is wrong.
-    fn open(&self, rules: impl FnOnce(&Config) -> Rules) -> anyhow::Result<Registry> {
+    fn config(&self) -> anyhow::Result<Config> {
         let options = Options { root: self.root.clone(), ..Options::default() };
-        let mut config = load_config(self.config.as_ref(), &options)?.config;
-        match &config.storage {
-            Storage::Filesystem { root } => ensure!(
-                root.is_dir(),
-                "there is no folder {}: name the registry's configuration file, or its folder with --root",
-                root.display()
-            ),
-            Storage::Memory => {
-                bail!("this registry keeps its images in memory, where only its server sees them")
-            }
+        let config = load_config(self.config.as_ref(), &options)?.config;
+        if config.storage == Storage::Memory {
+            bail!("this registry keeps its images in memory, where only its server sees them");
         }
-        config.log.level = config.log.level.min(Level::WARN);
-        telemetry::start(&config.log);
-        Ok(Registry::new(serve::open_store(&config.storage), rules(&config)))
+        Ok(config)
     }
 
-    /// Does `work` with the registry, in which an administrator may do everything.
+    /// Does `work` with the registry, which has to exist and in which an administrator may do everything.
     pub(super) fn with_registry(
         &self,
         work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
-        let registry = self.open(|_| Rules::default())?;
-        runtime()?.block_on(work(registry))
+        let config = self.config()?;
+        if let Storage::Filesystem { root } = &config.storage {
+            ensure!(
+                root.is_dir(),
+                "there is no folder {}: name the registry's configuration file, or its folder with --root",
+                root.display()
+            );
+        }
+        with(&config, Rules::default(), work)
     }
+
+    /// Does `work` with the registry, which need not exist yet and in which the rules for pushes hold.
+    pub(super) fn with_registry_to_push_to(
+        &self,
+        work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let config = self.config()?;
+        with(&config, serve::rules(&config), work)
+    }
+}
+
+/// Does `work` with the registry of a configuration. The log tells only what is wrong.
+fn with(
+    config: &Config,
+    rules: Rules,
+    work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    telemetry::start(&Log { level: config.log.level.min(Level::WARN), ..config.log.clone() });
+    let registry = Registry::new(serve::open_store(&config.storage), rules);
+    runtime()?.block_on(work(registry))
 }

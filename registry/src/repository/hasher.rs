@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 /// A hash that is being computed.
 #[derive(Debug, Clone)]
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     /// SHA-256, whose state can be kept between requests.
     Sha256(Sha256),
     /// SHA-512.
@@ -14,7 +14,7 @@ pub(super) enum Hasher {
 
 impl Hasher {
     /// The hash of nothing so far.
-    pub(super) fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(Sha256::new()),
             Algorithm::Sha512 => Self::Sha512(Sha512::new()),
@@ -22,7 +22,7 @@ impl Hasher {
     }
 
     /// Takes in the bytes that follow.
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
@@ -30,7 +30,7 @@ impl Hasher {
     }
 
     /// The digest of everything that was taken in.
-    pub(super) fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         match self {
             Self::Sha256(hasher) => Digest::sha256(hasher.finalize().into()),
             Self::Sha512(hasher) => Digest::sha512(hasher.finalize().into()),
@@ -39,7 +39,7 @@ impl Hasher {
 }
 
 /// The digest of `bytes`.
-pub(super) fn digest_of(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+pub(crate) fn digest_of(algorithm: Algorithm, bytes: &[u8]) -> Digest {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);
     hasher.finish()

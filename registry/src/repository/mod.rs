@@ -31,6 +31,7 @@ pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Proble
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
 pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState};
+pub(crate) use hasher::{Hasher, digest_of};
 pub use manifests::{Manifests, PushedManifest, StoredManifest};
 pub use page::{Listing, Page};
 pub use referrers::{Difference, Rebuilt, Referrers};

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod archive;
 mod check;
 mod du;
+mod export;
 mod fixture;
+mod import;
 mod ls;
