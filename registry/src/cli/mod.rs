@@ -32,10 +32,14 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "registry",
     version,
+    disable_version_flag = true,
     arg_required_else_help = true,
     after_help = "Begin with: registry serve\nThen:       docker push localhost:5000/app"
 )]
 struct Cli {
+    /// Print the version
+    #[arg(short = 'V', short_alias = 'v', long = "version", action = clap::ArgAction::Version)]
+    _version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -136,6 +140,15 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_told_in_the_forms_of_scripts() {
+        for argument in ["--version", "-V", "-v"] {
+            let told = Cli::try_parse_from(["registry", argument]).unwrap_err();
+            assert_eq!(told.kind(), clap::error::ErrorKind::DisplayVersion);
+            assert_eq!(told.to_string(), format!("registry {}\n", env!("CARGO_PKG_VERSION")));
+        }
+    }
+
+    #[test]
     fn a_file_alone_is_served() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
@@ -159,6 +172,16 @@ mod tests {
         assert!(parse(&["registry", "garbage-collect", "-m", file]).delete_untagged);
         assert!(parse(&["registry", "garbage-collect", "--delete-untagged=true", file]).delete_untagged);
         assert!(!parse(&["registry", "garbage-collect", "--delete-untagged=false", file]).delete_untagged);
+        for arguments in [
+            ["-d", "-m", "-q", file],
+            [file, "--quiet", "--dry-run", "--delete-untagged"],
+            ["-dmq", "--dry-run=true", "--quiet=1", file],
+            ["-m=true", file, "-d=true", "-q=true"],
+        ] {
+            let parsed = parse(&[&["registry", "garbage-collect"][..], &arguments].concat());
+            assert!(parsed.dry_run && parsed.delete_untagged, "{arguments:?}");
+        }
+        assert!(!parse(&["registry", "garbage-collect", "--dry-run=false", file]).dry_run);
         let remote =
             ["registry", "garbage-collect", "--server", "https://hub", "--wait", "--min-age", "1h30m"];
         assert_eq!(parse(&remote).min_age.as_secs(), 5400);

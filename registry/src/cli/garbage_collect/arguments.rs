@@ -2,17 +2,32 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use clap::builder::BoolishValueParser;
 use hyper::Uri;
 
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "registry garbage-collect [OPTIONS] CONFIG\n       \
-    registry garbage-collect [OPTIONS] --server URL [--wait]")]
+#[command(
+    // As in both major versions of Distribution, the last word counts.
+    args_override_self = true,
+    override_usage = "registry garbage-collect [OPTIONS] CONFIG\n       \
+        registry garbage-collect [OPTIONS] --server URL [--wait]"
+)]
 pub(in crate::cli) struct Arguments {
     /// Configuration file of the storage to clean; without one, the file that `REGISTRY_CONFIGURATION_PATH` names
     #[arg(conflicts_with = "server")]
     pub(super) config: Option<PathBuf>,
     /// Report what would be deleted, and delete nothing
-    #[arg(short = 'd', long)]
+    #[arg(
+        short = 'd',
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        action = clap::ArgAction::Set
+    )]
     pub(in crate::cli) dry_run: bool,
     /// Also delete manifests that no tag leads to
     #[arg(
@@ -23,6 +38,7 @@ pub(in crate::cli) struct Arguments {
         require_equals = true,
         default_value_t = false,
         default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
         action = clap::ArgAction::Set
     )]
     pub(in crate::cli) delete_untagged: bool,
@@ -30,7 +46,18 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::cli::duration)]
     pub(in crate::cli) min_age: Duration,
     /// Print nothing
-    #[arg(short = 'q', long, conflicts_with = "server")]
+    #[arg(
+        short = 'q',
+        long,
+        conflicts_with = "server",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        action = clap::ArgAction::Set
+    )]
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) remote: Remote,
