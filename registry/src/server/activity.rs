@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -22,14 +22,27 @@ pub(super) struct Activity {
     working: AtomicUsize,
     /// Counts every beginning and every end of such work.
     changes: AtomicU64,
+    /// The last request was answered without a look at all of its body.
+    unread: AtomicBool,
 }
 
 impl Activity {
     /// Begins to work on a request.
     pub(super) fn begin(self: &Arc<Self>) -> Work {
+        self.unread.store(false, Ordering::Release);
         let mut work = Work { activity: Arc::clone(self), resting: true };
         work.resume();
         work
+    }
+
+    /// Takes notice that the client has sent, or will send, what nobody reads.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Release);
+    }
+
+    /// Whether the client sends what nobody reads.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Acquire)
     }
 
     /// Returns when there was nothing to work on, and nothing began, from one look to the next.

@@ -18,6 +18,7 @@ use super::{
     HttpService, Limits, Peer, PeerAddress, TlsFiles,
     activity::{Activity, ResponseBody},
     drain::Draining,
+    lingering::Lingering,
     listener::{Slot, Stream},
     protocol::Protocols,
     stall::{RequestBody, StallGuard},
@@ -96,8 +97,8 @@ impl<S> Connections<S> {
         let service = service_fn(|request| {
             answer(self.service.clone(), request, peer, self.limits, Arc::clone(&activity))
         });
-        let stream = TokioIo::new(StallGuard::new(stream, self.limits.stall));
-        let mut connection = pin!(protocol.serve_connection(stream, service));
+        let stream = Lingering::new(StallGuard::new(stream, self.limits.stall), Arc::clone(&activity));
+        let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
         let mut ending = false;
         loop {
             tokio::select! {
@@ -126,7 +127,7 @@ where
     S: HttpService<B>,
 {
     let work = activity.begin();
-    let mut request = request.map(|body| RequestBody::new(body, limits.stall));
+    let mut request = request.map(|body| RequestBody::new(body, limits.stall, Arc::clone(&activity)));
     request.extensions_mut().insert(peer);
     let response = service.oneshot(request).await?;
     Ok(response.map(|body| ResponseBody::new(body, work)))

@@ -7,6 +7,7 @@ mod activity;
 mod connection;
 mod drain;
 mod limits;
+mod lingering;
 mod listener;
 mod peer;
 mod protocol;

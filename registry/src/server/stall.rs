@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,6 +14,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
+
+use super::activity::Activity;
 
 /// Runs while something is awaited, and starts anew whenever something happens.
 #[derive(Debug)]
@@ -47,11 +50,21 @@ impl Patience {
 pub struct RequestBody {
     incoming: Incoming,
     patience: Patience,
+    activity: Arc<Activity>,
+    ended: bool,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, limit: Duration) -> Self {
-        Self { incoming, patience: Patience::new(limit) }
+    pub(super) fn new(incoming: Incoming, limit: Duration, activity: Arc<Activity>) -> Self {
+        Self { incoming, patience: Patience::new(limit), activity, ended: false }
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.ended && !self.incoming.is_end_stream() {
+            self.activity.leave_unread();
+        }
     }
 }
 
@@ -65,7 +78,10 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let frame = Pin::new(&mut self.incoming).poll_frame(context);
         match ready!(self.patience.watch(context, frame)) {
-            Ok(frame) => Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other))),
+            Ok(frame) => {
+                self.ended = frame.is_none();
+                Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
+            }
             Err(stalled) => Poll::Ready(Some(Err(stalled))),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     certificates::{Authority, secured},
     fixture::{Running, Setup},
     http2::{self, Body},
-    raw::{PING, push_blob},
+    raw::{PING, Raw, push_blob},
 };
 
 /// Short enough to be waited for.
@@ -177,6 +177,18 @@ async fn a_body_is_asked_for_only_when_it_is_wanted() {
     let upload = raw.ask(start).await.location().to_owned();
     assert_eq!(raw.ask(head(&upload)).await.status, 100);
     assert_eq!(raw.ask("hello").await.status, 202);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_what_nobody_wants_can_read_why() {
+    let server = Setup::new().start().await;
+    let lost =
+        "PATCH /v2/app/blobs/uploads/00000000-0000-0000-0000-000000000000 HTTP/1.1\r\nHost: localhost\r\n";
+    let mut stream = server.connect().await;
+    let body = vec![7; LARGE];
+    stream.write_all(format!("{lost}Content-Length: {LARGE}\r\n\r\n").as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    assert_eq!(Raw::new(stream).answer().await.status, 404);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod bodies;
 mod certificates;
 mod clients;
+mod descriptors;
 mod ending;
 mod fixture;
 mod frames;
