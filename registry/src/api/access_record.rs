@@ -94,6 +94,7 @@ mod tests {
             (Method::PUT, "/v2/a%2Fb/manifests/latest", push),
             (Method::POST, "/v2/a%2Fb/blobs/uploads/", push),
             (Method::DELETE, "/v2/a%2Fb/blobs/uploads/1", push),
+            (Method::DELETE, "/v2/a%2Fb/_berth/repository", &["repository a/b delete"]),
             (
                 Method::POST,
                 "/v2/a%2Fb/blobs/uploads/?mount=sha256:0&from=c%2Fd",

@@ -73,7 +73,17 @@ impl FromRequestParts<Api> for Administrator {
 async fn permitted(parts: &mut Parts, api: &Api, actions: &[Action]) -> Result<Repository> {
     let InPath::<RepositoryName>(name) = InPath::from_request_parts(parts, api).await?;
     let Sender(identity) = Sender::from_request_parts(parts, api).await?;
-    match actions.iter().find(|action| !api.auth.authorize(&identity, **action, &name)) {
+    permit(api, &identity, name, actions)
+}
+
+/// The repository, if the identity may do all of this to it.
+pub(super) fn permit(
+    api: &Api,
+    identity: &Identity,
+    name: RepositoryName,
+    actions: &[Action],
+) -> Result<Repository> {
+    match actions.iter().find(|action| !api.auth.authorize(identity, **action, &name)) {
         None => Ok(api.registry.repository(name)),
         Some(lacking) => {
             let told = format!("{} may not {lacking} in the repository {name}", identity.name());

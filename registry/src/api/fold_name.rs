@@ -52,11 +52,25 @@ pub(super) fn name_in(path: &str) -> Option<&str> {
 
 /// Where the repository name stands: between `/v2/` and the last words of the protocol.
 fn find_name(path: &str) -> Option<Range<usize>> {
-    // No name begins with `_`: what does is an extension of the whole registry.
-    let rest = path.strip_prefix(ROOT).filter(|rest| !rest.starts_with("_berth/"))?;
-    let name =
-        rest.strip_suffix("/tags/list").or_else(|| before_upload(rest)).or_else(|| before_keyword(rest))?;
+    let rest = path.strip_prefix(ROOT)?;
+    let name = match before_extension(rest) {
+        Some(name) => name,
+        None => rest
+            .strip_suffix("/tags/list")
+            .or_else(|| before_upload(rest))
+            .or_else(|| before_keyword(rest))?,
+    };
     (!name.is_empty()).then(|| ROOT.len()..ROOT.len() + name.len())
+}
+
+/// What stands before `_berth/` or `_oci/`: nothing, if the extension is one of the whole registry. No component of a
+/// name begins with `_`.
+fn before_extension(rest: &str) -> Option<&str> {
+    let begins_at = |extension: &str| match rest.strip_prefix(extension) {
+        Some(_) => Some(""),
+        None => rest.split_once(&format!("/{extension}")).map(|(name, _)| name),
+    };
+    ["_berth/", "_oci/"].into_iter().find_map(begins_at)
 }
 
 /// What stands before `/blobs/uploads/` with or without an upload.
@@ -85,6 +99,9 @@ mod tests {
             ("/v2/a/b/blobs/uploads/", "/v2/a%2Fb/blobs/uploads/"),
             ("/v2/a/b/blobs/uploads/1-2", "/v2/a%2Fb/blobs/uploads/1-2"),
             ("/v2/app/manifests/latest", "/v2/app/manifests/latest"),
+            ("/v2/a/b/_berth/repository", "/v2/a%2Fb/_berth/repository"),
+            ("/v2/a/b/_berth/manifests/x", "/v2/a%2Fb/_berth/manifests/x"),
+            ("/v2/a/b/_oci/ext/discover", "/v2/a%2Fb/_oci/ext/discover"),
         ];
         for (path, folded) in table {
             assert_eq!(fold(path).as_deref(), Some(folded), "{path}");
@@ -100,6 +117,9 @@ mod tests {
             ("/v2/a/blobs/uploads/manifests/latest", "a/blobs/uploads"),
             ("/v2/a/manifests/blobs/sha256:0", "a/manifests"),
             ("/v2/a/blobs/uploads/tags/list", "a/blobs/uploads"),
+            ("/v2/a/tags/list/_berth/tags", "a/tags/list"),
+            ("/v2/a/manifests/_berth", "a"),
+            ("/v2/a/_berth/tags/list", "a"),
         ];
         for (path, name) in table {
             assert_eq!(name_in(path), Some(name), "{path}");
@@ -113,6 +133,7 @@ mod tests {
             "/v2/",
             "/v2/_catalog",
             "/v2/_berth/referrers/rebuild",
+            "/v2/_oci/ext/discover",
             "/v2/tags/list",
             "/v2/blobs/x",
             "/v1/a/b/tags/list",

@@ -46,6 +46,11 @@ impl Locations {
         format!("{}/v2/_berth/garbage-collection", self.root)
     }
 
+    /// Of the page about our own endpoints.
+    pub(super) fn documentation(&self) -> String {
+        format!("{}/v2/_berth", self.base)
+    }
+
     /// The path of the list of repositories.
     pub(super) fn catalog(&self) -> String {
         format!("{}/v2/_catalog", self.root)
@@ -54,6 +59,11 @@ impl Locations {
     /// The path of the list of a repository's tags.
     pub(super) fn tags(&self, name: &RepositoryName) -> String {
         format!("{}/v2/{name}/tags/list", self.root)
+    }
+
+    /// The path of the list of a repository's tags with what they point at.
+    pub(super) fn tag_summaries(&self, name: &RepositoryName) -> String {
+        format!("{}/v2/{name}/_berth/tags", self.root)
     }
 
     /// The path of the list of what refers to a manifest.

@@ -23,7 +23,9 @@ mod base;
 mod blobs;
 mod body;
 mod catalog;
+mod copies;
 mod cors;
+mod discovery;
 mod edge;
 mod error;
 mod extract;
@@ -36,6 +38,7 @@ mod negotiate;
 mod prefix;
 mod query;
 mod referrers;
+mod repositories;
 mod request_head;
 mod respond;
 mod tags;
@@ -46,7 +49,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use hyper::header::{HeaderName, HeaderValue};
 use tower::ServiceExt;
@@ -96,6 +99,8 @@ fn routes() -> Router<Api> {
         .route("/v2", get(base::version))
         .route("/v2/", get(base::version))
         .route("/v2/_catalog", get(catalog::list))
+        .route("/v2/_oci/ext/discover", get(discovery::of_registry))
+        .route("/v2/_berth", get(discovery::documentation))
         .route(
             "/v2/_berth/garbage-collection",
             get(garbage_collection::current).post(garbage_collection::start),
@@ -113,6 +118,10 @@ fn routes() -> Router<Api> {
         )
         .route("/v2/{name}/tags/list", get(tags::list))
         .route("/v2/{name}/referrers/{digest}", get(referrers::list))
+        .route("/v2/{name}/_oci/ext/discover", get(discovery::of_repository))
+        .route("/v2/{name}/_berth/copy", post(copies::create))
+        .route("/v2/{name}/_berth/repository", delete(repositories::delete))
+        .route("/v2/{name}/_berth/tags", get(tags::summarize))
 }
 
 /// The whole service: what every request passes through, and the routes.

@@ -17,7 +17,7 @@ use form_urlencoded::byte_serialize;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::repository::{BlobContent, BlobInfo, Listing, Rebuilt, Run, StoredManifest};
+use crate::repository::{BlobContent, BlobInfo, Listing, Rebuilt, Run, StoredManifest, TagSummary};
 
 /// The name and value by which clients know a registry.
 pub(super) const API_VERSION: (HeaderName, HeaderValue) =
@@ -216,6 +216,22 @@ impl IntoResponse for TagList {
     }
 }
 
+/// 200 with a page of tags and what they point at.
+pub(super) struct TagSummaries {
+    /// Of the list itself.
+    pub(super) path: String,
+    pub(super) name: RepositoryName,
+    pub(super) tags: Listing<TagSummary>,
+    pub(super) limit: usize,
+}
+
+impl IntoResponse for TagSummaries {
+    fn into_response(self) -> Response {
+        let document = json!({ "name": self.name, "tags": self.tags.items });
+        page(&self.path, Some(self.limit), self.tags.next.as_deref(), &document)
+    }
+}
+
 /// 200 with a page of repository names.
 pub(super) struct Catalog {
     /// Of the list itself.
@@ -274,6 +290,40 @@ impl IntoResponse for ReferrersIndex {
         }
         link_next(&mut response, &self.path, &filter, self.limit, self.referrers.next.as_deref());
         response
+    }
+}
+
+/// 200 with what this server offers beyond the specification (extension `_oci` of the specification).
+pub(super) struct Extensions {
+    /// Where our own endpoints are described.
+    pub(super) documentation: String,
+    pub(super) endpoints: &'static [&'static str],
+}
+
+impl IntoResponse for Extensions {
+    fn into_response(self) -> Response {
+        let own = json!({
+            "name": "_berth",
+            "url": self.documentation,
+            "description": "deletes repositories, copies images, lists tags with what they point at, collects garbage",
+            "endpoints": self.endpoints,
+        });
+        let discovery = json!({
+            "name": "_oci",
+            "url": "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
+            "description": "lists the extensions",
+            "endpoints": ["_oci/ext/discover"],
+        });
+        Json(json!({ "extensions": [own, discovery] })).into_response()
+    }
+}
+
+/// 200 with a page for people.
+pub(super) struct Documentation(pub(super) &'static str);
+
+impl IntoResponse for Documentation {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "text/markdown; charset=utf-8")], self.0).into_response()
     }
 }
 

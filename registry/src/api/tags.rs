@@ -1,6 +1,16 @@
 //! The tags of a repository (distribution specification, end-8).
 
-use super::{authorize::Pull, error::Result, location::Locations, query::Parameters, respond::TagList};
+use super::{
+    authorize::Pull,
+    error::Result,
+    location::Locations,
+    query::Parameters,
+    respond::{TagList, TagSummaries},
+};
+use crate::repository::Page;
+
+/// The most tags of one page with summaries, also when the client asks for more or for none in particular.
+const MOST: usize = 1000;
 
 /// `GET /v2/<name>/tags/list`
 pub(super) async fn list(
@@ -16,4 +26,17 @@ pub(super) async fn list(
         tags,
         limit: page.limit,
     })
+}
+
+/// `GET /v2/<name>/_berth/tags`: an endpoint of our own.
+pub(super) async fn summarize(
+    Pull(repository): Pull,
+    locations: Locations,
+    parameters: Parameters,
+) -> Result<TagSummaries> {
+    let asked = parameters.page()?;
+    let limit = asked.limit.map_or(MOST, |limit| limit.min(MOST));
+    let tags = repository.tags().summaries(&Page { limit: Some(limit), last: asked.last }).await?;
+    let path = locations.tag_summaries(repository.name());
+    Ok(TagSummaries { path, name: repository.name().clone(), tags, limit })
 }

@@ -66,7 +66,7 @@ async fn list_repositories(registry: &Registry, arguments: &Arguments) -> anyhow
 }
 
 async fn list_tags(registry: &Registry, name: RepositoryName, arguments: &Arguments) -> anyhow::Result<()> {
-    let tags = registry.repository(name.clone()).tags().summaries().await?;
+    let tags = registry.repository(name.clone()).tags().summaries(&Page::default()).await?.items;
     if arguments.json {
         return Ok(print_json(&json!({ "repository": name, "tags": tags }))?);
     }

@@ -43,6 +43,9 @@ pub(super) fn repository(name: &RepositoryName) -> Key {
 /// The folder that makes a repository exist.
 pub(super) const MANIFESTS: &str = "_manifests";
 
+/// The folder of the uploads in progress of a repository.
+pub(super) const UPLOADS: &str = "_uploads";
+
 fn link(folder: &Key, digest: &Digest) -> Key {
     folder.join(digest.algorithm()).join(digest.hex()).join("link")
 }
@@ -135,7 +138,7 @@ pub(super) fn digests_of_referrer(key: &Key, name: &RepositoryName) -> Option<(D
 
 /// The uploads in progress of a repository.
 pub(super) fn uploads(name: &RepositoryName) -> Key {
-    repository(name).join("_uploads")
+    repository(name).join(UPLOADS)
 }
 
 /// Everything about an upload.

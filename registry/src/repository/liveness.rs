@@ -1,14 +1,16 @@
-//! The agreement between those who rely on content and the garbage collection that deletes it.
+//! The agreement between those who rely on content and those who delete it: the garbage collection, and the
+//! deletion of a whole repository.
 //!
 //! The collector deletes only what is old. Whoever tells a client that some content exists therefore makes it
 //! young when it is not, and both do their checking and their doing under a lock: so content is either
 //! rescued or seen to be gone, never promised and then deleted. Other processes have no part in the locks;
 //! against them the minimum age protects.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use berth_oci::Digest;
+use berth_oci::{Digest, RepositoryName};
 use berth_storage::Clock;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -17,10 +19,11 @@ const REFRESH_AFTER: Duration = Duration::from_hours(1);
 
 const SHARDS: usize = 256;
 
-/// Locks by digest, and whether a collection is running.
+/// Locks by digest and by repository, and whether a collection is running.
 #[derive(Debug)]
 pub(super) struct Liveness {
     shards: Vec<RwLock<()>>,
+    repositories: Vec<RwLock<()>>,
     publishing: RwLock<()>,
     collecting_since: Mutex<Option<SystemTime>>,
 }
@@ -28,11 +31,23 @@ pub(super) struct Liveness {
 impl Default for Liveness {
     fn default() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| RwLock::new(())).collect(),
+            shards: locks(),
+            repositories: locks(),
             publishing: RwLock::new(()),
             collecting_since: Mutex::new(None),
         }
     }
+}
+
+fn locks() -> Vec<RwLock<()>> {
+    (0..SHARDS).map(|_| RwLock::new(())).collect()
+}
+
+/// Holds off what would delete content that a manifest needs, until the manifest is visible.
+#[derive(Debug)]
+pub(super) struct Publishing<'a> {
+    _no_collection_begins: RwLockReadGuard<'a, ()>,
+    _repository_stays: RwLockReadGuard<'a, ()>,
 }
 
 impl Liveness {
@@ -51,9 +66,25 @@ impl Liveness {
         self.shard(digest).write().await
     }
 
-    /// Keeps a collection from beginning between the check of what a manifest needs and its becoming visible.
-    pub(super) async fn publish(&self) -> RwLockReadGuard<'_, ()> {
-        self.publishing.read().await
+    fn repository(&self, name: &RepositoryName) -> &RwLock<()> {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        let hash = usize::try_from(hasher.finish() % SHARDS as u64);
+        &self.repositories[hash.unwrap_or_default()]
+    }
+
+    /// Keeps a collection from beginning, and the repository from being deleted, between the check of what a
+    /// manifest needs and its becoming visible.
+    pub(super) async fn publish(&self, name: &RepositoryName) -> Publishing<'_> {
+        Publishing {
+            _repository_stays: self.repository(name).read().await,
+            _no_collection_begins: self.publishing.read().await,
+        }
+    }
+
+    /// Keeps manifests from becoming visible in the repository while it is deleted.
+    pub(super) async fn close(&self, name: &RepositoryName) -> RwLockWriteGuard<'_, ()> {
+        self.repository(name).write().await
     }
 
     /// Begins a collection. Whatever is relied on from now on will have been modified after the returned

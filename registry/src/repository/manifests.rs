@@ -72,7 +72,7 @@ impl Manifests<'_> {
         if manifest.media_type().is_schema1() {
             return Err(Error::ManifestObsolete);
         }
-        let _no_collection_begins = self.0.state.liveness.publish().await;
+        let _content_stays = self.0.state.liveness.publish(&self.0.name).await;
         self.require_content(&manifest).await?;
         self.store(reference, &digest, &manifest, bytes).await?;
         Ok(PushedManifest { digest, subject: manifest.subject().map(|subject| subject.digest) })

@@ -7,6 +7,8 @@ mod blobs;
 mod catalog;
 mod consistency;
 mod contents;
+mod copy;
+mod deletion;
 mod detached;
 mod digest_set;
 mod error;

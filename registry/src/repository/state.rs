@@ -11,6 +11,9 @@ use futures::TryStreamExt as _;
 use super::liveness::Liveness;
 use super::{Error, Result};
 
+/// How many objects are deleted at once.
+const CONCURRENCY: usize = 16;
+
 /// The storage, the time, and the agreement with the garbage collection.
 #[derive(Debug)]
 pub(super) struct State {
@@ -82,6 +85,7 @@ impl State {
     /// Removes all objects below `prefix`.
     pub(super) async fn delete_below(&self, prefix: &Key) -> Result<()> {
         let objects = self.store.list(prefix, None).map_err(Error::from);
-        objects.try_for_each(|meta| async move { Ok(self.store.delete(&meta.key).await?) }).await
+        let delete = |meta: ObjectMeta| async move { Ok(self.store.delete(&meta.key).await?) };
+        objects.try_for_each_concurrent(CONCURRENCY, delete).await
     }
 }

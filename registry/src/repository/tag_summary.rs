@@ -5,7 +5,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
-use super::{Error, Page, Result, Tags, layout};
+use super::{Error, Listing, Page, Result, Tags, layout};
 
 /// How many tags are looked into at once.
 const CONCURRENCY: usize = 8;
@@ -29,13 +29,14 @@ pub struct TagSummary {
 }
 
 impl Tags<'_> {
-    /// Summaries of all tags in lexical order. Tags that point at nothing are left out.
+    /// Summaries of the tags in lexical order. Tags that point at nothing are left out.
     ///
     /// [`Error::NameUnknown`] when the repository does not exist.
-    pub async fn summaries(&self) -> Result<Vec<TagSummary>> {
-        let tags = self.list(&Page::default()).await?.items;
-        let summaries = stream::iter(tags).map(|tag| async move { self.summary(&tag).await });
-        summaries.buffered(CONCURRENCY).try_filter_map(|summary| async { Ok(summary) }).try_collect().await
+    pub async fn summaries(&self, page: &Page) -> Result<Listing<TagSummary>> {
+        let tags = self.list(page).await?;
+        let summaries = stream::iter(tags.items).map(|tag| async move { self.summary(&tag).await });
+        let summaries = summaries.buffered(CONCURRENCY).try_filter_map(|summary| async { Ok(summary) });
+        Ok(Listing { items: summaries.try_collect().await?, next: tags.next })
     }
 
     /// The summary of one tag; `None` when it points at nothing.

@@ -8,6 +8,7 @@ mod base;
 mod blobs;
 mod catalog;
 mod cross_origin;
+mod extension;
 mod fixture;
 mod garbage_collection;
 mod manifests;

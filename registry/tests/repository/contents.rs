@@ -1,7 +1,7 @@
 //! What an image is made of, and tags at a glance.
 
 use berth_oci::MediaType;
-use berth_registry::repository::{Error, Role};
+use berth_registry::repository::{Error, Page, Role};
 
 use crate::fixture::*;
 use crate::for_every_store;
@@ -44,7 +44,9 @@ async fn tags_are_summed_up_in_lexical_order(fixture: Fixture) {
     let repository = fixture.repository("app");
     let image = push_image(&repository, "v2", "{}", &["layer"]).await;
     push_manifest(&repository, "v1", &index(&[&image])).await.unwrap();
-    let [first, second] = &repository.tags().summaries().await.unwrap()[..] else { panic!() };
+    let [first, second] = &repository.tags().summaries(&Page::default()).await.unwrap().items[..] else {
+        panic!()
+    };
     assert_eq!((first.tag.as_str(), second.tag.as_str()), ("v1", "v2"));
     assert_eq!((first.media_type.as_str(), first.artifact_type.as_deref()), (MediaType::OCI_INDEX, None));
     assert_eq!(second.digest, digest_of(&image));

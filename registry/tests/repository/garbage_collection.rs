@@ -47,7 +47,7 @@ async fn collect(registry: &Registry, options: Options) -> Run {
 }
 
 /// Collects everything that may go, as if two days had passed.
-async fn collect_all(fixture: &Fixture) -> Run {
+pub(crate) async fn collect_all(fixture: &Fixture) -> Run {
     collect(&two_days_later(fixture), Options { delete_untagged: true, ..Options::default() }).await
 }
 

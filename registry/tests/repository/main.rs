@@ -7,6 +7,8 @@ mod catalog;
 mod collection_under_load;
 mod consistency;
 mod contents;
+mod copies;
+mod deletion;
 mod fixture;
 mod garbage_collection;
 mod manifests;
