@@ -1,12 +1,16 @@
 //! Who sends a request: Basic credentials are checked once, before anything else is looked at.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode, Uri,
-        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+        request::Parts,
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -20,7 +24,10 @@ use super::{
     access_record::AccessRecord,
     error::{Error, Result},
 };
-use crate::auth::Identity;
+use crate::{
+    auth::{Identity, Refusal},
+    server::Peer,
+};
 
 /// Where the log line of a request finds its user; an extension of the request.
 #[derive(Clone, Debug, Default)]
@@ -33,20 +40,21 @@ impl UserSlot {
 }
 
 /// Gives a request its identity, or refuses it. Outside of `/v2/`, nobody is asked.
-pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    if is_registry_path(request.uri().path()) {
-        match identify(&api, request.method(), request.uri(), request.headers()).await {
+pub(super) async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if is_registry_path(parts.uri.path()) {
+        match identify(&api, &parts).await {
             Ok(identity) => {
-                if let Some(slot) = request.extensions().get::<UserSlot>() {
+                if let Some(slot) = parts.extensions.get::<UserSlot>() {
                     // Only this function sets it, and only once a request.
                     let _ = slot.0.set(identity.clone());
                 }
-                request.extensions_mut().insert(identity);
+                parts.extensions.insert(identity);
             }
             Err(error) => return error.into_response(),
         }
     }
-    next.run(request).await
+    next.run(Request::from_parts(parts, body)).await
 }
 
 /// Whether the path belongs to the registry protocol.
@@ -54,20 +62,32 @@ pub(super) fn is_registry_path(path: &str) -> bool {
     path == "/v2" || path.starts_with("/v2/")
 }
 
-async fn identify(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Identity> {
+async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
     let Some(realm) = api.auth.realm() else {
         return Ok(Identity::Anonymous);
     };
     let refuse = |message| {
-        let needed = AccessRecord::needed(method, uri);
+        let needed = AccessRecord::needed(&request.method, &request.uri);
         let refused = challenge(realm, message);
         if needed.is_empty() { refused } else { refused.with_detail(json!(needed)) }
     };
-    let Some((user, password)) = headers.get(AUTHORIZATION).and_then(credentials) else {
+    let Some((user, password)) = request.headers.get(AUTHORIZATION).and_then(credentials) else {
         return Err(refuse(ErrorCode::Unauthorized.default_message()));
     };
-    let identity = api.auth.authenticate(&user, &password).await;
-    identity.ok_or_else(|| refuse("the user name or the password is wrong"))
+    let address = request.extensions.get::<Peer>().and_then(|peer| peer.address.ip());
+    let identity = api.auth.authenticate(&user, &password, address).await;
+    identity.map_err(|refusal| match refusal {
+        Refusal::Wrong => refuse("the user name or the password is wrong"),
+        Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+    })
+}
+
+/// Says to a client that guesses, or stands beside one, when it may come back.
+fn too_many_attempts(retry_after: Duration) -> Error {
+    let seconds = retry_after.as_secs().saturating_add(1);
+    let told = format!("too many wrong passwords came from there: try again in {seconds} seconds");
+    Error::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, told)
+        .with_header(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// Reads `Basic` and the base64 of `user:password`.

@@ -8,8 +8,8 @@ use bcrypt::{BcryptError, HashParts, Version};
 #[derive(Clone, Debug, Default)]
 pub struct PasswordFile {
     hashes: HashMap<String, Arc<str>>,
-    /// The slowest hash of the file: what an unknown user's password is compared with.
-    decoy: Option<Arc<str>>,
+    /// The hashes in their order: with one of them, an unknown user's password is compared.
+    decoys: Vec<Arc<str>>,
 }
 
 /// A line that is not a user with a bcrypt hash.
@@ -42,9 +42,10 @@ impl PasswordFile {
         self.hashes.get(user)
     }
 
-    /// A hash that costs as much to compare with as a real one.
-    pub(super) fn decoy(&self) -> Option<&Arc<str>> {
-        self.decoy.as_ref()
+    /// The hash for an unknown user who has drawn this number. It costs as much as that of a known one, whatever the costs
+    /// in the file are.
+    pub(super) fn decoy(&self, number: usize) -> Option<&Arc<str>> {
+        self.decoys.get(number.checked_rem(self.decoys.len())?)
     }
 
     /// How many users there are.
@@ -58,32 +59,28 @@ impl FromStr for PasswordFile {
 
     fn from_str(text: &str) -> Result<Self, InvalidEntry> {
         let mut file = Self::default();
-        let mut slowest = 0;
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (user, hash, cost) = parse_line(index + 1, line)?;
-            if cost > slowest {
-                slowest = cost;
-                file.decoy = Some(Arc::clone(&hash));
-            }
+            let (user, hash) = parse_line(index + 1, line)?;
+            file.decoys.push(Arc::clone(&hash));
             file.hashes.insert(user.to_owned(), hash);
         }
         Ok(file)
     }
 }
 
-/// One line: the user, the hash, and the hash's cost.
-fn parse_line(line: usize, text: &str) -> Result<(&str, Arc<str>, u32), InvalidEntry> {
+/// One line: the user and the hash.
+fn parse_line(line: usize, text: &str) -> Result<(&str, Arc<str>), InvalidEntry> {
     let (user, hash) = text
         .split_once(':')
         .filter(|(user, hash)| !user.is_empty() && !hash.is_empty())
         .ok_or(InvalidEntry::Malformed { line })?;
     let parts: Option<HashParts> = is_bcrypt(hash).then(|| hash.parse().ok()).flatten();
     match parts {
-        Some(parts) => Ok((user, hash.into(), parts.get_cost())),
+        Some(_) => Ok((user, hash.into())),
         None => Err(InvalidEntry::NotBcrypt { line, user: user.to_owned(), kind: kind_of(hash) }),
     }
 }
@@ -140,9 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn the_decoy_is_the_slowest_hash() {
+    fn decoys_are_the_hashes_of_the_file() {
         let (fast, slow) = (entry("a", "x", 4).unwrap(), entry("b", "x", 5).unwrap());
         let file: PasswordFile = format!("{fast}\n{slow}").parse().unwrap();
-        assert_eq!(file.decoy(), file.hash_of("b"));
+        for (number, user) in [(0, "a"), (1, "b"), (usize::MAX, "b")] {
+            assert_eq!(file.decoy(number), file.hash_of(user), "{number}");
+        }
+        assert_eq!(PasswordFile::default().decoy(7), None);
     }
 }

@@ -3,18 +3,23 @@
 //! Nothing here knows HTTP: `api::authenticate` reads the credentials of a request, `api::authorize` asks for a right.
 
 mod access_rules;
+mod expiring;
 mod htpasswd;
+mod keyed_hash;
+mod lane;
 mod passwords;
+mod remembered;
 mod repository_pattern;
-mod verified;
+mod throttle;
+mod turns;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use berth_oci::RepositoryName;
 
 pub use access_rules::{AccessRules, Action};
 pub use htpasswd::{InvalidEntry, PasswordFile, entry};
-pub use passwords::Passwords;
+pub use passwords::{Passwords, Refusal};
 
 use crate::{
     config::Config,
@@ -66,10 +71,16 @@ impl Auth {
         self.realm.as_deref()
     }
 
-    /// Checks a password; `None` when it is wrong or the user does not exist.
-    pub async fn authenticate(&self, user: &str, password: &str) -> Option<Identity> {
-        let passwords = self.passwords.as_ref()?;
-        passwords.verify(user, password).await.then(|| Identity::User(user.into()))
+    /// Checks the password that a client at this address has sent.
+    pub async fn authenticate(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Identity, Refusal> {
+        let passwords = self.passwords.as_ref().ok_or(Refusal::Wrong)?;
+        passwords.verify(user, password, address).await?;
+        Ok(Identity::User(user.into()))
     }
 
     /// Whether an identity may do something to a repository.

@@ -1,6 +1,7 @@
 //! Passwords.
 
 use berth_registry::auth::entry;
+use futures::{StreamExt, stream::FuturesUnordered};
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
@@ -70,6 +71,25 @@ async fn the_right_password_opens_and_a_wrong_one_does_not() {
         let answer = registry.as_user(user, password).get("/v2/").await;
         answer.assert_error(401, "UNAUTHORIZED");
     }
+}
+
+#[tokio::test]
+async fn whoever_guesses_is_told_when_to_come_back_and_bob_still_comes_in() {
+    let (registry, _file) = with_password();
+    let bob = registry.as_user("bob", "secret");
+    assert_eq!(bob.get("/v2/").await.status, StatusCode::OK);
+    let guesses: Vec<_> = (0..20).map(|guess| registry.as_user("bob", &guess.to_string())).collect();
+    let mut answers: FuturesUnordered<_> = guesses.iter().map(|guess| guess.get("/v2/")).collect();
+    // The others still wait when the first one is sent away.
+    let sent_away = loop {
+        let answer = answers.next().await.unwrap();
+        if answer.status != StatusCode::UNAUTHORIZED {
+            break answer;
+        }
+    };
+    sent_away.assert_error(429, "TOOMANYREQUESTS");
+    assert!(sent_away.header("retry-after").parse::<u64>().unwrap() > 10);
+    assert_eq!(bob.get("/v2/").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
