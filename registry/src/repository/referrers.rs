@@ -124,9 +124,24 @@ async fn page_of(
     Ok(Listing { items, next: None })
 }
 
-/// A tag has at most 128 characters, so the digits of a long digest are cut.
+/// The tag has no more than the first 64 digits of a digest.
 fn fallback_tag(subject: &Digest) -> String {
-    let mut tag = format!("{}-{}", subject.algorithm(), subject.hex());
-    tag.truncate(128);
-    tag
+    let hex = subject.hex();
+    format!("{}-{}", subject.algorithm(), &hex[..hex.len().min(64)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fallback_tag_has_the_first_64_digits() {
+        let table = [
+            (Digest::sha256([0xab; 32]), format!("sha256-{}", "ab".repeat(32))),
+            (Digest::sha512([0xab; 64]), format!("sha512-{}", "ab".repeat(32))),
+        ];
+        for (subject, tag) in table {
+            assert_eq!(fallback_tag(&subject), tag);
+        }
+    }
 }
