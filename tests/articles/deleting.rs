@@ -24,11 +24,11 @@ fn head(machine: &Machine) -> Result<String> {
          \"https://localhost:443/v2/foo/bar/manifests/latest\" || true")
 }
 
-/// What stands behind the name of a header in curl's report.
-fn header(report: &str, name: &str) -> String {
-    let lines = report.lines().filter_map(|line| line.trim_start_matches("< ").split_once(": "));
-    let found = lines.filter(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
-    found.last().unwrap_or_default().to_owned()
+/// What stands behind the name of a header in curl's report, in which an answer's lines begin with `<`.
+fn header<'a>(report: &'a str, name: &str) -> &'a str {
+    let lines = report.lines().filter_map(|line| line.strip_prefix("< ")?.split_once(": "));
+    let mut values = lines.filter(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    values.next().unwrap_or_default().trim()
 }
 
 #[test]
@@ -56,7 +56,8 @@ fn an_image_by_the_digest_that_head_tells() -> Result<()> {
 fn nothing_unless_that_is_enabled() -> Result<()> {
     let machine = Machine::new()?;
     let _registry = with_tls(&machine, &[])?;
-    let digest = header(&head(&machine)?, "docker-content-digest");
+    let report = head(&machine)?;
+    let digest = header(&report, "docker-content-digest");
     let url = format!("https://localhost:443/v2/foo/bar/manifests/{digest}");
     let said = machine.sh(&format!("curl -k -s -w '%{{http_code}}' -X DELETE {url}"))?;
     assert!(said.starts_with("{\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\""), "{said}");
