@@ -84,6 +84,26 @@ fn that_of_the_original_without_untagged_manifests_keeps_every_tagged_image() ->
 }
 
 #[test]
+fn that_of_the_original_without_untagged_manifests_takes_signatures_and_ours_keeps_them() -> Result<()> {
+    let site = Site::new()?;
+    let berth = site.serve(Registry::Berth)?;
+    let clients = Clients::of(&site, &berth);
+    let subject = clients.push("the application", "team/app:1", &[])?;
+    let signature = clients.attach_signature("team/app", &subject)?;
+    berth.stop()?;
+    let untagged = [("team/app", signature.as_str())];
+    let before = view(&site, &untagged)?;
+    site.collect_garbage(Registry::Berth, &["-m"])?;
+    assert_eq!(before.differences(&view(&site, &untagged)?), [""; 0]);
+    site.collect_garbage(Registry::Original, &["-m"])?;
+    let berth = site.serve(Registry::Berth)?;
+    berth.ask(&[], &format!("/v2/team/app/manifests/{signature}"))?.expect(404)?;
+    let referrers = berth.ask(&[], &format!("/v2/team/app/referrers/{subject}"))?.json()?;
+    assert_eq!(referrers["manifests"], serde_json::json!([]), "what is gone is not listed");
+    Clients::of(&site, &berth).pull("team/app:1")
+}
+
+#[test]
 fn ours_takes_only_garbage_from_the_originals() -> Result<()> {
     for arguments in [&[][..], &["-m"]] {
         let site = filled(Registry::Original)?;

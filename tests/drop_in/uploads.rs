@@ -40,3 +40,13 @@ fn pass_on(order: [Registry; 3]) -> Result<()> {
 fn ours_goes_on_with_an_upload_of_the_original() -> Result<()> {
     pass_on([Registry::Original, Registry::Berth, Registry::Berth])
 }
+
+#[test]
+fn the_original_goes_on_with_an_upload_of_ours() -> Result<()> {
+    pass_on([Registry::Berth, Registry::Original, Registry::Original])
+}
+
+#[test]
+fn an_upload_goes_there_and_back() -> Result<()> {
+    pass_on([Registry::Original, Registry::Berth, Registry::Original])
+}

@@ -12,8 +12,9 @@ use axum::{
     http::{HeaderMap, Uri, header::HOST, request::Parts},
 };
 use berth_oci::{Digest, Reference, RepositoryName, UploadId};
+use ring::hmac;
 
-use super::{Answers, Api};
+use super::{Answers, Api, upload_state};
 use crate::server::Peer;
 
 /// Makes addresses for one request.
@@ -23,6 +24,8 @@ pub(super) struct Locations {
     base: String,
     /// What all paths begin with, as the client sees them.
     root: String,
+    /// What signs the states of uploads; without it they are left out.
+    upload_key: Option<hmac::Key>,
 }
 
 impl Locations {
@@ -31,9 +34,11 @@ impl Locations {
         format!("{}/v2/{name}/blobs/{digest}", self.base)
     }
 
-    /// Of an upload.
-    pub(super) fn upload(&self, name: &RepositoryName, id: &UploadId) -> String {
-        format!("{}/v2/{name}/blobs/uploads/{id}", self.base)
+    /// Of an upload that has `size` bytes.
+    pub(super) fn upload(&self, name: &RepositoryName, id: &UploadId, size: u64) -> String {
+        let state = self.upload_key.as_ref().and_then(|key| upload_state::encode(key, name, id, size));
+        let query = state.map(|state| format!("?_state={state}")).unwrap_or_default();
+        format!("{}/v2/{name}/blobs/uploads/{id}{query}", self.base)
     }
 
     /// Of a manifest.
@@ -90,7 +95,7 @@ impl Locations {
             Some(host) => host.to_owned(),
             None => server_seen(headers, uri, tls),
         };
-        Self { base: format!("{server}{root}"), root }
+        Self { base: format!("{server}{root}"), root, upload_key: answers.upload_key.clone() }
     }
 }
 
@@ -144,7 +149,7 @@ mod tests {
     fn answers(host: Option<&str>, relative_urls: bool) -> Answers {
         let cors = Cors::take_from(&mut Vec::new());
         let host = host.map(str::to_owned);
-        Answers { host, prefix: String::new(), relative_urls, headers: Vec::new(), cors }
+        Answers { host, prefix: String::new(), relative_urls, headers: Vec::new(), cors, upload_key: None }
     }
 
     fn base_of(answers: &Answers, headers: &[(&'static str, &str)], tls: bool) -> String {

@@ -9,6 +9,7 @@
 //! | what a request must be like at all | `request_head` |
 //! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
 //! | what a request says | `extract`, `query`, `body`, `location` |
+//! | how another registry can go on with an upload | `upload_state` |
 //! | who sends it, and what that user may do | `authenticate`, `authorize`, `access_record` |
 //! | which manifest a client can read | `negotiate` |
 //! | which headers an answer has | `respond` |
@@ -42,6 +43,7 @@ mod repositories;
 mod request_head;
 mod respond;
 mod tags;
+mod upload_state;
 mod uploads;
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use hyper::header::{HeaderName, HeaderValue};
+use ring::hmac;
 use tower::ServiceExt;
 
 use self::cors::Cors;
@@ -77,6 +80,8 @@ struct Answers {
     relative_urls: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
     cors: Cors,
+    /// What signs the states of uploads in their addresses.
+    upload_key: Option<hmac::Key>,
 }
 
 impl Api {
@@ -85,7 +90,8 @@ impl Api {
         let mut headers = http.headers.clone();
         let cors = Cors::take_from(&mut headers);
         let (host, prefix) = (http.host.clone(), http.prefix.clone());
-        let answers = Answers { host, prefix, relative_urls: http.relative_urls, headers, cors };
+        let (relative_urls, upload_key) = (http.relative_urls, http.upload_key.clone());
+        let answers = Answers { host, prefix, relative_urls, headers, cors, upload_key };
         Self { registry, auth, max_manifest_size, answers: Arc::new(answers) }
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn start(
         return Ok(BlobCreated { location, digest }.into_response());
     }
     let id = repository.uploads().start().await?;
-    let location = locations.upload(repository.name(), &id);
+    let location = locations.upload(repository.name(), &id, 0);
     Ok(UploadProgress { location, id, size: 0 }.accepted())
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn status(
     locations: Locations,
 ) -> Result<Response> {
     let size = repository.uploads().status(&id).await?;
-    let location = locations.upload(repository.name(), &id);
+    let location = locations.upload(repository.name(), &id, size);
     Ok(UploadProgress { location, id, size }.status())
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn append(
     Stream(body): Stream,
 ) -> Result<Response> {
     let size = repository.uploads().append(&id, chunk.map(|chunk| chunk.0), body).await?;
-    let location = locations.upload(repository.name(), &id);
+    let location = locations.upload(repository.name(), &id, size);
     Ok(UploadProgress { location, id, size }.accepted())
 }
 

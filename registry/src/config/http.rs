@@ -3,6 +3,7 @@
 use std::{fmt, net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use hyper::header::{HeaderName, HeaderValue};
+use ring::hmac;
 use rustls::CipherSuite;
 
 /// The listener and the answers' outside (`http`).
@@ -16,6 +17,8 @@ pub struct Http {
     pub prefix: String,
     /// Whether `Location` headers leave scheme and authority out.
     pub relative_urls: bool,
+    /// What signs the states of uploads (`http.secret`), so that Distribution can go on with an upload of ours.
+    pub upload_key: Option<hmac::Key>,
     /// Headers that every answer carries.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The certificate; `None` for plain HTTP.

@@ -144,6 +144,17 @@ async fn a_read_only_registry_takes_no_upload() {
 }
 
 #[tokio::test]
+async fn with_a_shared_secret_the_address_says_how_far_the_upload_is() {
+    let start = async |registry: Registry| {
+        let started = registry.send(Method::POST, "/v2/app/blobs/uploads/", &[], "").await;
+        started.header("location").to_owned()
+    };
+    assert!(!start(Registry::new()).await.contains('?'));
+    let registry = Registry::configured(&[("REGISTRY_HTTP_SECRET", "0123")]);
+    assert!(start(registry).await.contains("?_state="));
+}
+
+#[tokio::test]
 async fn locations_follow_the_configuration() {
     let relative = Registry::configured(&[("REGISTRY_HTTP_RELATIVEURLS", "true")]);
     let answer = relative.post("/v2/app/blobs/uploads/", "").await;

@@ -194,9 +194,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
             text("net").or("tcp"),
             text("host"),
             text("prefix"),
-            text("secret").secret().but(Ignored(
-                "nothing is signed: the state of an upload is in the storage, for every replica",
-            )),
+            text("secret").secret(),
             flag("relativeurls").or("false"),
             // Below the 300 seconds that the operator gives a Pod to end, so that connections close in good order.
             duration("draintimeout").or("270s"),

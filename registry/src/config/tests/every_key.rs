@@ -21,7 +21,7 @@ const HONOURED: &str = "
     middleware.repository[].name middleware.repository[].disabled middleware.repository[].options
     middleware.storage[].name middleware.storage[].disabled middleware.storage[].options
     catalog.maxentries tags.maxtags
-    http.addr http.net http.host http.prefix http.relativeurls http.draintimeout http.headers
+    http.addr http.net http.host http.prefix http.secret http.relativeurls http.draintimeout http.headers
     http.tls.certificate http.tls.key http.tls.clientcas http.tls.clientauth http.tls.minimumtls http.tls.ciphersuites
     http.debug.addr http.debug.prometheus.enabled http.debug.prometheus.path http.http2.disabled http.h2c.enabled
     notifications.events.includereferences
@@ -46,7 +46,6 @@ const IGNORED: &str = "
     log.hooks[].options.smtp.insecure
     storage.filesystem.maxthreads storage.cache.blobdescriptor storage.cache.blobdescriptorsize storage.cache.layerinfo
     storage.redirect.disable storage.tag.concurrencylimit
-    http.secret
     redis.addrs redis.addr redis.clientname redis.db redis.protocol redis.username redis.password
     redis.sentinelusername redis.sentinelpassword redis.sentinelMasterSet redis.mastername redis.maxretries
     redis.minretrybackoff redis.maxretrybackoff redis.dialtimeout redis.readtimeout redis.writetimeout

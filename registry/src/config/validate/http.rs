@@ -1,6 +1,7 @@
 //! `http`: the listeners and the outside of answers.
 
 use hyper::header::HeaderValue;
+use ring::hmac;
 
 use super::{
     address::{address, url},
@@ -19,12 +20,17 @@ pub(super) fn http(settings: &Settings, warnings: &mut Vec<String>) -> Result<Ht
         host: settings.read("host", HOST, host)?,
         prefix: settings.read("prefix", PREFIX, prefix)?.unwrap_or_default(),
         relative_urls: settings.flag("relativeurls")?,
+        upload_key: settings.text("secret")?.map(|secret| upload_key(&secret)),
         headers: headers(settings, "headers")?,
         tls: tls(&settings.below("tls"), warnings)?,
         http2: !settings.flag("http2.disabled")?,
         h2c: settings.flag("h2c.enabled")?,
         drain_timeout: settings.duration("draintimeout")?,
     })
+}
+
+fn upload_key(secret: &str) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())
 }
 
 fn listen(settings: &Settings) -> Result<Listen, Error> {
