@@ -7,13 +7,13 @@ use berth_tests::programs::built;
 use berth_tests::registry_server::{PASSWORD, USER};
 use std::process::Command;
 
-fn crane(fixture: &Fixture) -> Result<Command> {
+pub(crate) fn crane(fixture: &Fixture) -> Result<Command> {
     let mut command = Command::new(built("crane")?);
     command.env("SSL_CERT_FILE", fixture.server.ca_file()).env("DOCKER_CONFIG", fixture.path("docker"));
     Ok(command)
 }
 
-fn logged_in() -> Result<Fixture> {
+pub(crate) fn logged_in() -> Result<Fixture> {
     let fixture = Fixture::new()?;
     succeed(crane(&fixture)?.args(["auth", "login", &fixture.server.host(), "-u", USER, "-p", PASSWORD]))?;
     Ok(fixture)

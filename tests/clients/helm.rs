@@ -1,6 +1,6 @@
 //! helm: charts in the registry.
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, credentials};
 use anyhow::Result;
 use berth_tests::command::succeed;
 use berth_tests::programs::built;
@@ -17,14 +17,19 @@ fn helm(fixture: &Fixture) -> Result<Command> {
     Ok(command)
 }
 
-#[test]
-fn a_chart_is_pushed_and_pulled() -> Result<()> {
+fn logged_in() -> Result<Fixture> {
     let fixture = Fixture::new()?;
     let host = fixture.server.host();
-    let ca = fixture.server.ca_file();
-    let charts = format!("oci://{host}/charts");
     let login = ["registry", "login", &host, "--username", USER, "--password", PASSWORD, "--ca-file"];
-    succeed(helm(&fixture)?.args(login).arg(&ca))?;
+    succeed(helm(&fixture)?.args(login).arg(fixture.server.ca_file()))?;
+    Ok(fixture)
+}
+
+#[test]
+fn a_chart_is_pushed_and_pulled() -> Result<()> {
+    let fixture = logged_in()?;
+    let ca = fixture.server.ca_file();
+    let charts = format!("oci://{}/charts", fixture.server.host());
     succeed(helm(&fixture)?.arg("package").arg(workspace::root().join("charts/berth")))?;
     succeed(helm(&fixture)?.args(["push", "berth-0.1.0.tgz", &charts, "--ca-file"]).arg(&ca))?;
     std::fs::remove_file(fixture.path("berth-0.1.0.tgz"))?;
@@ -33,5 +38,23 @@ fn a_chart_is_pushed_and_pulled() -> Result<()> {
     )?;
     let shown = succeed(helm(&fixture)?.args(["show", "chart", "berth-0.1.0.tgz"]))?;
     assert!(shown.contains("name: berth"), "{shown}");
+    Ok(())
+}
+
+#[test]
+fn a_version_with_a_plus_is_pushed_under_a_tag_without_one() -> Result<()> {
+    let fixture = logged_in()?;
+    let ca = fixture.server.ca_file();
+    let charts = format!("oci://{}/charts", fixture.server.host());
+    let package = ["package", "--version=0.1.0+build.1"];
+    succeed(helm(&fixture)?.args(package).arg(workspace::root().join("charts/berth")))?;
+    succeed(helm(&fixture)?.args(["push", "berth-0.1.0+build.1.tgz", &charts, "--ca-file"]).arg(&ca))?;
+    std::fs::remove_file(fixture.path("berth-0.1.0+build.1.tgz"))?;
+    let tags = fixture.server.url("/v2/charts/berth/tags/list");
+    let tags = succeed(fixture.server.curl().args(["--user", &credentials(), &tags]))?;
+    assert!(tags.contains("[\"0.1.0_build.1\"]"), "{tags}");
+    let pull = ["pull", &format!("{charts}/berth"), "--version=0.1.0+build.1", "--ca-file"];
+    succeed(helm(&fixture)?.args(pull).arg(&ca))?;
+    assert!(fixture.path("berth-0.1.0+build.1.tgz").is_file());
     Ok(())
 }

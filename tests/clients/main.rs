@@ -9,4 +9,5 @@ mod helm;
 mod image;
 mod oras;
 mod podman;
+mod signatures;
 mod skopeo;

@@ -80,6 +80,34 @@ fn tags_are_listed_and_an_image_is_deleted() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_repository_is_carried_to_another_one_by_way_of_a_folder() -> Result<()> {
+    let fixture = Fixture::new()?;
+    succeed(&mut push(&fixture, "app:1", &credentials())?)?;
+    succeed(&mut push(&fixture, "app:2", &credentials())?)?;
+    let folder = fixture.path("carried");
+    std::fs::create_dir(&folder)?;
+    let certificates = fixture.server.certificates();
+    succeed(
+        skopeo(&fixture, "sync")?
+            .args(["--src=docker", "--dest=dir", "--src-creds", &credentials(), "--src-cert-dir"])
+            .arg(&certificates)
+            .arg(fixture.reference("app"))
+            .arg(&folder),
+    )?;
+    succeed(
+        skopeo(&fixture, "sync")?
+            .args(["--src=dir", "--dest=docker", "--dest-creds", &credentials(), "--dest-cert-dir"])
+            .arg(&certificates)
+            .arg(&folder)
+            .arg(fixture.reference("site")),
+    )?;
+    let tags = fixture.server.url("/v2/site/app/tags/list");
+    let tags = succeed(fixture.server.curl().args(["--user", &credentials(), &tags]))?;
+    assert!(tags.contains("[\"1\",\"2\"]"), "{tags}");
+    Ok(())
+}
+
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     sha2::Sha256::digest(bytes)

@@ -59,6 +59,11 @@ impl RegistryServer {
         self.folder.path().join("htpasswd")
     }
 
+    /// Its configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("config.yml")
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
@@ -73,7 +78,7 @@ impl RegistryServer {
     /// Starts it again on the same data and port.
     pub fn resume(&self) -> Result<()> {
         let mut serve = Command::new(program()?);
-        serve.env_clear().arg("serve").arg(self.folder.path().join("config.yml"));
+        serve.env_clear().arg("serve").arg(self.config_file());
         let process = RegistryProcess::start(&mut serve, &self.log_file())?;
         process.wait_for(|| {
             let mut ready = self.curl();
