@@ -19,6 +19,10 @@ test:
 ring name:
     tests/all {{ name }}
 
+# The fuzz targets of the registry, or some of them, for this long each.
+fuzz seconds="60" *targets:
+    tests/fuzz {{ seconds }} {{ targets }}
+
 # Everything that CI runs.
 all:
     tests/all
