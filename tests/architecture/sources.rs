@@ -50,6 +50,12 @@ fn the_rules_know_neither_http_nor_files() {
 fn storage_is_reached_through_the_rules() {
     let words = ["berth_storage::Filesystem", "ObjectStore"];
     assert_silent("registry/src/api/", "", &words, "the API asks the repository, never the storage");
+    assert_silent(
+        "registry/src/archive/",
+        "",
+        &words,
+        "archives are pushed and pulled, and never copied into the storage",
+    );
 }
 
 #[test]

@@ -11,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// An engine that runs no containers: it has no network of its own and leaves the machine's alone.
-struct Engine {
+pub(crate) struct Engine {
     child: Child,
 }
 
 impl Engine {
-    fn start(fixture: &Fixture) -> Result<Self> {
+    pub(crate) fn start(fixture: &Fixture) -> Result<Self> {
         let log = fixture.path("dockerd.log");
         let output = File::create(&log)?;
         let child = Command::new(packaged("dockerd")?)
@@ -62,7 +62,7 @@ fn socket(fixture: &Fixture) -> String {
     format!("unix://{}", fixture.path("docker.sock").display())
 }
 
-fn docker(fixture: &Fixture) -> Result<Command> {
+pub(crate) fn docker(fixture: &Fixture) -> Result<Command> {
     let mut command = Command::new(packaged("docker")?);
     command.arg("--config").arg(fixture.path("docker")).arg("--host").arg(socket(fixture));
     Ok(command)

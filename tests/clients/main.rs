@@ -1,5 +1,6 @@
 //! Real clients push to the registry and pull from it, over verified TLS and with a password.
 
+mod archives;
 mod buildah;
 mod crane;
 mod curl;

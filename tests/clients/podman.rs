@@ -6,7 +6,7 @@ use berth_tests::command::{fail, succeed};
 use berth_tests::programs::packaged;
 use std::process::Command;
 
-fn podman(fixture: &Fixture) -> Result<Command> {
+pub(crate) fn podman(fixture: &Fixture) -> Result<Command> {
     let mut command = Command::new(packaged("podman")?);
     command
         .arg(option("root", &fixture.path("podman")))

@@ -6,7 +6,7 @@ use berth_tests::command::{fail, succeed};
 use berth_tests::programs::packaged;
 use std::process::Command;
 
-fn skopeo(fixture: &Fixture, verb: &str) -> Result<Command> {
+pub(crate) fn skopeo(fixture: &Fixture, verb: &str) -> Result<Command> {
     let mut command = Command::new(packaged("skopeo")?);
     command.arg("--insecure-policy").arg(verb).env("REGISTRY_AUTH_FILE", fixture.path("auth.json"));
     Ok(command)
