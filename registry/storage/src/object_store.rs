@@ -39,6 +39,15 @@ impl Debug for Object {
     }
 }
 
+/// How much room a store has, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What may still be written.
+    pub free: u64,
+    /// What the disk has as a whole.
+    pub size: u64,
+}
+
 /// When an object may be put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutCondition {
@@ -106,4 +115,9 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.
     async fn abort(&self, upload: &Key) -> Result<()>;
+
+    /// How much room there is; `None` when the store has no bound of its own.
+    async fn space(&self) -> Result<Option<Space>> {
+        Ok(None)
+    }
 }

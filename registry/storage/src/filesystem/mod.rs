@@ -6,6 +6,7 @@
 
 mod folder;
 mod read;
+mod space;
 mod temporary;
 mod upload;
 mod walk;
@@ -21,7 +22,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
-use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result};
+use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
 
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
@@ -104,5 +105,10 @@ impl ObjectStore for Filesystem {
         let (root, path) = (Arc::clone(&self.root), self.path(upload));
         let busy = upload.clone();
         on_blocking_pool(upload, move || upload::abort(&root, &path)).await?.ok_or(Error::Busy(busy))
+    }
+
+    async fn space(&self) -> Result<Option<Space>> {
+        let root = Arc::clone(&self.root);
+        on_blocking_pool(&Key::default(), move || space::of(&root).map(Some)).await
     }
 }

@@ -24,6 +24,7 @@ for_every_store!(
     deleting_one_object_leaves_its_neighbours,
     puts_and_deletions_side_by_side_do_not_disturb_each_other,
     a_touched_object_is_young_and_unchanged,
+    the_room_that_is_left_is_not_more_than_there_is,
 );
 
 async fn an_object_is_read_as_it_was_put(store: Store) {
@@ -181,4 +182,10 @@ async fn a_touched_object_is_young_and_unchanged(store: Store) {
     }
     assert!(store.store.head(&key("a")).await.unwrap().modified > before);
     assert_eq!(store.read("a").await, b"content");
+}
+
+async fn the_room_that_is_left_is_not_more_than_there_is(store: Store) {
+    if let Some(space) = store.store.space().await.unwrap() {
+        assert!(0 < space.size && space.free <= space.size, "{space:?}");
+    }
 }
