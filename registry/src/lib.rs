@@ -7,7 +7,8 @@
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
 //! - [`archive`] reads and writes files of images, on top of the same rules,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
-//! - [`reloading`] follows files that change, [`telemetry`] writes the log, and [`http_client`] asks other servers.
+//! - [`reloading`] follows files that change, [`http_client`] asks other servers,
+//! - [`telemetry`] writes the log, and [`metrics`] counts.
 //!
 //! Requests go down from `server` over `api` and `repository` to the storage, and nothing calls back up. The map
 //! with its reasons is ARCHITECTURE.md in the folder above.
@@ -17,6 +18,7 @@ pub mod archive;
 pub mod auth;
 pub mod config;
 pub mod http_client;
+pub mod metrics;
 pub mod notifications;
 pub mod reloading;
 pub mod repository;

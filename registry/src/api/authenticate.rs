@@ -37,6 +37,11 @@ impl UserSlot {
     pub(super) fn name(&self) -> &str {
         self.0.get().map_or("-", Identity::name)
     }
+
+    /// Whether the user has shown who it is.
+    pub(super) fn is_authenticated(&self) -> bool {
+        matches!(self.0.get(), Some(Identity::User(_)))
+    }
 }
 
 /// Gives a request its identity, or refuses it. Outside of `/v2/`, nobody is asked.

@@ -14,7 +14,9 @@
 //! | which manifest a client can read | `negotiate` |
 //! | which headers an answer has | `respond` |
 //! | which status, code and body a failure has | `error` |
-//! | what every answer and every log line carries | `edge`, `cors`, `access_log` |
+//! | what every answer carries | `edge`, `cors` |
+//! | what the log and the metrics tell of a request | `exchange`, `access_log`, `handler` |
+//! | what the debug address answers | [`debug_router`] |
 
 mod access_log;
 mod access_record;
@@ -26,12 +28,15 @@ mod body;
 mod catalog;
 mod copies;
 mod cors;
+mod debug;
 mod discovery;
 mod edge;
 mod error;
+mod exchange;
 mod extract;
 mod fold_name;
 mod garbage_collection;
+mod handler;
 mod health;
 mod location;
 mod manifests;
@@ -57,14 +62,17 @@ use hyper::header::{HeaderName, HeaderValue};
 use ring::hmac;
 use tower::ServiceExt;
 
+pub use debug::debug_router;
+
 use self::cors::Cors;
-use crate::{auth::Auth, config::Http, repository::Registry};
+use crate::{auth::Auth, config::Http, metrics::Metrics, repository::Registry};
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct Api {
     registry: Registry,
     auth: Auth,
+    metrics: Metrics,
     /// The largest manifest that is read from a request, in bytes.
     max_manifest_size: u64,
     answers: Arc<Answers>,
@@ -92,7 +100,12 @@ impl Api {
         let (host, prefix) = (http.host.clone(), http.prefix.clone());
         let (relative_urls, upload_key) = (http.relative_urls, http.upload_key.clone());
         let answers = Answers { host, prefix, relative_urls, headers, cors, upload_key };
-        Self { registry, auth, max_manifest_size, answers: Arc::new(answers) }
+        Self { registry, auth, metrics: Metrics::default(), max_manifest_size, answers: Arc::new(answers) }
+    }
+
+    /// Counts requests in `metrics`.
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 }
 
@@ -136,11 +149,12 @@ pub fn router(api: Api) -> Router {
         .fallback(base::not_found)
         .method_not_allowed_fallback(base::method_not_allowed)
         .layer(from_fn_with_state(api.clone(), authenticate::authenticate))
+        .layer(from_fn_with_state(api.clone(), exchange::count))
         .with_state(api.clone());
     Router::new()
         .fallback_service(routes.map_request(fold_name::fold_request))
         .layer(from_fn_with_state(api.clone(), prefix::enter))
         .layer(from_fn(request_head::check))
         .layer(from_fn_with_state(api.clone(), edge::finish))
-        .layer(from_fn_with_state(api, access_log::record))
+        .layer(from_fn_with_state(api, exchange::follow))
 }

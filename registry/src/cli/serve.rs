@@ -6,7 +6,8 @@ use anyhow::Context;
 use berth_registry::{
     api::{self, Api},
     auth::Auth,
-    config::{Config, Loaded, Options, Storage, UploadPurging},
+    config::{Config, Debug, Loaded, Options, Storage, UploadPurging},
+    metrics::{Exposition, Measured, Metrics},
     reloading::POLL_INTERVAL,
     repository::{self, Registry, Rules},
     server::Server,
@@ -47,12 +48,17 @@ async fn serve(loaded: Loaded) -> anyhow::Result<()> {
     }
     let signals = signals()?;
     let rules = rules(&config);
-    let registry = Registry::new(open_store(&config.storage), rules);
+    let metrics = Metrics::default();
+    let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
+    let registry = Registry::new(Arc::new(store), rules);
     let auth = Auth::open(&config)?;
     let server = Server::bind(&config.http).await?;
     start_background(&config, &registry, &auth, &server);
+    if let Some(debug) = &config.debug {
+        start_debug(debug, &metrics, registry.clone()).await?;
+    }
     announce(loaded.file, &config, &server)?;
-    let api = Api::new(registry, auth, rules.max_manifest_size, &config.http);
+    let api = Api::new(registry, auth, rules.max_manifest_size, &config.http).with_metrics(metrics);
     server.run(api::router(api), signals).await;
     Ok(())
 }
@@ -72,6 +78,25 @@ pub(super) fn open_store(storage: &Storage) -> Arc<dyn ObjectStore> {
         Storage::Filesystem { root } => Arc::new(Filesystem::new(root)),
         Storage::Memory => Arc::new(Memory::new()),
     }
+}
+
+/// The name of a kind of storage in the metrics.
+fn driver(storage: &Storage) -> &'static str {
+    match storage {
+        Storage::Filesystem { .. } => "filesystem",
+        Storage::Memory => "inmemory",
+    }
+}
+
+/// Serves the debug address until the process ends, so that metrics can be read while requests in flight finish.
+async fn start_debug(debug: &Debug, metrics: &Metrics, registry: Registry) -> anyhow::Result<()> {
+    let server = Server::bind_debug(debug).await?;
+    let address = server.address().context("the debug address that is listened on is unknown")?;
+    tracing::info!("listening on {address} for metrics and health (http.debug.addr)");
+    let exposition = Exposition::new(metrics, registry);
+    let service = api::debug_router(exposition, debug.metrics_path.as_deref());
+    tokio::spawn(server.run(service, stream::pending()));
+    Ok(())
 }
 
 /// Starts what goes on beside the requests: following files, and removing forgotten uploads.

@@ -32,7 +32,7 @@ pub use blobs::{BlobContent, BlobInfo, Blobs};
 pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
-pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState};
+pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState, Totals};
 pub(crate) use hasher::{Hasher, digest_of};
 pub use manifests::{Manifests, PushedManifest, StoredManifest};
 pub use page::{Listing, Page};

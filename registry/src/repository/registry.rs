@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_oci::{RepositoryName, UploadId};
-use berth_storage::{Clock, ObjectStore};
+use berth_storage::{Clock, ObjectStore, Space};
 use futures::TryStreamExt as _;
 
 use super::detached::detached;
@@ -83,6 +83,11 @@ impl Registry {
     pub async fn check(&self) -> Result<()> {
         // That nothing was pushed yet is an answer, too.
         self.state.head(&layout::root()).await.map(drop)
+    }
+
+    /// How much room the storage has; `None` when it has no bound of its own.
+    pub async fn space(&self) -> Result<Option<Space>> {
+        Ok(self.state.store.space().await?)
     }
 
     /// The garbage collection of this registry.

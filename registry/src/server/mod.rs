@@ -29,7 +29,7 @@ pub use stall::RequestBody;
 pub use tls::TlsFiles;
 
 use crate::{
-    config::{Http, Listen},
+    config::{Debug, Http, Listen},
     reloading::LoadError,
 };
 use connection::Connections;
@@ -41,8 +41,10 @@ use protocol::Protocols;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is taken, not ours, or may not be used.
-    #[error("cannot listen on {address}; set http.addr to {}", free(.address))]
+    #[error("cannot listen on {address}; set {key} to {}", free(.address))]
     Listen {
+        /// The key of the configuration that sets the address.
+        key: &'static str,
         /// The configured address.
         address: Listen,
         /// What the system said.
@@ -93,9 +95,7 @@ impl Server {
     /// Takes the address and reads the files of TLS.
     pub async fn bind(http: &Http) -> Result<Self, Error> {
         let tls = http.tls.as_ref().map(|tls| tls::open(tls, http.http2)).transpose()?.map(Arc::new);
-        let listener = Listener::bind(&http.listen)
-            .await
-            .map_err(|source| Error::Listen { address: http.listen.clone(), source })?;
+        let listener = listen("http.addr", &http.listen).await?;
         let limits = Limits::of_this_process();
         Ok(Self { listener, tls, h2c: http.h2c, drain_timeout: http.drain_timeout, limits })
     }
@@ -103,6 +103,13 @@ impl Server {
     /// With other limits.
     pub fn with_limits(self, limits: impl FnOnce(Limits) -> Limits) -> Self {
         Self { limits: limits(self.limits), ..self }
+    }
+
+    /// Takes the debug address, where plain HTTP is spoken.
+    pub async fn bind_debug(debug: &Debug) -> Result<Self, Error> {
+        let listener = listen("http.debug.addr", &Listen::Tcp(debug.address.clone())).await?;
+        let limits = Limits::of_this_process();
+        Ok(Self { listener, tls: None, h2c: false, drain_timeout: Duration::ZERO, limits })
     }
 
     /// The address that was taken.
@@ -139,4 +146,10 @@ impl Server {
         drop(entrance);
         drain.finish(self.drain_timeout, signals).await;
     }
+}
+
+/// Takes the address that a key of the configuration sets.
+async fn listen(key: &'static str, address: &Listen) -> Result<Listener, Error> {
+    let taken = Listener::bind(address).await;
+    taken.map_err(|source| Error::Listen { key, address: address.clone(), source })
 }

@@ -7,6 +7,7 @@ use berth_registry::{
     api::{self, Api},
     auth::Auth,
     config::{self, Config, Options},
+    metrics::Metrics,
     repository::{Registry as Rules, Rules as Settings},
 };
 use berth_storage::Memory;
@@ -60,6 +61,11 @@ impl Registry {
         let rules = Rules::new(Arc::new(Memory::new()), settings);
         let auth = Auth::open(config).unwrap();
         Self { api: Api::new(rules, auth, limit, &config.http), credentials: None }
+    }
+
+    /// The same registry, counted in `metrics`.
+    pub(crate) fn with_metrics(self, metrics: &Metrics) -> Self {
+        Self { api: self.api.with_metrics(metrics.clone()), ..self }
     }
 
     /// The same registry, as this user sees it.

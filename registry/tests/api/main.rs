@@ -13,6 +13,7 @@ mod fixture;
 mod garbage_collection;
 mod manifests;
 mod prefix;
+mod metrics;
 mod program;
 mod referrers;
 mod tags;

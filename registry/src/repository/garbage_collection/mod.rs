@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use self::collector::Collector;
 use self::report::Report;
-pub use self::report::{AlreadyRunning, Run, RunState};
+pub use self::report::{AlreadyRunning, Run, RunState, Totals};
 use super::state::State;
 
 /// What to collect.
@@ -61,6 +61,11 @@ impl GarbageCollection {
     /// The run that goes on, or the last one.
     pub fn current(&self) -> Run {
         self.report.current()
+    }
+
+    /// What the runs that have ended in this process have come to.
+    pub fn totals(&self) -> Totals {
+        self.report.totals()
     }
 
     /// Does a run to its end, which the returned report tells.

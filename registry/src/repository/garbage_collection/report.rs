@@ -48,19 +48,52 @@ pub struct Run {
     pub error: Option<String>,
 }
 
+/// What the runs that have ended in this process have come to. Dry runs do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many ended well.
+    pub succeeded: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// The length of the blobs that they have deleted.
+    pub bytes_freed: u64,
+}
+
+impl Totals {
+    fn add(&mut self, run: &Run) {
+        if run.dry_run {
+            return;
+        }
+        match run.state {
+            RunState::Succeeded => self.succeeded += 1,
+            RunState::Failed => self.failed += 1,
+            RunState::Idle | RunState::Running => {}
+        }
+        self.bytes_freed += run.bytes_freed;
+    }
+}
+
 /// A run is going on already; this is what is known of it.
 #[derive(Debug, thiserror::Error)]
 #[error("a garbage collection is running already")]
 pub struct AlreadyRunning(pub Run);
 
-/// The current run, shared between the collector and those who ask. Cheap to clone.
+/// The current run and the sum of those before, shared between the collector and those who ask. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Report(Arc<Mutex<Run>>);
+pub(super) struct Report {
+    run: Arc<Mutex<Run>>,
+    totals: Arc<Mutex<Totals>>,
+}
 
 impl Report {
     /// What is known now.
     pub(super) fn current(&self) -> Run {
         self.run().clone()
+    }
+
+    /// What the runs that have ended have come to.
+    pub(super) fn totals(&self) -> Totals {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a new run unless one is going on.
@@ -79,6 +112,7 @@ impl Report {
         run.state = if outcome.is_ok() { RunState::Succeeded } else { RunState::Failed };
         run.error = outcome.as_ref().err().map(explain);
         run.finished_at = timestamp(now);
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&run);
         run.clone()
     }
 
@@ -100,7 +134,7 @@ impl Report {
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,6 +168,19 @@ mod tests {
         assert_eq!((running.state, running.bytes_freed), (RunState::Running, 5));
         assert_eq!(report.finish(SystemTime::now(), &Ok(())).state, RunState::Succeeded);
         assert_eq!(report.start(SystemTime::now(), true).unwrap().bytes_freed, 0);
+    }
+
+    #[test]
+    fn the_totals_are_those_of_runs_that_have_ended_and_deleted() {
+        let report = Report::default();
+        for (dry_run, size) in [(false, 5), (true, 7), (false, 3)] {
+            report.start(SystemTime::now(), dry_run).unwrap();
+            report.blob(size);
+            report.finish(SystemTime::now(), &Ok(()));
+        }
+        report.start(SystemTime::now(), false).unwrap();
+        report.blob(100);
+        assert_eq!(report.totals(), Totals { succeeded: 2, failed: 0, bytes_freed: 8 });
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! What a collector is told of the registry's state at the time that it asks: the garbage collection, the room in the
+//! storage, and the version that runs.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use berth_storage::Space;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use crate::repository::Registry;
+
+/// The registry, and the room that its storage had when it was last asked.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    registry: Registry,
+    space: Arc<Mutex<Option<Space>>>,
+}
+
+impl State {
+    pub(super) fn new(registry: Registry) -> Self {
+        Self { registry, space: Arc::default() }
+    }
+
+    /// Asks the storage for its room. Without an answer, nothing is told of it.
+    pub(super) async fn refresh(&self) {
+        let space = self.registry.space().await.unwrap_or_else(|error| {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the room in the storage is unknown");
+            None
+        });
+        *self.space.lock().unwrap_or_else(PoisonError::into_inner) = space;
+    }
+
+    fn encode_space(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let Some(space) = *self.space.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(()) };
+        let sizes = [
+            (
+                "berth_registry_storage_free_bytes",
+                "Bytes that may still be written to the storage",
+                space.free,
+            ),
+            ("berth_registry_storage_size_bytes", "Bytes that the disk of the storage has", space.size),
+        ];
+        for (name, help, bytes) in sizes {
+            let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(bytes).encode(gauge)?;
+        }
+        Ok(())
+    }
+
+    fn encode_collections(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let totals = self.registry.garbage_collection().totals();
+        let name = "berth_registry_garbage_collection_runs";
+        let help = "Garbage collections of this process that have ended, by their result";
+        let mut runs = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (result, number) in [("succeeded", totals.succeeded), ("failed", totals.failed)] {
+            ConstCounter::new(number).encode(runs.encode_family(&[("result", result)])?)?;
+        }
+        let name = "berth_registry_garbage_collection_freed_bytes";
+        let help = "Bytes of the blobs that garbage collections of this process have deleted";
+        let freed = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(totals.bytes_freed).encode(freed)
+    }
+}
+
+impl Collector for State {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.encode_space(&mut encoder)?;
+        self.encode_collections(&mut encoder)?;
+        let help = "Always 1; the label tells which version runs";
+        let mut build =
+            encoder.encode_descriptor("berth_registry_build_info", help, None, MetricType::Gauge)?;
+        ConstGauge::new(1_i64).encode(build.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?)
+    }
+}

@@ -1,0 +1,259 @@
+//! How long the storage takes: a store that measures the one below it.
+//!
+//! Only waiting for the storage counts. The time in which a client reads slowly, or sends slowly, is its own and is
+//! left out, also where bytes stream.
+
+use std::{
+    future::Future,
+    ops::Range,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use berth_storage::{ByteStream, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use tokio::time::Instant;
+
+use super::Metrics;
+
+/// Upper bounds of the times that actions take, in seconds.
+const DURATIONS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    driver: &'static str,
+    action: &'static str,
+}
+
+/// The times of all actions.
+#[derive(Clone, Debug)]
+pub(super) struct Actions(Family<Labels, Histogram>);
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(DURATIONS)))
+    }
+}
+
+impl Actions {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let storage = registry.sub_registry_with_prefix("registry_storage");
+        let help = "The number of seconds that the storage action takes";
+        storage.register_with_unit("action", help, Unit::Seconds, self.0.clone());
+    }
+}
+
+/// A store whose actions are measured. Their names are those of Distribution where it has the same.
+#[derive(Debug)]
+pub struct Measured {
+    store: Arc<dyn ObjectStore>,
+    driver: &'static str,
+    actions: Actions,
+}
+
+impl Measured {
+    /// Measures `store`, whose kind is called `driver`.
+    pub fn new(store: Arc<dyn ObjectStore>, driver: &'static str, metrics: &Metrics) -> Self {
+        Self { store, driver, actions: metrics.storage.clone() }
+    }
+
+    fn timer(&self, action: &'static str) -> Histogram {
+        self.actions.0.get_or_create_owned(&Labels { driver: self.driver, action })
+    }
+
+    async fn timed<T>(&self, action: &'static str, work: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let done = work.await;
+        self.timer(action).observe(start.elapsed().as_secs_f64());
+        done
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Measured {
+    async fn head(&self, key: &Key) -> Result<ObjectMeta> {
+        self.timed("Stat", self.store.head(key)).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
+        let start = Instant::now();
+        let object = self.store.get(key, range).await;
+        let (waited, timer) = (Waited::starting_at(start.elapsed()), self.timer("GetContent"));
+        match object {
+            Ok(Object { meta, body }) => {
+                Ok(Object { meta, body: Observed::new(body, waited, Some(timer)).boxed() })
+            }
+            Err(error) => {
+                timer.observe(waited.total().as_secs_f64());
+                Err(error)
+            }
+        }
+    }
+
+    async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
+        self.timed("PutContent", self.store.put(key, body, condition)).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.timed("Delete", self.store.delete(key)).await
+    }
+
+    fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
+        let listed = self.store.list(prefix, start_after);
+        Observed::new(listed, Waited::default(), Some(self.timer("Walk"))).boxed()
+    }
+
+    fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
+        let listed = self.store.children(prefix, start_after);
+        Observed::new(listed, Waited::default(), Some(self.timer("List"))).boxed()
+    }
+
+    async fn touch(&self, key: &Key) -> Result<()> {
+        self.timed("Touch", self.store.touch(key)).await
+    }
+
+    async fn append(&self, upload: &Key, offset: u64, body: ByteStream) -> Result<u64> {
+        let (start, client) = (Instant::now(), Waited::default());
+        let body = Observed::new(body, client.clone(), None).boxed();
+        let size = self.store.append(upload, offset, body).await;
+        let own = start.elapsed().saturating_sub(client.total());
+        self.timer("Append").observe(own.as_secs_f64());
+        size
+    }
+
+    async fn upload_size(&self, upload: &Key) -> Result<u64> {
+        self.timed("Stat", self.store.upload_size(upload)).await
+    }
+
+    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
+        self.timed("Move", self.store.complete(upload, object)).await
+    }
+
+    async fn abort(&self, upload: &Key) -> Result<()> {
+        self.timed("Delete", self.store.abort(upload)).await
+    }
+
+    async fn space(&self) -> Result<Option<Space>> {
+        self.store.space().await
+    }
+}
+
+/// How long something was waited for, in sum.
+#[derive(Clone, Debug, Default)]
+struct Waited(Arc<AtomicU64>);
+
+impl Waited {
+    fn starting_at(begun: Duration) -> Self {
+        let waited = Self::default();
+        waited.add(begun);
+        waited
+    }
+
+    fn add(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn total(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A stream that adds up how long its items were waited for, and observes the sum when it is dropped.
+struct Observed<S> {
+    stream: S,
+    waited: Waited,
+    /// When the item was asked for that has not come yet.
+    since: Option<Instant>,
+    timer: Option<Histogram>,
+}
+
+impl<S> Observed<S> {
+    fn new(stream: S, waited: Waited, timer: Option<Histogram>) -> Self {
+        Self { stream, waited, since: None, timer }
+    }
+}
+
+impl<S: Stream + Unpin> Stream for Observed<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let item = self.stream.poll_next_unpin(context);
+        if item.is_ready() {
+            self.waited.add(since.elapsed());
+            self.since = None;
+        }
+        item
+    }
+}
+
+impl<S> Drop for Observed<S> {
+    fn drop(&mut self) {
+        if let Some(timer) = &self.timer {
+            timer.observe(self.waited.total().as_secs_f64());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_storage::Memory;
+    use futures::TryStreamExt as _;
+
+    fn key(text: &str) -> Key {
+        text.parse().unwrap()
+    }
+
+    fn measured() -> (Measured, Metrics) {
+        let metrics = Metrics::default();
+        (Measured::new(Arc::new(Memory::new()), "inmemory", &metrics), metrics)
+    }
+
+    fn count(metrics: &Metrics, action: &'static str) -> u64 {
+        metrics.storage.0.get_or_create(&Labels { driver: "inmemory", action }).count()
+    }
+
+    #[tokio::test]
+    async fn a_read_is_measured_when_its_stream_ends() {
+        let (store, metrics) = measured();
+        store.put(&key("a"), Bytes::from_static(b"x"), PutCondition::Always).await.unwrap();
+        let object = store.get(&key("a"), None).await.unwrap();
+        assert_eq!(count(&metrics, "GetContent"), 0);
+        let read: Vec<Bytes> = object.body.try_collect().await.unwrap();
+        assert_eq!(read.concat(), b"x");
+        assert_eq!((count(&metrics, "GetContent"), count(&metrics, "PutContent")), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_measured_as_well() {
+        let (store, metrics) = measured();
+        assert!(store.get(&key("absent"), None).await.unwrap_err().is_not_found());
+        assert!(store.head(&key("absent")).await.is_err());
+        assert_eq!((count(&metrics, "GetContent"), count(&metrics, "Stat")), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_in_which_a_client_sends_is_not_the_storages() {
+        let (store, metrics) = measured();
+        let slow = futures::stream::once(async {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            Ok(Bytes::from_static(b"x"))
+        });
+        assert_eq!(store.append(&key("upload"), 0, slow.boxed()).await.unwrap(), 1);
+        let timer = metrics.storage.0.get_or_create(&Labels { driver: "inmemory", action: "Append" });
+        assert!(timer.sum() < 3600.0, "{}", timer.sum());
+    }
+}
