@@ -7,8 +7,9 @@
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
 //! - [`archive`] reads and writes files of images, on top of the same rules,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
-//! - [`reloading`] follows files that change, [`http_client`] asks other servers,
-//! - [`telemetry`] writes the log, and [`metrics`] counts.
+//! - [`reloading`] follows files that change, [`reconfiguration`] brings a new configuration into a running server,
+//! - [`http_client`] asks other servers,
+//! - [`telemetry`] writes the log, [`metrics`] counts, and [`health`] checks that all is well.
 //!
 //! Requests go down from `server` over `api` and `repository` to the storage, and nothing calls back up. The map
 //! with its reasons is ARCHITECTURE.md in the folder above.
@@ -17,9 +18,11 @@ pub mod api;
 pub mod archive;
 pub mod auth;
 pub mod config;
+pub mod health;
 pub mod http_client;
 pub mod metrics;
 pub mod notifications;
+pub mod reconfiguration;
 pub mod reloading;
 pub mod repository;
 pub mod server;

@@ -3,6 +3,8 @@
 //! Changes are found by polling, because Kubernetes swaps symbolic links above the files, which notification
 //! interfaces do not report for the files themselves. What the bytes mean is left to the caller's parser.
 
+mod follow;
+
 use std::{
     error::Error,
     fmt, io,
@@ -11,6 +13,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
+
+pub use follow::{Refresh, follow};
 
 /// How often the files are looked at.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -88,12 +92,13 @@ impl<T> Reloading<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the files again if they have changed. If they cannot be used, the value stays and a line is logged.
-    pub fn refresh(&self) {
+    /// Reads the files again if they have changed, and tells whether they had. If they cannot be used, the value stays
+    /// and a line is logged.
+    pub fn refresh(&self) -> bool {
         let now = fingerprints(&self.paths);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == now {
-            return;
+            return false;
         }
         *seen = now;
         match load(self.what, &self.paths, &*self.parse) {
@@ -107,15 +112,7 @@ impl<T> Reloading<T> {
                 self.what
             ),
         }
-    }
-
-    /// Follows the files for as long as the future is polled.
-    pub async fn follow(self: Arc<Self>, interval: Duration) {
-        let mut ticks = tokio::time::interval(interval);
-        loop {
-            ticks.tick().await;
-            self.refresh();
-        }
+        true
     }
 }
 
@@ -153,7 +150,7 @@ mod tests {
         std::fs::write(&path, "1").unwrap();
         let value = Reloading::open("the number", vec![path.clone()], number).unwrap();
         std::fs::write(&path, "22").unwrap();
-        value.refresh();
+        assert!(value.refresh() && !value.refresh());
         assert_eq!(*value.current(), 22);
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Json, Router,
     extract::State,
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, StatusCode, Uri,
         header::{ACCEPT, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
@@ -14,20 +14,41 @@ use axum::{
 };
 
 use super::base;
-use crate::metrics::{Exposition, Format};
+use crate::{
+    health::Health,
+    metrics::{Exposition, Format},
+};
 
-/// The service of the debug address; metrics are at `metrics_path`, unless they are off.
-pub fn debug_router(exposition: Exposition, metrics_path: Option<&str>) -> Router {
-    let router = Router::new().route("/", get(base::root));
-    let router = match metrics_path {
-        Some(path) => router.route(path, get(metrics)),
-        None => router,
-    };
-    router.with_state(Arc::new(exposition))
+/// What the debug address tells.
+#[derive(Debug)]
+struct Debug {
+    health: Health,
+    /// The metrics and the path at which they are, unless they are off.
+    metrics: Option<(String, Exposition)>,
 }
 
-/// Everything that is counted, for a collector such as Prometheus.
-async fn metrics(State(exposition): State<Arc<Exposition>>, headers: HeaderMap) -> Response {
+/// The service of the debug address.
+pub fn debug_router(health: Health, metrics: Option<(String, Exposition)>) -> Router {
+    Router::new()
+        .route("/", get(base::root))
+        .route("/debug/health", get(failing))
+        .fallback(get(metrics_page))
+        .with_state(Arc::new(Debug { health, metrics }))
+}
+
+/// `GET /debug/health`: which health checks fail, and why; an empty object when all is well.
+async fn failing(State(debug): State<Arc<Debug>>) -> Response {
+    let failing = debug.health.failing();
+    let status = if failing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(failing)).into_response()
+}
+
+/// Everything that is counted, for a collector such as Prometheus, at the configured path.
+async fn metrics_page(State(debug): State<Arc<Debug>>, uri: Uri, headers: HeaderMap) -> Response {
+    let exposition = match &debug.metrics {
+        Some((path, exposition)) if path == uri.path() => exposition,
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accept);
     match exposition.render(format).await {

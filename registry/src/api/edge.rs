@@ -64,7 +64,8 @@ fn new_id() -> String {
 /// Finishes the answer to a request.
 pub(super) async fn finish(State(api): State<Api>, request: Request, next: Next) -> Response {
     let id = request.extensions().get().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
-    let of_registry = prefix::below(&api.answers.prefix, request.uri().path()).is_some_and(is_registry_path);
+    let answers = api.answers();
+    let of_registry = prefix::below(&answers.prefix, request.uri().path()).is_some_and(is_registry_path);
     let origin = request.headers().get(ORIGIN).cloned();
     let mut response =
         if is_preflight(&request) { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
@@ -73,10 +74,10 @@ pub(super) async fn finish(State(api): State<Api>, request: Request, next: Next)
         response = render(&error, &id, response.headers());
     }
     let headers = response.headers_mut();
-    for (name, value) in &api.answers.headers {
+    for (name, value) in &answers.headers {
         headers.append(name, value.clone());
     }
-    api.answers.cors.permit(origin.as_ref(), headers);
+    answers.cors.permit(origin.as_ref(), headers);
     if of_registry {
         headers.insert(API_VERSION.0, API_VERSION.1);
     }

@@ -1,21 +1,42 @@
-//! Probes, for anybody and outside of the registry protocol.
+//! Probes, for anybody and outside of the registry protocol, and what a failing health check means for requests.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use berth_oci::ErrorCode;
 
-use super::Api;
+use super::{Api, authenticate::is_registry_path, error::Error};
 
 /// `GET /livez`: the process answers. The storage is not looked at, since a restart would not mend it.
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: pulls can be served.
-pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {
+/// `GET /readyz`: pulls can be served; if not, what stands against it.
+pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, String) {
+    let failing = api.health.failing();
+    if !failing.is_empty() {
+        let names: Vec<String> = failing.into_keys().collect();
+        let told = format!("failing health checks: {}\n", names.join(", "));
+        return (StatusCode::SERVICE_UNAVAILABLE, told);
+    }
     match api.registry.check().await {
-        Ok(()) => (StatusCode::OK, "ok\n"),
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer\n")
+            (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer\n".to_owned())
         }
     }
+}
+
+/// Answers 503 to requests of the registry protocol while a health check fails.
+pub(super) async fn refuse_while_unwell(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if is_registry_path(request.uri().path()) && !api.health.is_well() {
+        let told = "a health check fails; /readyz tells which";
+        return Error::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, told).into_response();
+    }
+    next.run(request).await
 }

@@ -82,7 +82,7 @@ impl FromRequestParts<Api> for Locations {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
         let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
-        Ok(Self::of(&api.answers, &parts.headers, &parts.uri, tls))
+        Ok(Self::of(&api.answers(), &parts.headers, &parts.uri, tls))
     }
 }
 

@@ -51,7 +51,7 @@ mod tags;
 mod upload_state;
 mod uploads;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::{
     Router,
@@ -65,17 +65,19 @@ use tower::ServiceExt;
 pub use debug::debug_router;
 
 use self::cors::Cors;
-use crate::{auth::Auth, config::Http, metrics::Metrics, repository::Registry};
+use crate::{auth::Auth, config::Http, health::Health, metrics::Metrics, repository::Registry};
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct Api {
     registry: Registry,
     auth: Auth,
+    health: Health,
     metrics: Metrics,
     /// The largest manifest that is read from a request, in bytes.
     max_manifest_size: u64,
-    answers: Arc<Answers>,
+    /// Shared by all clones, so that they change for all.
+    answers: Arc<RwLock<Arc<Answers>>>,
 }
 
 /// What the configuration says of the outside of answers.
@@ -95,17 +97,44 @@ struct Answers {
 impl Api {
     /// Puts the parts together.
     pub fn new(registry: Registry, auth: Auth, max_manifest_size: u64, http: &Http) -> Self {
-        let mut headers = http.headers.clone();
-        let cors = Cors::take_from(&mut headers);
-        let (host, prefix) = (http.host.clone(), http.prefix.clone());
-        let (relative_urls, upload_key) = (http.relative_urls, http.upload_key.clone());
-        let answers = Answers { host, prefix, relative_urls, headers, cors, upload_key };
-        Self { registry, auth, metrics: Metrics::default(), max_manifest_size, answers: Arc::new(answers) }
+        Self {
+            registry,
+            auth,
+            health: Health::default(),
+            metrics: Metrics::default(),
+            max_manifest_size,
+            answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
+        }
+    }
+
+    /// The outside of answers, as it is now.
+    fn answers(&self) -> Arc<Answers> {
+        Arc::clone(&self.answers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives answers another outside from now on.
+    pub fn set_answers(&self, http: &Http) {
+        *self.answers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Answers::of(http));
+    }
+
+    /// Answers requests to the registry only while `health` is well.
+    pub fn with_health(self, health: Health) -> Self {
+        Self { health, ..self }
     }
 
     /// Counts requests in `metrics`.
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+}
+
+impl Answers {
+    fn of(http: &Http) -> Self {
+        let mut headers = http.headers.clone();
+        let cors = Cors::take_from(&mut headers);
+        let (host, prefix) = (http.host.clone(), http.prefix.clone());
+        let (relative_urls, upload_key) = (http.relative_urls, http.upload_key.clone());
+        Self { host, prefix, relative_urls, headers, cors, upload_key }
     }
 }
 
@@ -149,6 +178,7 @@ pub fn router(api: Api) -> Router {
         .fallback(base::not_found)
         .method_not_allowed_fallback(base::method_not_allowed)
         .layer(from_fn_with_state(api.clone(), authenticate::authenticate))
+        .layer(from_fn_with_state(api.clone(), health::refuse_while_unwell))
         .layer(from_fn_with_state(api.clone(), exchange::count))
         .with_state(api.clone());
     Router::new()

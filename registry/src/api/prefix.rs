@@ -25,7 +25,8 @@ pub(super) fn route<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
 
 /// Takes the prefix off the path of a request. Without it, a request leads nowhere.
 pub(super) async fn enter(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let prefix = &api.answers.prefix;
+    let answers = api.answers();
+    let prefix = &answers.prefix;
     let uri = request.uri();
     match route(prefix, uri.path()) {
         None => {

@@ -23,7 +23,7 @@ pub use passwords::{Passwords, Refusal};
 
 use crate::{
     config::Config,
-    reloading::{LoadError, Reloading},
+    reloading::{LoadError, Refresh, Reloading},
 };
 
 /// Who sent a request.
@@ -100,19 +100,11 @@ impl Auth {
         }
     }
 
-    /// Follows the files for as long as the future is polled.
-    pub async fn follow_files(self, interval: std::time::Duration) {
-        let passwords = async {
-            if let Some(passwords) = &self.passwords {
-                Arc::clone(passwords.file()).follow(interval).await;
-            }
-        };
-        let rules = async {
-            if let Some(rules) = self.rules.clone() {
-                rules.follow(interval).await;
-            }
-        };
-        tokio::join!(passwords, rules);
+    /// The files, to be followed.
+    pub fn files(&self) -> Vec<Arc<dyn Refresh>> {
+        let passwords = self.passwords.iter().map(|passwords| Arc::clone(passwords.file()) as _);
+        let rules = self.rules.iter().map(|rules| Arc::clone(rules) as _);
+        passwords.chain(rules).collect()
     }
 }
 

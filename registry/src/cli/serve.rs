@@ -1,21 +1,26 @@
 //! `registry serve`: puts the parts together and serves until a signal comes.
 
+mod signals;
+mod upload_purging;
+
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use berth_registry::{
     api::{self, Api},
     auth::Auth,
-    config::{Config, Debug, Loaded, Options, Storage, UploadPurging},
+    config::{Config, Debug, Loaded, Options, Storage},
+    health::Health,
     metrics::{Exposition, Measured, Metrics},
-    reloading::POLL_INTERVAL,
-    repository::{self, Registry, Rules},
+    reconfiguration::{Live, Reconfiguration, rules, upload_purging},
+    reloading::{POLL_INTERVAL, Refresh, Reloading, follow},
+    repository::Registry,
     server::Server,
     telemetry,
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
-use futures::{Stream, StreamExt, stream};
-use tokio::signal::unix::{SignalKind, signal};
+use futures::stream;
+use tokio::sync::watch;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -32,43 +37,50 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = Options { root: arguments.root.clone(), addr: arguments.addr.clone() };
-    let loaded = super::load_config(arguments.config.as_ref(), &options)?;
-    super::runtime()?.block_on(serve(loaded))?;
+    let named = arguments.config.clone();
+    let load = move || super::load_config(named.as_ref(), &options);
+    super::runtime()?.block_on(serve(load()?, load))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(loaded: Loaded) -> anyhow::Result<()> {
-    let config = loaded.config;
-    telemetry::start(&config.log);
-    for warning in loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    for variable in loaded.ignored_variables {
-        tracing::warn!("environment variable {variable} is no setting of this server");
-    }
-    let signals = signals()?;
-    let rules = rules(&config);
+async fn serve(
+    loaded: Loaded,
+    load: impl Fn() -> anyhow::Result<Loaded> + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let log = telemetry::start(&config.log);
+    warn_of(&loaded);
+    let (ends, hangups) = (signals::ends()?, signals::hangups()?);
     let metrics = Metrics::default();
+    let rules = rules(config);
     let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
     let registry = Registry::new(Arc::new(store), rules);
-    let auth = Auth::open(&config)?;
+    let auth = Auth::open(config)?;
     let server = Server::bind(&config.http).await?;
-    start_background(&config, &registry, &auth, &server);
+    let health = Health::new(&config.health, &registry, driver(&config.storage));
+    tokio::spawn(health.clone().watch());
     if let Some(debug) = &config.debug {
-        start_debug(debug, &metrics, registry.clone()).await?;
+        start_debug(debug, &metrics, registry.clone(), health.clone()).await?;
     }
-    announce(loaded.file, &config, &server)?;
-    let api = Api::new(registry, auth, rules.max_manifest_size, &config.http).with_metrics(metrics);
-    server.run(api::router(api), signals).await;
+    let api = Api::new(registry.clone(), auth.clone(), rules.max_manifest_size, &config.http)
+        .with_health(health)
+        .with_metrics(metrics);
+    let (upload_purging, purging) = watch::channel(upload_purging(config));
+    tokio::spawn(upload_purging::purge(registry.clone(), purging));
+    let live = Live { log, registry, api: api.clone(), upload_purging };
+    tokio::spawn(follow(followed(&loaded, load, &server, &auth, live)?, POLL_INTERVAL, hangups));
+    announce(loaded.file.as_ref(), config, &server)?;
+    server.run(api::router(api), ends).await;
     Ok(())
 }
 
-/// What a configuration allows.
-pub(super) fn rules(config: &Config) -> Rules {
-    Rules {
-        delete_enabled: config.rules.delete_enabled,
-        read_only: config.rules.read_only,
-        ..Rules::default()
+/// Tells what of the configuration has no effect.
+fn warn_of(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    for variable in &loaded.ignored_variables {
+        tracing::warn!("environment variable {variable} is no setting of this server");
     }
 }
 
@@ -89,56 +101,40 @@ fn driver(storage: &Storage) -> &'static str {
 }
 
 /// Serves the debug address until the process ends, so that metrics can be read while requests in flight finish.
-async fn start_debug(debug: &Debug, metrics: &Metrics, registry: Registry) -> anyhow::Result<()> {
+async fn start_debug(
+    debug: &Debug,
+    metrics: &Metrics,
+    registry: Registry,
+    health: Health,
+) -> anyhow::Result<()> {
     let server = Server::bind_debug(debug).await?;
     let address = server.address().context("the debug address that is listened on is unknown")?;
     tracing::info!("listening on {address} for metrics and health (http.debug.addr)");
-    let exposition = Exposition::new(metrics, registry);
-    let service = api::debug_router(exposition, debug.metrics_path.as_deref());
-    tokio::spawn(server.run(service, stream::pending()));
+    let metrics = debug.metrics_path.clone().map(|path| (path, Exposition::new(metrics, registry)));
+    tokio::spawn(server.run(api::debug_router(health, metrics), stream::pending()));
     Ok(())
 }
 
-/// Starts what goes on beside the requests: following files, and removing forgotten uploads.
-fn start_background(config: &Config, registry: &Registry, auth: &Auth, server: &Server) {
-    tokio::spawn(auth.clone().follow_files(POLL_INTERVAL));
+/// Everything that is read again when its files change.
+fn followed(
+    loaded: &Loaded,
+    load: impl Fn() -> anyhow::Result<Loaded> + Send + Sync + 'static,
+    server: &Server,
+    auth: &Auth,
+    live: Live,
+) -> anyhow::Result<Vec<Arc<dyn Refresh>>> {
+    let mut followed = auth.files();
     if let Some(files) = server.tls_files() {
-        tokio::spawn(files.follow(POLL_INTERVAL));
+        followed.push(files);
     }
-    if let Some(purging) = config.upload_purging.filter(|_| !config.rules.read_only) {
-        tokio::spawn(purge_uploads(registry.clone(), purging));
+    if let Some(path) = &loaded.file {
+        let file = Reloading::open("the configuration", vec![path.clone()], move |_| Ok(load()?))?;
+        followed.push(Arc::new(Reconfiguration::new(file, loaded.config.clone(), live)));
     }
+    Ok(followed)
 }
 
-async fn purge_uploads(registry: Registry, purging: UploadPurging) {
-    let mut ticks = tokio::time::interval(purging.interval);
-    loop {
-        ticks.tick().await;
-        let purged = if purging.dry_run {
-            tell_abandoned_uploads(&registry, &purging).await
-        } else {
-            registry.purge_uploads(purging.age).await
-        };
-        match purged {
-            Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "forgotten uploads were removed"),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "forgotten uploads could not be removed");
-            }
-        }
-    }
-}
-
-/// Logs what would be removed without `dryrun`; nothing is.
-async fn tell_abandoned_uploads(registry: &Registry, purging: &UploadPurging) -> repository::Result<u64> {
-    for (repository, upload) in registry.abandoned_uploads(purging.age).await? {
-        tracing::info!(%repository, %upload, "this upload is forgotten; it stays because of `uploadpurging.dryrun`");
-    }
-    Ok(0)
-}
-
-fn announce(file: Option<PathBuf>, config: &Config, server: &Server) -> anyhow::Result<()> {
+fn announce(file: Option<&PathBuf>, config: &Config, server: &Server) -> anyhow::Result<()> {
     let address = server.address().context("the address that is listened on is unknown")?;
     let storage = match &config.storage {
         Storage::Filesystem { root } => std::path::absolute(root)?.display().to_string(),
@@ -163,14 +159,4 @@ fn announce(file: Option<PathBuf>, config: &Config, server: &Server) -> anyhow::
 /// The name in a URL, without scheme and port.
 fn host_name(url: &str) -> Option<&str> {
     url.split_once("://")?.1.split(':').next()
-}
-
-/// One item for each signal that asks the server to end.
-fn signals() -> anyhow::Result<impl Stream<Item = ()>> {
-    let stream_of = |kind| -> anyhow::Result<_> {
-        let signal = signal(kind).context("cannot wait for signals")?;
-        Ok(stream::unfold(signal, |mut signal| async move { signal.recv().await.map(|()| ((), signal)) })
-            .boxed())
-    };
-    Ok(stream::select(stream_of(SignalKind::terminate())?, stream_of(SignalKind::interrupt())?))
 }

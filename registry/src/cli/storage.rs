@@ -70,7 +70,7 @@ impl StorageArguments {
         work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         let config = self.config()?;
-        with(&config, serve::rules(&config), work)
+        with(&config, berth_registry::reconfiguration::rules(&config), work)
     }
 }
 

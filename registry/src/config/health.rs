@@ -10,7 +10,7 @@ use hyper::{
 use super::Address;
 
 /// All checks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// That the storage answers; `None` when it is not checked.
     pub storage: Option<Pace>,

@@ -8,7 +8,7 @@ use hyper::{
 };
 
 /// Who is told, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notifications {
     /// Whether the event of a manifest lists what the manifest refers to.
     pub include_references: bool,
@@ -17,7 +17,7 @@ pub struct Notifications {
 }
 
 /// A server that is told of events.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its name in logs, in metrics and in the storage.
     pub name: String,

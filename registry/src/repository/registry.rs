@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use berth_oci::{RepositoryName, UploadId};
@@ -38,7 +38,8 @@ impl Default for Rules {
 #[derive(Debug, Clone)]
 pub struct Registry {
     pub(super) state: Arc<State>,
-    rules: Rules,
+    /// Shared by all clones, so that they change for all.
+    rules: Arc<RwLock<Rules>>,
     garbage_collection: GarbageCollection,
 }
 
@@ -59,12 +60,23 @@ impl Registry {
     /// The registry whose state is in `store` and whose notion of age comes from `clock`.
     pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
         let state = Arc::new(State { store, clock, liveness: Liveness::default() });
+        let rules = Arc::new(RwLock::new(rules));
         Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state, rules }
     }
 
     /// The repository of that name, whether it exists or not.
     pub fn repository(&self, name: RepositoryName) -> Repository {
-        Repository { state: Arc::clone(&self.state), rules: self.rules, name }
+        Repository { state: Arc::clone(&self.state), rules: self.rules(), name }
+    }
+
+    /// What is allowed now.
+    fn rules(&self) -> Rules {
+        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Allows something else from now on. Requests that have begun end under the rules that they began with.
+    pub fn set_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
     /// The repositories that have a manifest and are `visible`, in lexical order.

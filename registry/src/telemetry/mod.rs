@@ -6,7 +6,7 @@ use std::io;
 
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer as _, Registry, filter::Targets, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 
 use crate::config::Log;
@@ -15,14 +15,28 @@ use line::Line;
 /// The target of the lines that tell of requests.
 pub const ACCESS: &str = "access";
 
+/// Changes what is logged while the process runs.
+#[derive(Clone, Debug)]
+pub struct Control(reload::Handle<Targets, Registry>);
+
+impl Control {
+    /// Logs from another level on, and requests or no requests. Format and fields stay as they are.
+    pub fn set(&self, log: &Log) {
+        // It fails only if this process logs by another call of `start`.
+        let _ = self.0.reload(filter(log));
+    }
+}
+
 /// Begins to log. Only the first call of a process counts, so that tests may start several servers.
-pub fn start(log: &Log) {
+pub fn start(log: &Log) -> Control {
+    let (filter, control) = reload::Layer::new(filter(log));
     let output = tracing_subscriber::fmt::layer()
         .event_format(Line::new(log.format, log.fields.clone()))
         .with_writer(io::stderr)
-        .with_filter(filter(log));
+        .with_filter(filter);
     // It fails only if logging was started before.
     let _ = tracing_subscriber::registry().with(output).try_init();
+    Control(control)
 }
 
 /// Our own lines from the configured level on; those of the libraries below only when something is wrong,

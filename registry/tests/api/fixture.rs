@@ -7,6 +7,7 @@ use berth_registry::{
     api::{self, Api},
     auth::Auth,
     config::{self, Config, Options},
+    health::Health,
     metrics::Metrics,
     repository::{Registry as Rules, Rules as Settings},
 };
@@ -61,6 +62,16 @@ impl Registry {
         let rules = Rules::new(Arc::new(Memory::new()), settings);
         let auth = Auth::open(config).unwrap();
         Self { api: Api::new(rules, auth, limit, &config.http), credentials: None }
+    }
+
+    /// One that was put together elsewhere.
+    pub(crate) fn over(api: Api) -> Self {
+        Self { api, credentials: None }
+    }
+
+    /// The same registry, in service only while `health` is well.
+    pub(crate) fn with_health(self, health: &Health) -> Self {
+        Self { api: self.api.with_health(health.clone()), ..self }
     }
 
     /// The same registry, counted in `metrics`.

@@ -2,6 +2,7 @@
 
 use berth_registry::{
     api,
+    health::Health,
     metrics::{Exposition, Metrics},
     repository::{Registry as Rules, Rules as Settings},
 };
@@ -16,7 +17,8 @@ use crate::fixture::{OCI_MANIFEST, Registry, absent};
 /// What a collector gets that asks for this path.
 async fn ask(metrics: &Metrics, path: &str, accept: &str) -> Response<String> {
     let rules = Rules::new(Arc::new(Memory::new()), Settings::default());
-    let service = api::debug_router(Exposition::new(metrics, rules), Some("/metrics"));
+    let metrics = Some(("/metrics".to_owned(), Exposition::new(metrics, rules)));
+    let service = api::debug_router(Health::default(), metrics);
     let request = Request::get(path).header("accept", accept).body(Empty::<Bytes>::new()).unwrap();
     let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -114,4 +116,5 @@ async fn a_collector_gets_the_format_that_it_asks_for() {
     assert!(open.headers()["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     assert!(open.body().ends_with("# EOF\n"));
     assert_eq!(ask(&metrics, "/", "").await.status(), StatusCode::OK);
+    assert_eq!(ask(&metrics, "/debug/vars", "").await.status(), StatusCode::NOT_FOUND);
 }

@@ -32,7 +32,7 @@ struct Serving {
     process: Child,
     /// The line that tells where it listens.
     announced: String,
-    _log: Lines<BufReader<ChildStderr>>,
+    log: Lines<BufReader<ChildStderr>>,
 }
 
 impl Serving {
@@ -44,7 +44,21 @@ impl Serving {
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
         let announced = log.next().unwrap().unwrap();
-        Self { process, announced, _log: log }
+        Self { process, announced, log }
+    }
+
+    /// The lines of the log up to the first with these words, which is the last of them.
+    fn log_until(&mut self, words: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| line.contains(words)) {
+            lines.push(self.log.next().unwrap().unwrap());
+        }
+        lines
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     fn url(&self) -> String {
@@ -66,6 +80,36 @@ fn a_signal_to_terminate_ends_it_with_success() {
     let mut server = Serving::start(&write_config(folder.path(), ""));
     assert!(server.announced.contains("docker push"), "{}", server.announced);
     Command::new("kill").arg(server.process.id().to_string()).status().unwrap();
+    assert!(server.process.wait().unwrap().success());
+}
+
+#[test]
+fn a_changed_configuration_is_read_again_and_what_needs_a_restart_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = write_config(folder.path(), "");
+    let mut server = Serving::start(&config);
+    server.signal("-HUP");
+    assert_eq!(server.log_until("SIGHUP").len(), 1);
+
+    write_config(folder.path(), "http: {draintimeout: 5s}\n");
+    server.signal("-HUP");
+    let told = server.log_until("SIGHUP").join("\n");
+    assert!(told.contains("the configuration changed and was read again"), "{told}");
+    assert!(told.contains("after a restart only: http.draintimeout"), "{told}");
+}
+
+#[test]
+fn a_broken_configuration_is_told_once_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = write_config(folder.path(), "");
+    let mut server = Serving::start(&config);
+    write_config(folder.path(), "http: {adr: ':5001'}\n");
+    server.signal("-HUP");
+    let told = server.log_until("SIGHUP").join("\n");
+    assert!(told.contains("the last good version stays in force") && told.contains("http.adr"), "{told}");
+    server.signal("-HUP");
+    assert_eq!(server.log_until("SIGHUP").len(), 1);
+    server.signal("-TERM");
     assert!(server.process.wait().unwrap().success());
 }
 

@@ -33,7 +33,7 @@ use crate::{
 
 /// Follows a request to its end.
 pub(super) async fn follow(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let mut exchange = Exchange::begin(&api.answers.prefix, &mut request);
+    let mut exchange = Exchange::begin(&api.answers().prefix, &mut request);
     let received = Arc::clone(&exchange.received);
     let response = next.run(request.map(|body| Body::new(Counted::new(body, received)))).await;
     exchange.answered(&response);

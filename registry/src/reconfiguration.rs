@@ -1,0 +1,179 @@
+//! A new configuration in a running server: what takes effect at once, and what needs a restart.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::{
+    api::Api,
+    config::{Config, Http, Loaded, Log, UploadPurging},
+    reloading::{Refresh, Reloading},
+    repository::{Registry, Rules},
+    telemetry,
+};
+
+/// The parts of a running server that can take a new configuration.
+#[derive(Debug)]
+pub struct Live {
+    /// The level of the log, and whether requests are logged.
+    pub log: telemetry::Control,
+    /// What clients may do.
+    pub registry: Registry,
+    /// The outside of answers.
+    pub api: Api,
+    /// How forgotten uploads are removed.
+    pub upload_purging: watch::Sender<Option<UploadPurging>>,
+}
+
+/// The configuration of a running server, which follows its file.
+#[derive(Debug)]
+pub struct Reconfiguration {
+    file: Arc<Reloading<Loaded>>,
+    /// The configuration that the server was started with.
+    started: Config,
+    live: Live,
+}
+
+impl Reconfiguration {
+    /// Brings what changes in `file` into `live` parts that were `started` with this configuration.
+    pub fn new(file: Reloading<Loaded>, started: Config, live: Live) -> Self {
+        Self { file: Arc::new(file), started, live }
+    }
+}
+
+impl Refresh for Reconfiguration {
+    fn refresh(&self) -> bool {
+        let before = self.file.current();
+        let changed = self.file.refresh();
+        let now = self.file.current();
+        if !Arc::ptr_eq(&before, &now) {
+            self.live.apply(&now.config, &self.started);
+            for warning in &now.warnings {
+                tracing::warn!("{warning}");
+            }
+        }
+        changed
+    }
+}
+
+impl Live {
+    /// Puts everything in force that does not need a restart, and names the rest.
+    fn apply(&self, new: &Config, started: &Config) {
+        self.log.set(&new.log);
+        self.registry.set_rules(rules(new));
+        self.api.set_answers(&Http { prefix: started.http.prefix.clone(), ..new.http.clone() });
+        self.upload_purging.send_replace(upload_purging(new));
+        let keys = keys_that_need_a_restart(started, new);
+        if !keys.is_empty() {
+            tracing::warn!("changed, and in force after a restart only: {}", keys.join(", "));
+        }
+    }
+}
+
+/// What clients may do.
+pub fn rules(config: &Config) -> Rules {
+    Rules {
+        delete_enabled: config.rules.delete_enabled,
+        read_only: config.rules.read_only,
+        ..Rules::default()
+    }
+}
+
+/// How forgotten uploads are removed; a server that only reads keeps them.
+pub fn upload_purging(config: &Config) -> Option<UploadPurging> {
+    config.upload_purging.filter(|_| !config.rules.read_only)
+}
+
+/// The keys that have other values now, of those that are looked at once.
+///
+/// Everything is taken apart by name, so that a new key does not compile before it is decided about.
+fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str> {
+    let Config {
+        log: Log { level: _, format, fields, access_log: _ },
+        storage,
+        rules: _,
+        upload_purging: _,
+        validation,
+        limits,
+        http:
+            Http {
+                listen,
+                host: _,
+                prefix,
+                relative_urls: _,
+                headers: _,
+                upload_key: _,
+                tls,
+                http2,
+                h2c,
+                drain_timeout,
+            },
+        debug,
+        health,
+        notifications,
+        htpasswd,
+        access_rules,
+    } = started;
+    let keys = [
+        ("log.formatter", *format != new.log.format),
+        ("log.fields", *fields != new.log.fields),
+        ("storage", *storage != new.storage),
+        ("validation", *validation != new.validation),
+        ("catalog, tags", *limits != new.limits),
+        ("http.addr", *listen != new.http.listen),
+        ("http.prefix", *prefix != new.http.prefix),
+        ("http.tls", *tls != new.http.tls),
+        ("http.http2", *http2 != new.http.http2),
+        ("http.h2c", *h2c != new.http.h2c),
+        ("http.draintimeout", *drain_timeout != new.http.drain_timeout),
+        ("http.debug", *debug != new.debug),
+        ("health", *health != new.health),
+        ("notifications", *notifications != new.notifications),
+        ("auth", *htpasswd != new.htpasswd),
+        ("access.path", *access_rules != new.access_rules),
+    ];
+    keys.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Options};
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        config::load(None, variables, &Options::default()).unwrap().config
+    }
+
+    #[test]
+    fn what_cannot_change_is_named_by_its_key() {
+        let new = config(&[
+            ("REGISTRY_HTTP_ADDR", ":5001"),
+            ("REGISTRY_STORAGE", "inmemory"),
+            ("REGISTRY_LOG_FORMATTER", "json"),
+        ]);
+        let keys = keys_that_need_a_restart(&config(&[]), &new);
+        assert_eq!(keys, ["log.formatter", "storage", "http.addr"]);
+    }
+
+    #[test]
+    fn what_changes_at_once_needs_no_restart() {
+        let new = config(&[
+            ("REGISTRY_LOG_LEVEL", "debug"),
+            ("REGISTRY_LOG_ACCESSLOG_DISABLED", "true"),
+            ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "true"),
+            ("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE", "1h"),
+            ("REGISTRY_HTTP_HOST", "https://hub.example.com"),
+            ("REGISTRY_HTTP_HEADERS_X-Content-Type-Options", "[nosniff]"),
+        ]);
+        assert_eq!(keys_that_need_a_restart(&config(&[]), &new), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn uploads_are_kept_while_the_registry_is_read_only() {
+        assert!(upload_purging(&config(&[])).is_some());
+        let read_only = config(&[("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "true")]);
+        assert_eq!(upload_purging(&read_only), None);
+    }
+}
