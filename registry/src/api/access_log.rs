@@ -31,6 +31,7 @@ pub(super) fn write(exchange: &Exchange) {
         duration_ms = u64::try_from(exchange.duration().as_millis()).unwrap_or(u64::MAX),
         user = exchange.user.name(),
         request_id = exchange.id.as_str(),
+        trace_id = exchange.trace_id(),
         user_agent = exchange.user_agent,
         referer = exchange.referer.as_deref().map(without_query),
         remote = exchange.remote,

@@ -65,7 +65,9 @@ use tower::ServiceExt;
 pub use debug::debug_router;
 
 use self::cors::Cors;
-use crate::{auth::Auth, config::Http, health::Health, metrics::Metrics, repository::Registry};
+use crate::{
+    auth::Auth, config::Http, health::Health, metrics::Metrics, repository::Registry, telemetry::Traces,
+};
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
@@ -74,6 +76,8 @@ pub struct Api {
     auth: Auth,
     health: Health,
     metrics: Metrics,
+    /// Where spans of requests go; `None` when nobody asks for them.
+    traces: Option<Traces>,
     /// The largest manifest that is read from a request, in bytes.
     max_manifest_size: u64,
     /// Shared by all clones, so that they change for all.
@@ -102,6 +106,7 @@ impl Api {
             auth,
             health: Health::default(),
             metrics: Metrics::default(),
+            traces: None,
             max_manifest_size,
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
         }
@@ -120,6 +125,11 @@ impl Api {
     /// Answers requests to the registry only while `health` is well.
     pub fn with_health(self, health: Health) -> Self {
         Self { health, ..self }
+    }
+
+    /// Sends a span of each request to `traces`.
+    pub fn with_traces(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
     }
 
     /// Counts requests in `metrics`.

@@ -16,7 +16,7 @@ use berth_registry::{
     reloading::{POLL_INTERVAL, Refresh, Reloading, follow},
     repository::Registry,
     server::Server,
-    telemetry,
+    telemetry::{self, Traces},
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use futures::stream;
@@ -50,6 +50,7 @@ async fn serve(
     let config = &loaded.config;
     let log = telemetry::start(&config.log);
     warn_of(&loaded);
+    let traces = traces();
     let (ends, hangups) = (signals::ends()?, signals::hangups()?);
     let metrics = Metrics::default();
     let rules = rules(config);
@@ -64,14 +65,27 @@ async fn serve(
     }
     let api = Api::new(registry.clone(), auth.clone(), rules.max_manifest_size, &config.http)
         .with_health(health)
-        .with_metrics(metrics);
+        .with_metrics(metrics)
+        .with_traces(traces.clone());
     let (upload_purging, purging) = watch::channel(upload_purging(config));
     tokio::spawn(upload_purging::purge(registry.clone(), purging));
     let live = Live { log, registry, api: api.clone(), upload_purging };
     tokio::spawn(follow(followed(&loaded, load, &server, &auth, live)?, POLL_INTERVAL, hangups));
     announce(loaded.file.as_ref(), config, &server)?;
     server.run(api::router(api), ends).await;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.finish()).await?;
+    }
     Ok(())
+}
+
+/// Where spans of requests go, if the environment asks for them. Images are served without them, too.
+fn traces() -> Option<Traces> {
+    Traces::from_environment(|name| std::env::var(name).ok()).unwrap_or_else(|error| {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(error, "there are no traces, although the OTEL_* variables ask for them");
+        None
+    })
 }
 
 /// Tells what of the configuration has no effect.

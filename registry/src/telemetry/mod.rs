@@ -1,6 +1,9 @@
 //! Logs: set up once, written to standard error, one line an event in the shape that the configuration asks for.
+//! Traces of requests, where the environment asks for them, are in `traces`.
 
+mod collector;
 mod line;
+mod traces;
 
 use std::io;
 
@@ -11,6 +14,8 @@ use tracing_subscriber::{
 
 use crate::config::Log;
 use line::Line;
+
+pub use traces::{Error as TracesError, RequestSpan, Traces};
 
 /// The target of the lines that tell of requests.
 pub const ACCESS: &str = "access";

@@ -19,4 +19,5 @@ mod program;
 mod reconfiguration;
 mod referrers;
 mod tags;
+mod traces;
 mod uploads;

@@ -1,7 +1,8 @@
 //! The program itself: what it prints, and how it ends.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Lines, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
 };
@@ -96,6 +97,24 @@ fn a_changed_configuration_is_read_again_and_what_needs_a_restart_is_named() {
     let told = server.log_until("SIGHUP").join("\n");
     assert!(told.contains("the configuration changed and was read again"), "{told}");
     assert!(told.contains("after a restart only: http.draintimeout"), "{told}");
+}
+
+#[test]
+fn the_debug_address_has_the_metrics_of_the_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let debug = "http: {debug: {addr: '127.0.0.1:0', prometheus: {enabled: true}}}\n";
+    // Its line of the log is the first, since it listens before the registry does.
+    let server = Serving::start(&write_config(folder.path(), debug));
+    assert!(server.announced.contains("for metrics and health"), "{}", server.announced);
+    let address = server.url();
+    let mut stream = TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    for name in ["berth_registry_build_info{", "berth_registry_storage_free_bytes ", "process_open_fds "] {
+        assert!(answer.contains(name), "{name} is missing in\n{answer}");
+    }
 }
 
 #[test]

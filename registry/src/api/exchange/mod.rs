@@ -4,6 +4,7 @@
 //! the answer is dropped.
 
 mod body;
+mod span;
 
 use std::{
     sync::{
@@ -29,11 +30,12 @@ use super::{Api, access_log, authenticate::UserSlot, edge::RequestId, handler, p
 use crate::{
     metrics::{Active, Authentication, Outcome},
     server::Peer,
+    telemetry::RequestSpan,
 };
 
 /// Follows a request to its end.
 pub(super) async fn follow(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let mut exchange = Exchange::begin(&api.answers().prefix, &mut request);
+    let mut exchange = Exchange::begin(&api, &mut request);
     let received = Arc::clone(&exchange.received);
     let response = next.run(request.map(|body| Body::new(Counted::new(body, received)))).await;
     exchange.answered(&response);
@@ -42,16 +44,34 @@ pub(super) async fn follow(State(api): State<Api>, mut request: Request, next: N
 
 /// Counts a request as being worked on, once the router has found its endpoint.
 pub(super) async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if let Some(slot) = request.extensions().get::<ActiveSlot>() {
-        let handler = handler::of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
-        slot.0.get_or_init(|| api.metrics.requests().begin(handler, request.method()));
+    if let Some(slot) = request.extensions().get::<MatchedSlot>() {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let handler = handler::of(route.as_ref().map(MatchedPath::as_str));
+        slot.0.get_or_init(|| Matched {
+            active: api.metrics.requests().begin(handler, request.method()),
+            route,
+        });
     }
     next.run(request).await
 }
 
-/// Where an exchange finds what counts it; an extension of the request.
+/// What is known since the router has found the endpoint.
+#[derive(Debug)]
+struct Matched {
+    active: Active,
+    /// The line of the route table; `None` when none fits.
+    route: Option<MatchedPath>,
+}
+
+/// Where an exchange finds what the router has found; an extension of the request.
 #[derive(Clone, Debug, Default)]
-struct ActiveSlot(Arc<OnceLock<Active>>);
+struct MatchedSlot(Arc<OnceLock<Matched>>);
+
+impl MatchedSlot {
+    fn get(&self) -> Option<&Matched> {
+        self.0.get()
+    }
+}
 
 /// What is known of a request and its answer.
 #[derive(Debug)]
@@ -59,7 +79,8 @@ pub(super) struct Exchange {
     start: Instant,
     pub(super) id: RequestId,
     pub(super) user: UserSlot,
-    active: ActiveSlot,
+    matched: MatchedSlot,
+    span: Option<RequestSpan>,
     pub(super) method: Method,
     pub(super) path: String,
     /// The path as it stands in the route table; nothing if it leads nowhere.
@@ -81,20 +102,22 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    fn begin(prefix: &str, request: &mut Request) -> Self {
+    fn begin(api: &Api, request: &mut Request) -> Self {
+        let span = api.traces.as_ref().and_then(|traces| span::begin(traces, request));
         let id = RequestId::of(request.headers());
-        let (user, active) = (UserSlot::default(), ActiveSlot::default());
+        let (user, matched) = (UserSlot::default(), MatchedSlot::default());
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(user.clone());
-        request.extensions_mut().insert(active.clone());
+        request.extensions_mut().insert(matched.clone());
         Self {
             start: Instant::now(),
             id,
             user,
-            active,
+            matched,
+            span,
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            route: prefix::route(prefix, request.uri().path()).unwrap_or_default().to_owned(),
+            route: prefix::route(&api.answers().prefix, request.uri().path()).unwrap_or_default().to_owned(),
             query: request.uri().query().map(str::to_owned),
             version: request.version(),
             user_agent: text_of(request.headers(), &USER_AGENT),
@@ -133,6 +156,11 @@ impl Exchange {
         self.start.elapsed()
     }
 
+    /// The id of the trace that the request belongs to, if its span is recorded.
+    pub(super) fn trace_id(&self) -> Option<String> {
+        self.span.as_ref().map(RequestSpan::trace_id)
+    }
+
     fn authentication(&self) -> Option<Authentication> {
         match self.status {
             Some(StatusCode::UNAUTHORIZED) if self.has_credentials => Some(Authentication::Failed),
@@ -145,8 +173,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(active) = self.active.0.get() {
-            active.end(&Outcome {
+        if let Some(matched) = self.matched.get() {
+            matched.active.end(&Outcome {
                 status: self.status,
                 duration: self.duration(),
                 received: self.received(),
@@ -155,6 +183,9 @@ impl Drop for Exchange {
             });
         }
         access_log::write(self);
+        if let Some(mut span) = self.span.take() {
+            span::end(&mut span, self);
+        }
     }
 }
 
