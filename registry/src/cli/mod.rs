@@ -17,7 +17,7 @@ mod serve;
 mod storage;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -25,7 +25,7 @@ use std::{
 
 use anyhow::Context;
 use berth_registry::config as configuration;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A registry of container images and other OCI artifacts.
 #[derive(Debug, Parser)]
@@ -87,13 +87,18 @@ fn spell_out(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let program = arguments.first().map(Path::new).and_then(Path::file_name);
     let subcommand = if program == Some("htpasswd".as_ref()) {
         "htpasswd"
-    } else if arguments.get(1).is_some_and(|first| Path::new(first).is_file()) {
+    } else if arguments.get(1).is_some_and(|first| !is_command(first) && Path::new(first).is_file()) {
         "serve"
     } else {
         return arguments;
     };
     arguments.insert(1, subcommand.into());
     arguments
+}
+
+/// Whether the word is a command: then it stays one, even where a file has that name too.
+fn is_command(word: &OsStr) -> bool {
+    word == "help" || Cli::command().find_subcommand(word).is_some()
 }
 
 /// The configuration of a command: from the file that it names, else from the one that the environment names,
@@ -127,7 +132,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn spelt_out(arguments: &[&str]) -> Vec<String> {
         let spelt_out = spell_out(arguments.iter().map(OsString::from).collect());
@@ -154,6 +158,15 @@ mod tests {
         let path = file.path().to_str().unwrap();
         assert_eq!(spelt_out(&["/bin/registry", path]), ["/bin/registry", "serve", path]);
         assert_eq!(spelt_out(&["registry", "serve", path]), ["registry", "serve", path]);
+    }
+
+    #[test]
+    fn a_command_is_not_taken_for_a_file_of_its_name() {
+        // As in `registry htpasswd -Bbn user password > htpasswd`, where the shell has made the file by then.
+        for command in ["htpasswd", "serve", "garbage-collect", "config", "help"] {
+            assert!(is_command(command.as_ref()), "{command}");
+        }
+        assert!(!is_command("config.yml".as_ref()));
     }
 
     #[test]
