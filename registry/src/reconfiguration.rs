@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use berth_oci::Platform;
 use tokio::sync::watch;
 
 use crate::{
     api::Api,
-    config::{Config, Http, Loaded, Log, UploadPurging},
+    config::{self, Config, Http, IndexPlatforms, Loaded, Log, UploadPurging},
     reloading::{Refresh, Reloading},
-    repository::{Registry, Rules},
+    repository::{Registry, RequiredContent, Rules},
     telemetry,
 };
 
@@ -75,8 +76,25 @@ pub fn rules(config: &Config) -> Rules {
     Rules {
         delete_enabled: config.rules.delete_enabled,
         read_only: config.rules.read_only,
+        required_content: required_content(&config.validation.index_platforms),
         ..Rules::default()
     }
+}
+
+fn required_content(index_platforms: &IndexPlatforms) -> RequiredContent {
+    let platforms = match index_platforms {
+        IndexPlatforms::All => return RequiredContent::All,
+        IndexPlatforms::None => &[][..],
+        IndexPlatforms::List(platforms) => platforms,
+    };
+    let platform = |platform: &config::Platform| Platform {
+        architecture: platform.architecture.clone(),
+        os: platform.os.clone(),
+        os_version: None,
+        os_features: None,
+        variant: None,
+    };
+    RequiredContent::Platforms(platforms.iter().map(platform).collect())
 }
 
 /// How forgotten uploads are removed; a server that only reads keeps them.
@@ -93,7 +111,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         storage,
         rules: _,
         upload_purging: _,
-        validation,
+        validation: _,
         limits,
         http:
             Http {
@@ -118,7 +136,6 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("log.formatter", *format != new.log.format),
         ("log.fields", *fields != new.log.fields),
         ("storage", *storage != new.storage),
-        ("validation", *validation != new.validation),
         ("catalog, tags", *limits != new.limits),
         ("http.addr", *listen != new.http.listen),
         ("http.prefix", *prefix != new.http.prefix),
@@ -138,7 +155,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Options};
+    use crate::config::Options;
 
     fn config(variables: &[(&str, &str)]) -> Config {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

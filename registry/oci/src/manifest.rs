@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::str::{self, FromStr};
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::{Descriptor, Digest, MediaType};
 
@@ -44,7 +45,9 @@ struct FsLayer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
-    schema_version: Option<u64>,
+    // Documents of other kinds may count their versions in another way.
+    schema_version: Option<Value>,
+    #[serde(default, deserialize_with = "empty_as_none")]
     media_type: Option<MediaType>,
     config: Option<IgnoredAny>,
     layers: Option<IgnoredAny>,
@@ -84,15 +87,11 @@ impl Manifest {
     /// Reads what `bytes` say. `declared` is the media type that the client gave, if it gave one.
     ///
     /// A manifest of a media type that nobody here knows is accepted, and only its subject is looked at.
+    /// When the bytes do not say what they are, the client's word decides, unless it is a type that says
+    /// nothing, such as `application/json`.
     pub fn parse(bytes: &[u8], declared: Option<&MediaType>) -> Result<Self, InvalidManifest> {
         let envelope: Envelope = serde_json::from_slice(bytes)?;
-        let media_type = envelope.media_type();
-        if let Some(declared) = declared.filter(|declared| declared.essence() != media_type.essence()) {
-            return Err(InvalidManifest::MediaTypeMismatch {
-                declared: declared.clone(),
-                actual: media_type,
-            });
-        }
+        let media_type = envelope.agreed_media_type(declared.filter(|declared| !declared.is_generic()))?;
         let content = if is_known(&media_type) {
             envelope.check(&media_type)?;
             serde_json::from_slice(bytes)?
@@ -104,10 +103,15 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The media type alone, as [`parse`](Self::parse) would find it; `None` when the bytes are not a JSON
-    /// object of that shape.
+    /// The media type alone, as [`parse`](Self::parse) would find it when the client gave none; `None` when
+    /// the bytes are not a JSON object of that shape.
     pub fn media_type_of(bytes: &[u8]) -> Option<MediaType> {
         serde_json::from_slice::<Envelope>(bytes).ok().map(|envelope| envelope.media_type())
+    }
+
+    /// The media type that the bytes themselves name.
+    pub fn named_media_type(bytes: &[u8]) -> Option<MediaType> {
+        serde_json::from_slice::<Envelope>(bytes).ok()?.media_type
     }
 
     /// The kind of the manifest: its own `mediaType`, or what follows from its fields when it has none.
@@ -179,12 +183,29 @@ fn is_known(media_type: &MediaType) -> bool {
 }
 
 impl Envelope {
+    /// The type on which the bytes and the client agree.
+    fn agreed_media_type(&self, declared: Option<&MediaType>) -> Result<MediaType, InvalidManifest> {
+        let actual = self.media_type();
+        match declared {
+            None => Ok(actual),
+            Some(declared) if declared.essence() == actual.essence() => Ok(actual),
+            Some(declared) if self.media_type.is_none() && !is_known(declared) => {
+                Ok(declared.without_parameters())
+            }
+            Some(declared) => Err(InvalidManifest::MediaTypeMismatch { declared: declared.clone(), actual }),
+        }
+    }
+
+    fn schema_version(&self) -> Option<u64> {
+        self.schema_version.as_ref().and_then(Value::as_u64)
+    }
+
     /// Distribution's rule for documents that do not name their type.
     fn media_type(&self) -> MediaType {
         if let Some(own) = &self.media_type {
             return own.clone();
         }
-        MediaType::from_constant(match (self.schema_version, &self.manifests) {
+        MediaType::from_constant(match (self.schema_version(), &self.manifests) {
             (Some(1), _) if self.signatures.is_some() => MediaType::DOCKER_SCHEMA1_SIGNED,
             (Some(1), _) => MediaType::DOCKER_SCHEMA1,
             (_, Some(_)) => MediaType::OCI_INDEX,
@@ -197,7 +218,7 @@ impl Envelope {
         let is_image = media_type.is_image() || self.config.is_some() || self.layers.is_some();
         if media_type.is_schema1() || media_type.essence() == MediaType::OCI_ARTIFACT {
             Ok(())
-        } else if self.schema_version != Some(2) {
+        } else if self.schema_version() != Some(2) {
             Err(InvalidManifest::SchemaVersion)
         } else if is_index && is_image {
             Err(InvalidManifest::Ambiguous)
@@ -205,6 +226,12 @@ impl Envelope {
             Ok(())
         }
     }
+}
+
+/// Go programs write a type that they do not give as an empty text.
+fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MediaType>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty());
+    text.map(MediaType::try_from).transpose().map_err(D::Error::custom)
 }
 
 fn subject_of_unknown(bytes: &[u8]) -> Option<Descriptor> {
@@ -229,7 +256,7 @@ pub fn mentioned_digests(bytes: &[u8]) -> Vec<Digest> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -292,6 +319,31 @@ mod tests {
         assert!(matches!(error, InvalidManifest::MediaTypeMismatch { .. }));
         let parameters: MediaType = format!("{}; charset=utf-8", MediaType::OCI_IMAGE).parse().unwrap();
         assert!(Manifest::parse(image().to_string().as_bytes(), Some(&parameters)).is_ok());
+    }
+
+    #[test]
+    fn a_type_that_says_nothing_counts_as_none() {
+        let bytes = image().to_string();
+        for text in ["application/json", "application/x-www-form-urlencoded"] {
+            let manifest = Manifest::parse(bytes.as_bytes(), Some(&text.parse().unwrap())).unwrap();
+            assert_eq!(manifest.media_type().as_str(), MediaType::OCI_IMAGE, "{text}");
+        }
+        assert_eq!(
+            parse(&with(image(), "mediaType", json!(""))).unwrap().media_type().as_str(),
+            MediaType::OCI_IMAGE
+        );
+    }
+
+    #[test]
+    fn a_document_that_does_not_say_what_it_is_is_what_the_client_says() {
+        let document = json!({"schemaVersion": "1.0", "layers": "elsewhere"}).to_string();
+        let declared = "application/vnd.example+json; charset=utf-8".parse().unwrap();
+        let manifest = Manifest::parse(document.as_bytes(), Some(&declared)).unwrap();
+        assert_eq!(manifest.media_type().as_str(), "application/vnd.example+json");
+        assert!(manifest.is_opaque());
+        assert_eq!(Manifest::named_media_type(document.as_bytes()), None);
+        let named = with(image(), "mediaType", json!("application/vnd.other+json")).to_string();
+        assert!(Manifest::parse(named.as_bytes(), Some(&declared)).is_err());
     }
 
     #[test]

@@ -48,6 +48,22 @@ impl MediaType {
         self.0.split(';').next().unwrap_or_default().trim_end()
     }
 
+    /// The same type without its parameters.
+    pub fn without_parameters(&self) -> Self {
+        Self(self.essence().to_owned())
+    }
+
+    /// A type that HTTP clients send of their own accord, and that says nothing about what the content is.
+    pub fn is_generic(&self) -> bool {
+        const GENERIC: [&str; 4] = [
+            "application/json",
+            "application/octet-stream",
+            "application/x-www-form-urlencoded",
+            "text/plain",
+        ];
+        GENERIC.contains(&self.essence())
+    }
+
     /// An image manifest, of OCI or of Docker's schema 2.
     pub fn is_image(&self) -> bool {
         matches!(self.essence(), Self::OCI_IMAGE | Self::DOCKER_IMAGE)
@@ -128,6 +144,14 @@ mod tests {
             "application/vnd.oci.image.index.v1+json ; charset=utf-8".parse().unwrap();
         assert_eq!(media_type.essence(), MediaType::OCI_INDEX);
         assert!(media_type.is_index() && !media_type.is_image());
+        assert_eq!(media_type.without_parameters().as_str(), MediaType::OCI_INDEX);
+    }
+
+    #[test]
+    fn types_that_say_nothing_are_told_from_those_that_do() {
+        for (text, expected) in [("application/json; charset=utf-8", true), (MediaType::OCI_IMAGE, false)] {
+            assert_eq!(text.parse::<MediaType>().unwrap().is_generic(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -11,8 +11,16 @@ use super::{
 };
 
 /// `HEAD /v2/<name>/blobs/<digest>`
-pub(super) async fn head(Pull(repository): Pull, InPath(digest): InPath<Digest>) -> Result<BlobHead> {
-    Ok(BlobHead(repository.blobs().head(&digest).await?))
+pub(super) async fn head(
+    Pull(repository): Pull,
+    InPath(digest): InPath<Digest>,
+    known: Known,
+) -> Result<Response> {
+    let blob = repository.blobs().head(&digest).await?;
+    if known.contains(&digest) {
+        return Ok(NotModified(digest).into_response());
+    }
+    Ok(BlobHead(blob).into_response())
 }
 
 /// `GET /v2/<name>/blobs/<digest>`, or the part of it that `Range` asks for.
@@ -26,7 +34,8 @@ pub(super) async fn pull(
         repository.blobs().head(&digest).await?;
         return Ok(NotModified(digest).into_response());
     }
-    let content = repository.blobs().open(&digest, wanted.map(|wanted| wanted.0)).await?;
+    let range = wanted.and_then(|wanted| wanted.of(&digest));
+    let content = repository.blobs().open(&digest, range).await?;
     Ok(BlobBody(content).into_response())
 }
 

@@ -5,18 +5,18 @@ use axum::extract::State;
 use super::{Api, error::Result, extract::Sender, location::Locations, query::Parameters, respond::Catalog};
 use crate::{auth::Action, repository::Page};
 
-/// The most names of one page, also when the client asks for more or for none in particular.
-const MOST: usize = 1000;
-
 /// `GET /v2/_catalog`
+///
+/// No page is longer than configured, also when the client asks for more or for none in particular.
 pub(super) async fn list(
     State(api): State<Api>,
     Sender(identity): Sender,
     locations: Locations,
     parameters: Parameters,
 ) -> Result<Catalog> {
-    let asked = parameters.page()?;
-    let limit = asked.limit.map_or(MOST, |limit| limit.min(MOST));
+    let most = api.limits.catalog;
+    let asked = parameters.page()?.at_most(most);
+    let limit = asked.limit.unwrap_or(most);
     let visible = |name: &_| api.auth.authorize(&identity, Action::Pull, name);
     let page = Page { limit: Some(limit), last: asked.last };
     let repositories = api.registry.catalog(&page, visible).await?;

@@ -30,7 +30,7 @@ pub(super) async fn create(
     };
     let copied = repository.copy(&source, &reference, &target).await?;
     let location = locations.manifest(repository.name(), &copied.digest.into());
-    Ok(ManifestCreated { location, digest: copied.digest, subject: copied.subject })
+    Ok(ManifestCreated { location, digest: copied.digest, subject: copied.subject, tags: Vec::new() })
 }
 
 /// What is to be copied.

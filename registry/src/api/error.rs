@@ -15,7 +15,10 @@ use axum::{
 use berth_oci::ErrorCode;
 use serde_json::{Value, json};
 
-use super::{access_record::AccessRecord, respond::upload_range};
+use super::{
+    access_record::AccessRecord,
+    respond::{unsatisfied_range, upload_range},
+};
 use crate::repository;
 
 /// The result of a handler.
@@ -97,13 +100,15 @@ impl From<repository::Error> for Error {
             Rule::DigestMismatch { .. } => Self::bad_request(Code::DigestInvalid, told),
             Rule::SizeInvalid { .. } => Self::bad_request(Code::SizeInvalid, told),
             Rule::RangeNotSatisfiable { size } => {
-                let error = Self::new(Status::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, told);
-                match HeaderValue::from_str(&format!("bytes */{size}")) {
-                    Ok(value) => error.with_header(CONTENT_RANGE, value),
-                    Err(_) => error,
-                }
+                Self::new(Status::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, told)
+                    .with_header(CONTENT_RANGE, unsatisfied_range(size))
             }
             Rule::TooLarge { .. } => Self::new(Status::PAYLOAD_TOO_LARGE, Code::SizeInvalid, told),
+            Rule::PreconditionFailed { reference, current } => {
+                let current = current.map(|digest| digest.to_string());
+                Self::new(Status::PRECONDITION_FAILED, Code::Denied, told)
+                    .with_detail(json!({ "reference": reference.to_string(), "current": current }))
+            }
             Rule::DeleteDisabled | Rule::ReadOnly => {
                 Self::new(Status::METHOD_NOT_ALLOWED, Code::Unsupported, told)
             }

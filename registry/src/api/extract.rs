@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts, RawPathParams},
     http::{
         HeaderMap, HeaderName, Method, StatusCode,
-        header::{CONTENT_RANGE, CONTENT_TYPE, IF_NONE_MATCH, RANGE},
+        header::{CONTENT_RANGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE},
         request::Parts,
     },
 };
@@ -20,7 +20,10 @@ use super::{
     Api,
     error::{Error, Result},
 };
-use crate::auth::Identity;
+use crate::{
+    auth::Identity,
+    repository::{Precondition, Targets},
+};
 
 /// A word of the path.
 pub(super) struct InPath<T>(pub(super) T);
@@ -101,14 +104,31 @@ impl FromRequestParts<Api> for Sender {
     }
 }
 
-/// The part of a blob that `Range` asks for. One that cannot be read is ignored, as RFC 9110 says.
-pub(super) struct Wanted(pub(super) ByteRange);
+/// The part of a blob that `Range` asks for. One that cannot be read, or that has several parts, is ignored, as
+/// RFC 9110 allows: the client gets the whole.
+pub(super) struct Wanted {
+    range: ByteRange,
+    /// What the client has already a part of (`If-Range`).
+    only_of: Option<String>,
+}
+
+impl Wanted {
+    /// The range, unless the client has a part of something else. Blobs have no date that `If-Range` could name.
+    pub(super) fn of(&self, digest: &Digest) -> Option<ByteRange> {
+        let is_wanted = self.only_of.as_deref().is_none_or(|tag| tag == format!("\"{digest}\""));
+        is_wanted.then_some(self.range)
+    }
+}
 
 impl OptionalFromRequestParts<Api> for Wanted {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Option<Self>> {
-        Ok(header(&parts.headers, &RANGE).and_then(|range| range.parse().ok()).map(Self))
+        let Some(range) = header(&parts.headers, &RANGE).and_then(|range| range.parse().ok()) else {
+            return Ok(None);
+        };
+        let only_of = parts.headers.get(IF_RANGE).map(|tag| tag.to_str().unwrap_or_default().to_owned());
+        Ok(Some(Self { range, only_of }))
     }
 }
 
@@ -127,18 +147,17 @@ impl OptionalFromRequestParts<Api> for Chunk {
     }
 }
 
-/// The digests that the client has already, from `If-None-Match`.
-pub(super) struct Known(Option<String>);
+/// What the client has already, from `If-None-Match`.
+pub(super) struct Known(Option<Targets>);
 
 impl Known {
-    /// Whether the client has this content; the quotes of the header are forgiven.
+    /// Whether the client has this content.
     pub(super) fn contains(&self, digest: &Digest) -> bool {
-        let Some(tags) = &self.0 else { return false };
-        let digest = digest.to_string();
-        tags.split(',').map(str::trim).any(|tag| {
-            let tag = tag.strip_prefix("W/").unwrap_or(tag);
-            tag == "*" || tag.trim_matches('"') == digest
-        })
+        match &self.0 {
+            None => false,
+            Some(Targets::Any) => true,
+            Some(Targets::OneOf(known)) => known.contains(digest),
+        }
     }
 }
 
@@ -146,8 +165,36 @@ impl FromRequestParts<Api> for Known {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self> {
-        Ok(Self(header(&parts.headers, &IF_NONE_MATCH).map(str::to_owned)))
+        Ok(Self(targets(&parts.headers, &IF_NONE_MATCH)))
     }
+}
+
+/// What the client wants to be true before its change, from `If-Match` and `If-None-Match`.
+pub(super) struct Expected(pub(super) Precondition);
+
+impl FromRequestParts<Api> for Expected {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self> {
+        Ok(Self(Precondition {
+            if_match: targets(&parts.headers, &IF_MATCH),
+            if_none_match: targets(&parts.headers, &IF_NONE_MATCH),
+        }))
+    }
+}
+
+/// The entity tags of all lines of a header; `None` without the header. Tags that are no digests, and so are none of
+/// ours, are left out; missing quotes are forgiven.
+fn targets(headers: &HeaderMap, name: &HeaderName) -> Option<Targets> {
+    headers.contains_key(name).then(|| {
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        let tags: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+        if tags.contains(&"*") {
+            return Targets::Any;
+        }
+        let digest = |tag: &&str| tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').parse().ok();
+        Targets::OneOf(tags.iter().filter_map(digest).collect())
+    })
 }
 
 /// The media type that the client declares.
@@ -170,19 +217,39 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn known(tags: &str, digest: &str) -> bool {
-        Known(Some(tags.to_owned())).contains(&digest.parse().unwrap())
+    fn known(lines: &[&str]) -> bool {
+        let line = |line: &&str| (IF_NONE_MATCH, HeaderValue::from_str(line).unwrap());
+        let headers: HeaderMap = lines.iter().map(line).collect();
+        Known(targets(&headers, &IF_NONE_MATCH)).contains(&digest())
+    }
+
+    fn digest() -> Digest {
+        Digest::sha256([0; 32])
     }
 
     #[test]
-    fn a_known_digest_is_found_with_and_without_quotes() {
-        let digest = format!("sha256:{}", "0".repeat(64));
-        assert!(known(&digest, &digest));
-        assert!(known(&format!("\"{digest}\""), &digest));
-        assert!(known(&format!("\"x\", W/\"{digest}\""), &digest));
-        assert!(known("*", &digest));
-        assert!(!known("\"x\"", &digest));
+    fn a_known_digest_is_found_in_any_line_with_and_without_quotes() {
+        let digest = digest().to_string();
+        assert!(known(&[&digest]));
+        assert!(known(&[&format!("\"{digest}\"")]));
+        assert!(known(&[&format!("\"x\", W/\"{digest}\"")]));
+        assert!(known(&["\"x\"", &digest]));
+        assert!(known(&["*"]));
+        assert!(!known(&["\"x\""]));
+        assert!(!known(&[]));
+    }
+
+    #[test]
+    fn a_range_is_wanted_only_of_what_the_client_has_a_part_of() {
+        let wanted = |only_of: Option<String>| Wanted { range: ByteRange::From(5), only_of };
+        assert!(wanted(None).of(&digest()).is_some());
+        assert!(wanted(Some(format!("\"{}\"", digest()))).of(&digest()).is_some());
+        for other in [format!("W/\"{}\"", digest()), "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()] {
+            assert!(wanted(Some(other)).of(&digest()).is_none());
+        }
     }
 }

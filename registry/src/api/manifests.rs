@@ -7,12 +7,13 @@ use super::{
     authorize::{Delete, Pull, Push},
     body::Document,
     error::Result,
-    extract::{Declared, InPath, Known},
+    extract::{Declared, Expected, InPath, Known},
     location::Locations,
     negotiate::{self, Accepted},
+    query::Parameters,
     respond::{Deleted, ManifestBody, ManifestCreated, NotModified},
 };
-use crate::repository::StoredManifest;
+use crate::repository::{Address, ManifestPush, StoredManifest};
 
 /// `HEAD /v2/<name>/manifests/<reference>`: what a client asks before it relies on a manifest.
 pub(super) async fn head(
@@ -46,25 +47,35 @@ fn unless_known(manifest: StoredManifest, known: &Known) -> Response {
     }
 }
 
-/// `PUT /v2/<name>/manifests/<reference>`
+/// `PUT /v2/<name>/manifests/<reference>`, with more tags in `tag`; in vain if the preconditions do not hold.
 pub(super) async fn push(
     Push(repository): Push,
     InPath(reference): InPath<Reference>,
     locations: Locations,
     declared: Option<Declared>,
+    Expected(precondition): Expected,
+    parameters: Parameters,
     Document(bytes): Document,
 ) -> Result<ManifestCreated> {
-    let media_type = declared.map(|declared| declared.0);
-    let pushed = repository.manifests().put(&reference, media_type.as_ref(), bytes).await?;
+    let tags = parameters.tags()?;
+    let mut push = ManifestPush::to(&reference, bytes);
+    if let (Address::By(_), Some(algorithm)) = (push.address, parameters.algorithm()?) {
+        push.address = Address::By(algorithm);
+    }
+    push.tags.extend_from_slice(&tags);
+    push.media_type = declared.map(|declared| declared.0);
+    push.precondition = precondition;
+    let pushed = repository.manifests().push(push).await?;
     let location = locations.manifest(repository.name(), &pushed.digest.into());
-    Ok(ManifestCreated { location, digest: pushed.digest, subject: pushed.subject })
+    Ok(ManifestCreated { location, digest: pushed.digest, subject: pushed.subject, tags })
 }
 
 /// `DELETE /v2/<name>/manifests/<reference>`
 pub(super) async fn delete(
     Delete(repository): Delete,
     InPath(reference): InPath<Reference>,
+    Expected(precondition): Expected,
 ) -> Result<Deleted> {
-    repository.manifests().delete(&reference).await?;
+    repository.manifests().delete_if(&reference, &precondition).await?;
     Ok(Deleted)
 }

@@ -66,7 +66,12 @@ pub use debug::debug_router;
 
 use self::cors::Cors;
 use crate::{
-    auth::Auth, config::Http, health::Health, metrics::Metrics, repository::Registry, telemetry::Traces,
+    auth::Auth,
+    config::{Http, Limits},
+    health::Health,
+    metrics::Metrics,
+    repository::Registry,
+    telemetry::Traces,
 };
 
 /// What the handlers work with.
@@ -80,6 +85,8 @@ pub struct Api {
     traces: Option<Traces>,
     /// The largest manifest that is read from a request, in bytes.
     max_manifest_size: u64,
+    /// The longest pages of lists.
+    limits: Limits,
     /// Shared by all clones, so that they change for all.
     answers: Arc<RwLock<Arc<Answers>>>,
 }
@@ -108,6 +115,7 @@ impl Api {
             metrics: Metrics::default(),
             traces: None,
             max_manifest_size,
+            limits: Limits::default(),
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
         }
     }
@@ -120,6 +128,11 @@ impl Api {
     /// Gives answers another outside from now on.
     pub fn set_answers(&self, http: &Http) {
         *self.answers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Answers::of(http));
+    }
+
+    /// Answers with lists in pages of at most this length.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Answers requests to the registry only while `health` is well.

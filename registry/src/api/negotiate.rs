@@ -1,11 +1,12 @@
 //! Which manifest a client gets under a tag: an index is only for clients that accept one; others get the image of
-//! the most common platform, as they have always done.
+//! the most common platform, as they have always done. A client that knows manifests, but none of OCI, does not get
+//! one of OCI. Who asks by digest knows what it is.
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header::ACCEPT, request::Parts},
+    http::{HeaderMap, StatusCode, header::ACCEPT, request::Parts},
 };
-use berth_oci::{Descriptor, Digest, Manifest, MediaType, Reference};
+use berth_oci::{Descriptor, Digest, ErrorCode, Manifest, MediaType, Reference};
 
 use super::{
     Api,
@@ -26,6 +27,23 @@ impl Accepted {
 
     fn accepts_any_of(&self, types: &[&str]) -> bool {
         self.0.is_empty() || self.0.iter().any(|accepted| types.contains(&accepted.as_str()))
+    }
+
+    /// Whether the client names kinds of manifests, and not this one of OCI. What is older than OCI is sent to
+    /// everybody, as Distribution does.
+    fn excludes(&self, stored: &StoredManifest) -> bool {
+        let known = [
+            MediaType::OCI_IMAGE,
+            MediaType::OCI_INDEX,
+            MediaType::DOCKER_IMAGE,
+            MediaType::DOCKER_LIST,
+            MediaType::DOCKER_SCHEMA1,
+            MediaType::DOCKER_SCHEMA1_SIGNED,
+        ];
+        let own = stored.media_type.essence();
+        [MediaType::OCI_IMAGE, MediaType::OCI_INDEX].contains(&own)
+            && self.accepts_any_of(&known)
+            && !self.accepts_any_of(&[own, "*/*", "application/*"])
     }
 
     /// Whether the client wants an image where there is an index of images.
@@ -51,13 +69,19 @@ pub(super) async fn fit(
     accepted: &Accepted,
     found: StoredManifest,
 ) -> Result<StoredManifest> {
-    if matches!(reference, Reference::Digest(_)) || !accepted.wants_image_of(&found) {
+    if matches!(reference, Reference::Digest(_)) {
         return Ok(found);
     }
-    match default_image(&found) {
-        Some(digest) => Ok(repository.manifests().get(&digest.into()).await?),
-        None => Ok(found),
+    let image = if accepted.wants_image_of(&found) { default_image(&found) } else { None };
+    let fitting = match image {
+        Some(digest) => repository.manifests().get(&digest.into()).await?,
+        None => found,
+    };
+    if accepted.excludes(&fitting) {
+        let told = format!("{reference} is of the type {}, which Accept does not name", fitting.media_type);
+        return Err(Error::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, told));
     }
+    Ok(fitting)
 }
 
 /// The digest of the image for Linux on AMD64 in an index.

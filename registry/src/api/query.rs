@@ -2,9 +2,9 @@
 
 use axum::{
     extract::{FromRequestParts, Query},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
-use berth_oci::{Digest, ErrorCode};
+use berth_oci::{Algorithm, Digest, ErrorCode, Tag};
 
 use super::{
     Api,
@@ -12,13 +12,36 @@ use super::{
 };
 use crate::repository::Page;
 
-/// The parameters after the question mark; of several with one name, the first counts.
+/// How many tags a manifest may be pushed with at a time; the specification asks for ten.
+const MOST_TAGS: usize = 100;
+
+/// The parameters after the question mark; of several with one name, the first counts, unless it is `tag`.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The parameter `digest-algorithm`.
+    pub(super) fn algorithm(&self) -> Result<Option<Algorithm>> {
+        let algorithm = self.get("digest-algorithm").map(str::parse::<Algorithm>).transpose();
+        algorithm.map_err(|error| Error::bad_request(ErrorCode::DigestInvalid, error.to_string()))
+    }
+
+    /// All parameters `tag`.
+    pub(super) fn tags(&self) -> Result<Vec<Tag>> {
+        let texts = self.0.iter().filter(|(key, _)| key == "tag").map(|(_, value)| value);
+        let tags: Vec<_> = texts.collect();
+        if tags.len() > MOST_TAGS {
+            let told = format!("the request has {} tags: send at most {MOST_TAGS} at a time", tags.len());
+            return Err(Error::new(StatusCode::URI_TOO_LONG, ErrorCode::TagInvalid, told));
+        }
+        let parsed = tags.into_iter().map(|text| text.parse::<Tag>());
+        parsed
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::bad_request(ErrorCode::TagInvalid, error.to_string()))
     }
 
     /// The parameter `digest`.

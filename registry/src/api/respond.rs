@@ -28,6 +28,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -47,6 +48,11 @@ fn etag(digest: &Digest) -> HeaderValue {
 /// The bytes that an upload has, as clients read it: `0-0` also when there are none.
 pub(super) fn upload_range(size: u64) -> HeaderValue {
     value(&format!("0-{}", size.saturating_sub(1)))
+}
+
+/// The length of a blob, for who has asked for bytes that it does not have.
+pub(super) fn unsatisfied_range(size: u64) -> HeaderValue {
+    value(&format!("bytes */{size}"))
 }
 
 /// 200: this is a registry.
@@ -181,6 +187,8 @@ pub(super) struct ManifestCreated {
     pub(super) location: String,
     pub(super) digest: Digest,
     pub(super) subject: Option<Digest>,
+    /// The tags that the client has asked for as parameters.
+    pub(super) tags: Vec<Tag>,
 }
 
 impl IntoResponse for ManifestCreated {
@@ -190,6 +198,10 @@ impl IntoResponse for ManifestCreated {
         if let Some(subject) = self.subject {
             // It tells the client that the referrer needs no fallback tag.
             response.headers_mut().insert(OCI_SUBJECT, value(&subject));
+        }
+        if !self.tags.is_empty() {
+            let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
+            response.headers_mut().insert(OCI_TAG, value(&tags.join(", ")));
         }
         response
     }

@@ -1,6 +1,9 @@
 //! The tags of a repository (distribution specification, end-8).
 
+use axum::extract::State;
+
 use super::{
+    Api,
     authorize::Pull,
     error::Result,
     location::Locations,
@@ -13,12 +16,16 @@ use crate::repository::Page;
 const MOST: usize = 1000;
 
 /// `GET /v2/<name>/tags/list`
+///
+/// All of them without `n`, as some clients do not follow links. A page that is asked for is cut to the configured
+/// length, and then leads on to the next.
 pub(super) async fn list(
     Pull(repository): Pull,
+    State(api): State<Api>,
     locations: Locations,
     parameters: Parameters,
 ) -> Result<TagList> {
-    let page = parameters.page()?;
+    let page = parameters.page()?.at_most(api.limits.tags);
     let tags = repository.tags().list(&page).await?;
     Ok(TagList {
         path: locations.tags(repository.name()),

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use berth_oci::{Digest, ErrorCode, RepositoryName, UploadId};
+use berth_oci::{Algorithm, Digest, ErrorCode, RepositoryName, UploadId};
 
 use super::{
     Api,
@@ -22,7 +22,8 @@ use crate::{
     repository::Repository,
 };
 
-/// `POST /v2/<name>/blobs/uploads/`, with `mount` and `from`, with `digest` and the whole blob, or bare.
+/// `POST /v2/<name>/blobs/uploads/`, with `mount` and perhaps `from`, with `digest` and the whole blob, or bare, perhaps
+/// with `digest-algorithm`.
 pub(super) async fn start(
     Push(repository): Push,
     State(api): State<Api>,
@@ -42,27 +43,31 @@ pub(super) async fn start(
         let location = locations.blob(repository.name(), &digest);
         return Ok(BlobCreated { location, digest }.into_response());
     }
-    let id = repository.uploads().start().await?;
+    let algorithm = parameters.algorithm()?.unwrap_or(Algorithm::Sha256);
+    let id = repository.uploads().start_for(algorithm).await?;
     let location = locations.upload(repository.name(), &id, 0);
     Ok(UploadProgress { location, id, size: 0 }.accepted())
 }
 
-/// Takes the blob over from another repository. Whatever stands against it, the client may upload the blob instead.
+/// Takes the blob over from another repository; from any that the user may pull from, when the client names none.
+/// Whatever stands against it, the client may upload the blob instead.
 async fn mount(
     api: &Api,
     identity: &Identity,
     repository: &Repository,
     parameters: &Parameters,
 ) -> Result<Option<Digest>> {
-    let digest = parameters.get("mount").and_then(|digest| digest.parse::<Digest>().ok());
-    let from = parameters.get("from").and_then(|name| name.parse::<RepositoryName>().ok());
-    let (Some(digest), Some(from)) = (digest, from) else {
+    let Some(digest) = parameters.get("mount").and_then(|digest| digest.parse::<Digest>().ok()) else {
         return Ok(None);
     };
-    if !api.auth.authorize(identity, Action::Pull, &from) {
-        return Ok(None);
-    }
-    Ok(repository.blobs().mount(&digest, &from).await?.then_some(digest))
+    let visible = |name: &RepositoryName| api.auth.authorize(identity, Action::Pull, name);
+    let blobs = repository.blobs();
+    let is_mounted = match parameters.get("from").map(str::parse::<RepositoryName>) {
+        None => blobs.mount_from_any(&digest, visible).await?,
+        Some(Ok(from)) if visible(&from) => blobs.mount(&digest, &from).await?,
+        Some(_) => false,
+    };
+    Ok(is_mounted.then_some(digest))
 }
 
 /// `GET /v2/<name>/blobs/uploads/<upload>`: how far it is.

@@ -54,6 +54,7 @@ async fn serve(
     let (ends, hangups) = (signals::ends()?, signals::hangups()?);
     let metrics = Metrics::default();
     let rules = rules(config);
+    let limit = rules.max_manifest_size;
     let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
     let registry = Registry::new(Arc::new(store), rules);
     let auth = Auth::open(config)?;
@@ -63,7 +64,8 @@ async fn serve(
     if let Some(debug) = &config.debug {
         start_debug(debug, &metrics, registry.clone(), health.clone()).await?;
     }
-    let api = Api::new(registry.clone(), auth.clone(), rules.max_manifest_size, &config.http)
+    let api = Api::new(registry.clone(), auth.clone(), limit, &config.http)
+        .with_limits(config.limits)
         .with_health(health)
         .with_metrics(metrics)
         .with_traces(traces.clone());

@@ -5,13 +5,19 @@
 //! for them here.
 
 use std::fmt;
+use std::future::ready;
 use std::ops::RangeInclusive;
+use std::pin::pin;
 
 use berth_oci::{ByteRange, Digest, RepositoryName};
 use berth_storage::ByteStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::state::found;
-use super::{Error, Repository, Result, layout};
+use super::{Error, Repository, Result, catalog, layout};
+
+/// How many repositories are looked through for a blob that may be anywhere.
+const MOST_SOURCES: usize = 256;
 
 /// A blob that a repository has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +88,33 @@ impl Blobs<'_> {
         }
         self.0.state.write_link(&layout::layer(&self.0.name, digest), &target).await?;
         Ok(true)
+    }
+
+    /// Makes the blob visible in this repository if it is in one of those that are `visible`; `false` when none was
+    /// found.
+    ///
+    /// There is no index from blobs to repositories, so a limited number of them is looked through, in the order of
+    /// their names; none when nobody has the content.
+    pub async fn mount_from_any(
+        &self,
+        digest: &Digest,
+        visible: impl Fn(&RepositoryName) -> bool,
+    ) -> Result<bool> {
+        self.0.check_writable()?;
+        if self.rely_on(digest).await?.is_some() {
+            return Ok(true);
+        }
+        if self.0.state.head(&layout::blob(digest)).await?.is_none() {
+            return Ok(false);
+        }
+        let repositories = catalog::repositories(&self.0.state, None).take(MOST_SOURCES);
+        let mut sources = pin!(repositories.try_filter(|found| ready(visible(&found.name))));
+        while let Some(source) = sources.try_next().await? {
+            if self.mount(digest, &source.name).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the blob out of the repository. Its content goes with the next garbage collection, if nobody

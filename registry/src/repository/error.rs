@@ -67,6 +67,14 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What the client wants to be true of the tag or digest is not.
+    #[error("{}", precondition_failed(.reference, .current.as_deref()))]
+    PreconditionFailed {
+        /// What was to be changed.
+        reference: Reference,
+        /// What it points at.
+        current: Option<Box<Digest>>,
+    },
     /// Deletion is switched off in the configuration.
     #[error("deletion is switched off: set storage.delete.enabled to true to allow it")]
     DeleteDisabled,
@@ -85,6 +93,13 @@ pub enum Error {
     /// The storage failed in another way.
     #[error("the storage failed")]
     Storage(#[source] StorageError),
+}
+
+fn precondition_failed(reference: &Reference, current: Option<&Digest>) -> String {
+    match current {
+        Some(current) => format!("{reference} is at {current} now, which the request does not expect"),
+        None => format!("{reference} does not exist, which the request does not expect"),
+    }
 }
 
 impl From<StorageError> for Error {

@@ -1,56 +1,99 @@
-//! The state of a SHA-256 that is not finished, as Go's `crypto/sha256` writes it.
+//! The state of a hash that is not finished, as Go's `crypto/sha256` and `crypto/sha512` write it.
 //!
 //! Distribution keeps such states beside an upload; so an upload can be begun by one server and finished by
-//! the other. The form: `sha\x03`, eight 32-bit words, the block that is not full yet with zeros behind, and
-//! the length so far; big-endian.
+//! the other. The form: a word that names the algorithm, eight words of state, the block that is not full yet
+//! with zeros behind, and the length so far; big-endian.
 
-use sha2::Sha256;
-use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
+use berth_oci::Algorithm;
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
+use sha2::{Sha256, Sha512};
 
-const MAGIC: &[u8; 4] = b"sha\x03";
-const BLOCK: usize = 64;
-const GO_LENGTH: usize = 4 + 32 + BLOCK + 8;
+use super::hasher::Hasher;
 
-/// Where the parts of the state are in the form of the `sha2` crate, which is little-endian and counts
-/// blocks.
-const WORDS: std::ops::Range<usize> = 0..32;
-const BLOCKS: std::ops::Range<usize> = 32..40;
-const PENDING: usize = 40;
+/// Where the parts of a state are. The `sha2` crate writes the words of state and the number of full blocks, both
+/// little-endian, then the length of the pending block and its bytes.
+struct Form {
+    /// The name that Go gives the algorithm.
+    magic: [u8; 4],
+    /// The length of a word in bytes; there are eight.
+    word: usize,
+    /// The length of the number of blocks in the form of the crate, in bytes.
+    counter: usize,
+    /// The length of a block in bytes.
+    block: usize,
+}
+
+const SHA256: Form = Form { magic: *b"sha\x03", word: 4, counter: 8, block: 64 };
+const SHA512: Form = Form { magic: *b"sha\x07", word: 8, counter: 16, block: 128 };
+
+/// The length of the length.
+const LENGTH: usize = 8;
 
 /// Writes the state of `hasher` down.
-pub(super) fn encode(hasher: &Sha256) -> Vec<u8> {
-    let state = hasher.serialize();
-    let pending = usize::from(state[PENDING]);
-    let block = &state[PENDING + 1..][..pending];
-    let length = little_endian(&state[BLOCKS]) * BLOCK as u64 + pending as u64;
-
-    let mut go = Vec::with_capacity(GO_LENGTH);
-    go.extend_from_slice(MAGIC);
-    go.extend(swapped_words(&state[WORDS]));
-    go.extend_from_slice(block);
-    go.resize(GO_LENGTH - 8, 0);
-    go.extend_from_slice(&length.to_be_bytes());
-    go
+pub(super) fn encode(hasher: &Hasher) -> Vec<u8> {
+    match hasher {
+        Hasher::Sha256(hasher) => SHA256.to_go(&hasher.serialize()),
+        Hasher::Sha512(hasher) => SHA512.to_go(&hasher.serialize()),
+    }
 }
 
 /// The hasher of a written state, and how many bytes it has taken in. `None` when the state is damaged.
-pub(super) fn decode(go: &[u8]) -> Option<(Sha256, u64)> {
-    let rest = go.strip_prefix(MAGIC).filter(|_| go.len() == GO_LENGTH)?;
-    let (words, rest) = rest.split_at(32);
-    let (block, length) = rest.split_at(BLOCK);
-    let length = u64::from_be_bytes(length.try_into().ok()?);
-    let pending = usize::try_from(length % BLOCK as u64).ok()?;
-
-    let mut state = SerializedState::<Sha256>::default();
-    state[WORDS].copy_from_slice(&swapped_words(words).collect::<Vec<_>>());
-    state[BLOCKS].copy_from_slice(&(length / BLOCK as u64).to_le_bytes());
-    state[PENDING] = u8::try_from(pending).ok()?;
-    state[PENDING + 1..][..pending].copy_from_slice(&block[..pending]);
-    Some((Sha256::deserialize(&state).ok()?, length))
+pub(super) fn decode(algorithm: Algorithm, go: &[u8]) -> Option<(Hasher, u64)> {
+    match algorithm {
+        Algorithm::Sha256 => {
+            let (hasher, length) = SHA256.revive::<Sha256>(go)?;
+            Some((Hasher::Sha256(hasher), length))
+        }
+        Algorithm::Sha512 => {
+            let (hasher, length) = SHA512.revive::<Sha512>(go)?;
+            Some((Hasher::Sha512(hasher), length))
+        }
+    }
 }
 
-fn swapped_words(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.chunks(4).flat_map(|word| word.iter().rev().copied())
+impl Form {
+    fn words(&self) -> usize {
+        8 * self.word
+    }
+
+    fn to_go(&self, state: &[u8]) -> Vec<u8> {
+        let (words, rest) = state.split_at(self.words());
+        let (blocks, rest) = rest.split_at(self.counter);
+        let (pending, block) = rest.split_at(1);
+        let pending = usize::from(pending[0]);
+        let length = little_endian(blocks) * self.block as u64 + pending as u64;
+
+        let mut go = self.magic.to_vec();
+        go.extend(self.swapped(words));
+        go.extend_from_slice(&block[..pending]);
+        go.resize(self.magic.len() + self.words() + self.block, 0);
+        go.extend_from_slice(&length.to_be_bytes());
+        go
+    }
+
+    fn revive<H: SerializableState>(&self, go: &[u8]) -> Option<(H, u64)> {
+        let rest = go.strip_prefix(&self.magic)?;
+        if rest.len() != self.words() + self.block + LENGTH {
+            return None;
+        }
+        let (words, rest) = rest.split_at(self.words());
+        let (block, length) = rest.split_at(self.block);
+        let length = u64::from_be_bytes(length.try_into().ok()?);
+        let pending = length % self.block as u64;
+
+        let mut state: Vec<u8> = self.swapped(words).collect();
+        state.extend_from_slice(&(length / self.block as u64).to_le_bytes());
+        state.resize(self.words() + self.counter, 0);
+        state.push(u8::try_from(pending).ok()?);
+        state.extend_from_slice(&block[..usize::try_from(pending).ok()?]);
+        state.resize(self.words() + self.counter + self.block, 0);
+        let state = SerializedState::<H>::try_from(state.as_slice()).ok()?;
+        Some((H::deserialize(&state).ok()?, length))
+    }
+
+    fn swapped(&self, words: &[u8]) -> impl Iterator<Item = u8> {
+        words.chunks(self.word).flat_map(|word| word.iter().rev().copied())
+    }
 }
 
 fn little_endian(bytes: &[u8]) -> u64 {
@@ -59,20 +102,30 @@ fn little_endian(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use sha2::Digest as _;
-
     use super::*;
+
+    fn hasher(algorithm: Algorithm, content: impl AsRef<[u8]>) -> Hasher {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(content.as_ref());
+        hasher
+    }
+
+    fn thousand() -> Vec<u8> {
+        (0..=255_u8).cycle().take(1000).collect()
+    }
 
     #[test]
     fn a_hash_goes_on_from_its_written_state() {
-        let content: Vec<u8> = (0..=255_u8).cycle().take(1000).collect();
-        let whole = Sha256::digest(&content);
-        for cut in [0, 1, 63, 64, 65, 127, 128, 999, 1000] {
-            let state = encode(&Sha256::new_with_prefix(&content[..cut]));
-            let (mut hasher, length) = decode(&state).unwrap();
-            assert_eq!(length, cut as u64);
-            hasher.update(&content[cut..]);
-            assert_eq!(hasher.finalize(), whole, "cut at {cut}");
+        let content = thousand();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let whole = hasher(algorithm, &content).finish();
+            for cut in [0, 1, 63, 64, 65, 127, 128, 129, 999, 1000] {
+                let state = encode(&hasher(algorithm, &content[..cut]));
+                let (mut hasher, length) = decode(algorithm, &state).unwrap();
+                assert_eq!(length, cut as u64);
+                hasher.update(&content[cut..]);
+                assert_eq!(hasher.finish(), whole, "{algorithm} cut at {cut}");
+            }
         }
     }
 
@@ -80,13 +133,12 @@ mod tests {
     fn the_state_is_written_as_go_writes_it() {
         // What `MarshalBinary` of Go's crypto/sha256 gives for "abc": the initial words, then the pending block.
         let abc = "6a09e667bb67ae853c6ef372a54ff53a510e527f9b05688c1f83d9ab5be0cd19616263";
-        assert_eq!(hex(&encode(&Sha256::new_with_prefix("abc"))), go_state(abc, 3));
+        assert_eq!(hex(&encode(&hasher(Algorithm::Sha256, "abc"))), go_state(abc, 3));
 
         // And for the bytes 0, 1, 2 … of which there are a thousand: words of fifteen full blocks.
-        let content: Vec<u8> = (0..=255_u8).cycle().take(1000).collect();
-        let thousand = "dbbb2b134d0fa14b252dac65baa9a3e475c8e283bee1b5f03f3b2d1293f5e692\
-                        c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7";
-        assert_eq!(hex(&encode(&Sha256::new_with_prefix(&content))), go_state(thousand, 1000));
+        let content = "dbbb2b134d0fa14b252dac65baa9a3e475c8e283bee1b5f03f3b2d1293f5e692\
+                       c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7";
+        assert_eq!(hex(&encode(&hasher(Algorithm::Sha256, thousand()))), go_state(content, 1000));
     }
 
     /// The whole state: the magic word, what `start` says, zeros up to the end of the block, the length.
@@ -99,10 +151,19 @@ mod tests {
     }
 
     #[test]
+    fn the_long_state_is_written_as_go_writes_it() {
+        // What `MarshalBinary` of Go's crypto/sha512 gives for "abc".
+        let words = "6a09e667f3bcc908bb67ae8584caa73b3c6ef372fe94f82ba54ff53a5f1d36f1510e527fade682d19b05688c2b3e6c1f1f83d9abfb41bd6b5be0cd19137e2179";
+        let expected = format!("73686107{words}{:0<256}{:016x}", "616263", 3);
+        assert_eq!(hex(&encode(&hasher(Algorithm::Sha512, "abc"))), expected);
+    }
+
+    #[test]
     fn a_damaged_state_is_not_believed() {
-        let state = encode(&Sha256::new_with_prefix("abc"));
-        assert!(decode(&state[..50]).is_none());
-        assert!(decode(b"").is_none());
-        assert!(decode(&[0; GO_LENGTH]).is_none());
+        let state = encode(&hasher(Algorithm::Sha256, "abc"));
+        assert!(decode(Algorithm::Sha256, &state[..50]).is_none());
+        assert!(decode(Algorithm::Sha512, &state).is_none());
+        assert!(decode(Algorithm::Sha256, b"").is_none());
+        assert!(decode(Algorithm::Sha256, &vec![0; state.len()]).is_none());
     }
 }

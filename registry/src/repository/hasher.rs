@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 /// A hash that is being computed.
 #[derive(Debug, Clone)]
 pub(crate) enum Hasher {
-    /// SHA-256, whose state can be kept between requests.
+    /// SHA-256.
     Sha256(Sha256),
     /// SHA-512.
     Sha512(Sha512),
@@ -18,6 +18,14 @@ impl Hasher {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(Sha256::new()),
             Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    /// The algorithm that is being computed.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Sha256(_) => Algorithm::Sha256,
+            Self::Sha512(_) => Algorithm::Sha512,
         }
     }
 

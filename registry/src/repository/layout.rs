@@ -114,6 +114,11 @@ pub(super) fn digest_of_tag_history(key: &Key, name: &RepositoryName) -> Option<
     digest_of_link(key, &tag_history(name, &tag))
 }
 
+/// The media type of a manifest whose bytes do not tell it. An addition of ours.
+pub(super) fn media_type(name: &RepositoryName, digest: &Digest) -> Key {
+    repository(name).join("_berth").join("media-types").join(digest.algorithm()).join(digest.hex())
+}
+
 /// The index of referrers of a repository. An addition of ours.
 pub(super) fn referrers_index(name: &RepositoryName) -> Key {
     repository(name).join("_referrers")
@@ -156,9 +161,9 @@ pub(super) fn upload_started_at(name: &RepositoryName, id: &UploadId) -> Key {
     upload(name, id).join("startedat")
 }
 
-/// States of the hash of an upload, by offset.
-pub(super) fn upload_hash_states(name: &RepositoryName, id: &UploadId) -> Key {
-    upload(name, id).join("hashstates").join(Algorithm::Sha256)
+/// States of the hash of an upload, by algorithm and offset.
+pub(super) fn upload_hash_states(name: &RepositoryName, id: &UploadId, algorithm: Algorithm) -> Key {
+    upload(name, id).join("hashstates").join(algorithm)
 }
 
 #[cfg(test)]
@@ -185,7 +190,10 @@ mod tests {
             ),
             (upload_data(&name, &id), format!("{repository}/_uploads/{id}/data")),
             (upload_started_at(&name, &id), format!("{repository}/_uploads/{id}/startedat")),
-            (upload_hash_states(&name, &id), format!("{repository}/_uploads/{id}/hashstates/sha256")),
+            (
+                upload_hash_states(&name, &id, Algorithm::Sha256),
+                format!("{repository}/_uploads/{id}/hashstates/sha256"),
+            ),
         ];
         for (key, text) in expected {
             assert_eq!(key.as_str(), text);

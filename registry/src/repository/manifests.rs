@@ -1,34 +1,23 @@
 //! Manifests: pushed as a whole, kept byte for byte, found by tag or digest.
 
-use berth_oci::{Algorithm, Digest, Manifest, MediaType, Reference};
-use berth_storage::PutCondition;
+mod media_types;
+mod push;
+
+use berth_oci::{Digest, Manifest, MediaType, Reference};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::hasher::digest_of;
-use super::{Error, Repository, Result, layout};
-
-/// How many of the blobs that a manifest refers to are looked up at once.
-const CONCURRENCY: usize = 8;
+pub use self::push::{Address, ManifestPush, PushedManifest};
+use super::{Error, Precondition, Repository, Result, layout};
 
 /// A manifest that a repository has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredManifest {
     /// Its address.
     pub digest: Digest,
-    /// Its kind, as its bytes say or as follows from them; Distribution's layout has no other place for it.
+    /// Its kind, as its bytes say, as it was noted when they do not, or as follows from them.
     pub media_type: MediaType,
     /// The bytes exactly as they were pushed.
     pub bytes: Bytes,
-}
-
-/// A manifest that was just taken in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushedManifest {
-    /// Its address.
-    pub digest: Digest,
-    /// The manifest that it refers to as its subject.
-    pub subject: Option<Digest>,
 }
 
 /// The manifests of a repository.
@@ -41,7 +30,7 @@ impl Manifests<'_> {
         let unknown = || Error::ManifestUnknown(reference.clone());
         let digest = self.resolve(reference).await?.ok_or_else(unknown)?;
         let bytes = self.read(&digest).await?.ok_or_else(unknown)?;
-        let media_type = Manifest::media_type_of(&bytes).unwrap_or_else(MediaType::default_of_manifests);
+        let media_type = self.media_type(&digest, &bytes).await?;
         Ok(StoredManifest { digest, media_type, bytes })
     }
 
@@ -53,37 +42,17 @@ impl Manifests<'_> {
         Ok(manifest)
     }
 
-    /// Takes a manifest in under a tag or its digest. `declared` is the media type that the client gave.
-    ///
-    /// Everything that the manifest needs must be in the repository already; its subject may come later.
-    pub async fn put(
-        &self,
-        reference: &Reference,
-        declared: Option<&MediaType>,
-        bytes: Bytes,
-    ) -> Result<PushedManifest> {
-        self.0.check_writable()?;
-        let limit = self.0.rules.max_manifest_size;
-        if bytes.len() as u64 > limit {
-            return Err(Error::TooLarge { limit });
-        }
-        let digest = verified_digest(reference, &bytes)?;
-        let manifest = Manifest::parse(&bytes, declared)?;
-        if manifest.media_type().is_schema1() {
-            return Err(Error::ManifestObsolete);
-        }
-        let _content_stays = self.0.state.liveness.publish(&self.0.name).await;
-        self.require_content(&manifest).await?;
-        self.store(reference, &digest, &manifest, bytes).await?;
-        Ok(PushedManifest { digest, subject: manifest.subject().map(|subject| subject.digest) })
-    }
-
     /// Deletes a manifest together with its tags, or a tag alone.
     pub async fn delete(&self, reference: &Reference) -> Result<()> {
+        self.delete_if(reference, &Precondition::default()).await
+    }
+
+    /// Deletes a manifest together with its tags, or a tag alone, if the precondition holds for it.
+    pub async fn delete_if(&self, reference: &Reference, precondition: &Precondition) -> Result<()> {
         self.0.check_deletable()?;
         let existed = match reference {
-            Reference::Tag(tag) => self.0.tags().delete(tag).await?,
-            Reference::Digest(digest) => self.delete_revision(digest).await?,
+            Reference::Tag(tag) => self.0.tags().delete(tag, precondition).await?,
+            Reference::Digest(digest) => self.delete_revision(digest, precondition).await?,
         };
         if existed { Ok(()) } else { Err(Error::ManifestUnknown(reference.clone())) }
     }
@@ -126,69 +95,27 @@ impl Manifests<'_> {
         Ok(link.is_some() && self.0.state.rely_on(&layout::blob(digest)).await?.is_some())
     }
 
-    /// Checks that the repository has what the manifest needs, and keeps the collector from taking it.
-    async fn require_content(&self, manifest: &Manifest) -> Result<()> {
-        let blobs = manifest.config().into_iter().chain(manifest.layers());
-        let blobs = blobs.filter(|blob| !blob.may_be_elsewhere()).map(|blob| (blob.digest, false));
-        let children = manifest.manifests().iter().map(|child| (child.digest, true));
-        let needed: Vec<_> = blobs.chain(children).collect();
-        let checks = needed.into_iter().map(|(digest, is_manifest)| async move {
-            let is_there = is_manifest && self.rely_on(&digest).await?
-                || self.0.blobs().rely_on(&digest).await?.is_some();
-            if is_there { Ok(()) } else { Err(Error::ManifestBlobUnknown(digest)) }
-        });
-        stream::iter(checks).buffered(CONCURRENCY).try_collect().await
-    }
-
-    /// Writes the content first and the tag last: an interrupted push leaves nothing that points nowhere.
-    async fn store(
-        &self,
-        reference: &Reference,
-        digest: &Digest,
-        manifest: &Manifest,
-        bytes: Bytes,
-    ) -> Result<()> {
-        let state = &self.0.state;
-        let _held = state.liveness.hold(digest).await;
-        state.store.put(&layout::blob(digest), bytes, PutCondition::Always).await?;
-        state.write_link(&layout::revision(&self.0.name, digest), digest).await?;
-        if let Some(subject) = manifest.subject() {
-            self.0.referrers().add(&subject.digest, digest).await?;
-        }
-        match reference {
-            Reference::Tag(tag) => self.0.tags().point(tag, digest).await,
-            Reference::Digest(_) => Ok(()),
-        }
-    }
-
-    async fn delete_revision(&self, digest: &Digest) -> Result<bool> {
+    async fn delete_revision(&self, digest: &Digest, precondition: &Precondition) -> Result<bool> {
         let state = &self.0.state;
         let revision = layout::revision(&self.0.name, digest);
         let _condemned = state.liveness.condemn(digest).await;
         if state.head(&revision).await?.is_none() {
             return Ok(false);
         }
+        precondition.require(&Reference::Digest(*digest), Some(*digest))?;
         self.0.tags().forget(digest).await?;
-        let content = state.read(&layout::blob(digest)).await?;
-        let manifest = content.and_then(|(_, bytes)| Manifest::parse(&bytes, None).ok());
-        if let Some(subject) = manifest.as_ref().and_then(Manifest::subject) {
-            self.0.referrers().remove(&subject.digest, digest).await?;
+        if let Some(subject) = self.subject_of(digest).await? {
+            self.0.referrers().remove(&subject, digest).await?;
         }
         state.store.delete(&revision).await?;
+        self.forget_media_type(digest).await?;
         Ok(true)
     }
-}
 
-fn verified_digest(reference: &Reference, bytes: &[u8]) -> Result<Digest> {
-    match reference {
-        Reference::Tag(_) => Ok(digest_of(Algorithm::Sha256, bytes)),
-        Reference::Digest(expected) => {
-            let actual = digest_of(expected.algorithm(), bytes);
-            if actual == *expected {
-                Ok(actual)
-            } else {
-                Err(Error::DigestMismatch { expected: *expected, actual: Box::new(actual) })
-            }
-        }
+    async fn subject_of(&self, digest: &Digest) -> Result<Option<Digest>> {
+        let Some((_, bytes)) = self.0.state.read(&layout::blob(digest)).await? else { return Ok(None) };
+        let media_type = self.media_type(digest, &bytes).await?;
+        let manifest = Manifest::parse(&bytes, Some(&media_type)).ok();
+        Ok(manifest.and_then(|manifest| manifest.subject().map(|subject| subject.digest)))
     }
 }

@@ -15,6 +15,13 @@ pub struct Page {
     pub last: Option<String>,
 }
 
+impl Page {
+    /// The same page, cut to `most` entries if it has a limit.
+    pub fn at_most(self, most: usize) -> Self {
+        Self { limit: self.limit.map(|limit| limit.min(most)), ..self }
+    }
+}
+
 /// A part of a list, in lexical order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {

@@ -12,13 +12,14 @@ use futures::TryStreamExt as _;
 use super::detached::detached;
 use super::liveness::Liveness;
 use super::state::State;
+use super::tag_locks::TagLocks;
 use super::{
-    Blobs, Error, GarbageCollection, Listing, Manifests, Page, Rebuilt, Referrers, Result, Tags, Uploads,
-    catalog, layout, uploads,
+    Blobs, Error, GarbageCollection, Listing, Manifests, Page, Rebuilt, Referrers, RequiredContent, Result,
+    Tags, Uploads, catalog, layout, uploads,
 };
 
 /// What the configuration allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Whether manifests, tags and blobs may be deleted.
     pub delete_enabled: bool,
@@ -26,11 +27,18 @@ pub struct Rules {
     pub read_only: bool,
     /// The largest manifest that may be pushed, in bytes.
     pub max_manifest_size: u64,
+    /// What a manifest names must be there when it is pushed.
+    pub required_content: RequiredContent,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { delete_enabled: false, read_only: false, max_manifest_size: 4 * 1024 * 1024 }
+        Self {
+            delete_enabled: false,
+            read_only: false,
+            max_manifest_size: 4 * 1024 * 1024,
+            required_content: RequiredContent::default(),
+        }
     }
 }
 
@@ -59,7 +67,8 @@ impl Registry {
 
     /// The registry whose state is in `store` and whose notion of age comes from `clock`.
     pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
-        let state = Arc::new(State { store, clock, liveness: Liveness::default() });
+        let state =
+            Arc::new(State { store, clock, liveness: Liveness::default(), tag_locks: TagLocks::default() });
         let rules = Arc::new(RwLock::new(rules));
         Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state, rules }
     }
@@ -71,7 +80,7 @@ impl Registry {
 
     /// What is allowed now.
     fn rules(&self) -> Rules {
-        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Allows something else from now on. Requests that have begun end under the rules that they began with.

@@ -9,17 +9,19 @@ use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 
 use super::liveness::Liveness;
+use super::tag_locks::TagLocks;
 use super::{Error, Result};
 
 /// How many objects are deleted at once.
 const CONCURRENCY: usize = 16;
 
-/// The storage, the time, and the agreement with the garbage collection.
+/// The storage, the time, and the agreements with the garbage collection and among those who change a tag.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) clock: Clock,
     pub(super) liveness: Liveness,
+    pub(super) tag_locks: TagLocks,
 }
 
 /// Turns the absence of an object into `None`.

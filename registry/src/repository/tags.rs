@@ -2,10 +2,10 @@
 
 use std::future::ready;
 
-use berth_oci::{Digest, Tag};
+use berth_oci::{Digest, Reference, Tag};
 use futures::{Stream, TryStreamExt as _};
 
-use super::{Error, Listing, Page, Repository, Result, layout};
+use super::{Error, Listing, Page, Precondition, Repository, Result, layout};
 
 /// How many tags are looked up at once.
 const CONCURRENCY: usize = 16;
@@ -42,19 +42,48 @@ impl Tags<'_> {
         self.0.state.read_link(&layout::tag_current(&self.0.name, tag)).await
     }
 
-    /// Makes the tag point at `digest`, whose manifest is there already.
-    pub(super) async fn point(&self, tag: &Tag, digest: &Digest) -> Result<()> {
-        self.0.state.write_link(&layout::tag_history_entry(&self.0.name, tag, digest), digest).await?;
-        self.0.state.write_link(&layout::tag_current(&self.0.name, tag), digest).await
+    /// Refuses unless the precondition holds for each of the tags.
+    pub(super) async fn check(&self, tags: &[Tag], precondition: &Precondition) -> Result<()> {
+        if precondition.is_empty() {
+            return Ok(());
+        }
+        for tag in tags {
+            precondition.require(&Reference::Tag(tag.clone()), self.resolve(tag).await?)?;
+        }
+        Ok(())
     }
 
-    /// Removes the tag; `false` when there is none.
-    pub(super) async fn delete(&self, tag: &Tag) -> Result<bool> {
-        let current = layout::tag_current(&self.0.name, tag);
-        let exists = self.0.state.head(&current).await?.is_some();
-        self.0.state.store.delete(&current).await?;
-        self.0.state.delete_below(&layout::tag(&self.0.name, tag)).await?;
+    /// Makes the tags point at `digest`, whose manifest is there already, if the precondition holds for all of them.
+    pub(super) async fn point(
+        &self,
+        tags: &[Tag],
+        digest: &Digest,
+        precondition: &Precondition,
+    ) -> Result<()> {
+        let _locked = self.0.state.tag_locks.lock(&self.0.name, tags).await;
+        self.check(tags, precondition).await?;
+        for tag in tags {
+            self.0.state.write_link(&layout::tag_history_entry(&self.0.name, tag, digest), digest).await?;
+            self.0.state.write_link(&layout::tag_current(&self.0.name, tag), digest).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the tag if the precondition holds; `false` when there is none.
+    pub(super) async fn delete(&self, tag: &Tag, precondition: &Precondition) -> Result<bool> {
+        let _locked = self.0.state.tag_locks.lock(&self.0.name, [tag]).await;
+        let exists = self.0.state.head(&layout::tag_current(&self.0.name, tag)).await?.is_some();
+        if exists {
+            self.check(std::slice::from_ref(tag), precondition).await?;
+        }
+        self.remove(tag).await?;
         Ok(exists)
+    }
+
+    /// Removes everything about the tag. The caller has locked it.
+    async fn remove(&self, tag: &Tag) -> Result<()> {
+        self.0.state.store.delete(&layout::tag_current(&self.0.name, tag)).await?;
+        self.0.state.delete_below(&layout::tag(&self.0.name, tag)).await
     }
 
     /// Removes the tags that point at `digest`, and what others remember of it.
@@ -64,9 +93,9 @@ impl Tags<'_> {
     }
 
     async fn forget_in(&self, tag: &Tag, digest: &Digest) -> Result<()> {
+        let _locked = self.0.state.tag_locks.lock(&self.0.name, [tag]).await;
         if self.resolve(tag).await? == Some(*digest) {
-            self.delete(tag).await?;
-            return Ok(());
+            return self.remove(tag).await;
         }
         Ok(self.0.state.store.delete(&layout::tag_history_entry(&self.0.name, tag, digest)).await?)
     }

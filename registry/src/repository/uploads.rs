@@ -15,6 +15,7 @@ use jiff::{Timestamp, Unit};
 pub(super) use self::abandoned::{abandoned, remove_abandoned};
 use self::receive::Upload;
 use super::detached::detached;
+use super::hasher::Hasher;
 use super::{BlobInfo, Error, Repository, Result, layout};
 
 /// The uploads of a repository.
@@ -24,12 +25,22 @@ pub struct Uploads<'a>(pub(super) &'a Repository);
 impl Uploads<'_> {
     /// Starts an upload.
     pub async fn start(&self) -> Result<UploadId> {
+        self.start_for(Algorithm::Sha256).await
+    }
+
+    /// Starts an upload of a blob whose digest will be of that algorithm. One of another is accepted as well; it takes
+    /// reading the content once more.
+    pub async fn start_for(&self, algorithm: Algorithm) -> Result<UploadId> {
         self.0.check_writable()?;
         let id = UploadId::random();
         let now = Timestamp::try_from(self.0.state.clock.now()).unwrap_or_default();
         let now = now.round(Unit::Second).unwrap_or(now).to_string();
         let key = layout::upload_started_at(&self.0.name, &id);
         self.0.state.store.put(&key, now.into(), PutCondition::Always).await?;
+        if algorithm != Algorithm::Sha256 {
+            // The state of the hash of nothing tells later requests what to compute.
+            Upload::new(self.0, id).save(&Hasher::new(algorithm)).await?;
+        }
         Ok(id)
     }
 
@@ -46,7 +57,8 @@ impl Uploads<'_> {
         self.0.check_writable()?;
         let mut upload = self.open(id).await?;
         detached(async move {
-            let hasher = upload.receive(Algorithm::Sha256, range, body).await?;
+            let algorithm = upload.algorithm().await?;
+            let hasher = upload.receive(algorithm, range, body).await?;
             upload.save(&hasher).await?;
             Ok(upload.size())
         })

@@ -70,6 +70,16 @@ async fn a_mount_from_where_the_user_may_not_pull_becomes_an_upload() {
 }
 
 #[tokio::test]
+async fn a_mount_from_anywhere_looks_only_where_the_user_may_pull() {
+    let guarded = Guarded::new();
+    let digest = guarded.user("admin").push_blob("private", b"hidden").await;
+    let path = format!("/v2/team/app/blobs/uploads/?mount={digest}");
+    assert_eq!(guarded.user("ci").post(&path, "").await.status, StatusCode::ACCEPTED);
+    guarded.user("admin").push_blob("team/base", b"hidden").await;
+    assert_eq!(guarded.user("ci").post(&path, "").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn the_catalog_shows_what_the_user_may_pull() {
     let guarded = Guarded::new();
     for name in ["private", "team/app"] {

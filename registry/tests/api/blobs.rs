@@ -21,7 +21,8 @@ async fn a_blob_comes_back_with_its_digest_and_length() {
     assert_eq!(answer.header("content-type"), "application/octet-stream");
     assert_eq!(answer.header("accept-ranges"), "bytes");
     assert!(path.ends_with(answer.header("docker-content-digest")));
-    assert!(answer.headers.get("content-encoding").is_none());
+    assert_eq!(answer.header("etag"), format!("\"{}\"", answer.header("docker-content-digest")));
+    assert_eq!(answer.header("cache-control"), "max-age=31536000");
 }
 
 #[tokio::test]
@@ -46,21 +47,24 @@ async fn a_range_gives_the_part_that_was_asked_for() {
         assert_eq!((answer.status, answer.text().as_str()), (StatusCode::PARTIAL_CONTENT, part), "{range}");
         assert_eq!(answer.header("content-range"), content_range);
         assert_eq!(answer.header("content-length"), part.len().to_string());
+        assert!(path.ends_with(answer.header("docker-content-digest")));
     }
 }
 
 #[tokio::test]
-async fn a_range_behind_the_end_is_refused_with_the_length() {
+async fn a_range_without_any_byte_of_the_blob_is_refused_with_the_length() {
     let (registry, path) = with_blob().await;
-    let answer = registry.send(Method::GET, &path, &[("range", "bytes=10-")], "").await;
-    answer.assert_error(416, "RANGE_INVALID");
-    assert_eq!(answer.header("content-range"), "bytes */10");
+    for range in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=4-2"] {
+        let answer = registry.send(Method::GET, &path, &[("range", range)], "").await;
+        answer.assert_error(416, "RANGE_INVALID");
+        assert_eq!(answer.header("content-range"), "bytes */10", "{range}");
+    }
 }
 
 #[tokio::test]
-async fn a_range_that_cannot_be_read_gives_the_whole_blob() {
+async fn a_range_that_cannot_be_read_or_has_several_parts_gives_the_whole_blob() {
     let (registry, path) = with_blob().await;
-    for range in ["bytes=0-1,3-4", "lines=1-2", "bytes=4-2"] {
+    for range in ["bytes=0-1,3-4", "lines=1-2", "bytes=a-b"] {
         let answer = registry.send(Method::GET, &path, &[("range", range)], "").await;
         assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, BYTES), "{range}");
     }
@@ -70,8 +74,36 @@ async fn a_range_that_cannot_be_read_gives_the_whole_blob() {
 async fn a_blob_that_the_client_has_is_not_sent_again() {
     let (registry, path) = with_blob().await;
     let tag = registry.head(&path).await.header("etag").to_owned();
-    let answer = registry.send(Method::GET, &path, &[("if-none-match", &tag)], "").await;
-    assert_eq!((answer.status, answer.body.len()), (StatusCode::NOT_MODIFIED, 0));
+    for method in [Method::GET, Method::HEAD] {
+        let answer = registry.send(method, &path, &[("if-none-match", &tag)], "").await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert!(path.ends_with(answer.header("docker-content-digest")));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_is_gone_is_not_found_even_if_the_client_has_it() {
+    let (registry, path) = with_blob().await;
+    registry.delete(&path).await;
+    for method in [Method::GET, Method::HEAD] {
+        let answer = registry.send(method, &path, &[("if-none-match", "*")], "").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_part_is_sent_only_to_who_has_the_other_part_of_the_same_blob() {
+    let (registry, path) = with_blob().await;
+    let tag = registry.head(&path).await.header("etag").to_owned();
+    for (only_of, expected) in [
+        (tag.as_str(), StatusCode::PARTIAL_CONTENT),
+        ("\"another\"", StatusCode::OK),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", StatusCode::OK),
+    ] {
+        let headers = [("range", "bytes=2-4"), ("if-range", only_of)];
+        let answer = registry.send(Method::GET, &path, &headers, "").await;
+        assert_eq!(answer.status, expected, "{only_of}");
+    }
 }
 
 #[tokio::test]

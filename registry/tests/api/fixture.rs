@@ -1,22 +1,25 @@
 //! A registry to test, and the words to test it with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use berth_oci::Digest;
 use berth_registry::{
     api::{self, Api},
     auth::Auth,
-    config::{self, Config, Options},
+    config::{self, Config, Limits, Options},
     health::Health,
     metrics::Metrics,
     repository::{Registry as Rules, Rules as Settings},
 };
-use berth_storage::Memory;
+use berth_storage::{Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    body::{Body, Frame},
+};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 use tower::ServiceExt;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -39,29 +42,38 @@ impl Registry {
 
     /// With variables of the environment laid over that.
     pub(crate) fn configured(variables: &[(&str, &str)]) -> Self {
-        let mut all = HashMap::from([("REGISTRY_STORAGE_DELETE_ENABLED", "true")]);
-        all.extend(variables.iter().copied());
-        let variables = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self::of(&config::load(None, variables, &Options::default()).unwrap().config)
+        Self::of(&configuration(variables), Arc::new(Memory::new()))
     }
 
     /// With a configuration that no variable can say.
     pub(crate) fn changed(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config::load(None, [], &Options::default()).unwrap().config;
         change(&mut config);
-        Self::of(&config)
+        Self::of(&config, Arc::new(Memory::new()))
     }
 
-    fn of(config: &Config) -> Self {
+    /// Whose lists come in pages of at most that many entries.
+    pub(crate) fn with_pages_of(limit: usize) -> Self {
+        Self::changed(|config| config.limits = Limits { catalog: limit, tags: limit })
+    }
+
+    /// That keeps its data below a folder.
+    pub(crate) fn over_folder(folder: &Path) -> Self {
+        Self::of(&configuration(&[]), Arc::new(Filesystem::new(folder)))
+    }
+
+    fn of(config: &Config, store: Arc<dyn ObjectStore>) -> Self {
         let settings = Settings {
             delete_enabled: config.rules.delete_enabled,
             read_only: config.rules.read_only,
             max_manifest_size: 64 * 1024,
+            ..Settings::default()
         };
         let limit = settings.max_manifest_size;
-        let rules = Rules::new(Arc::new(Memory::new()), settings);
+        let rules = Rules::new(store, settings);
         let auth = Auth::open(config).unwrap();
-        Self { api: Api::new(rules, auth, limit, &config.http), credentials: None }
+        let api = Api::new(rules, auth, limit, &config.http).with_limits(config.limits);
+        Self { api, credentials: None }
     }
 
     /// One that was put together elsewhere.
@@ -98,7 +110,21 @@ impl Registry {
         if let Some((user, password)) = &self.credentials {
             request = request.header("authorization", basic(user, password));
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        self.answer(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    /// Sends a body that breaks off after its start.
+    pub(crate) async fn send_broken(&self, method: Method, path: &str, start: &'static str) -> Answer {
+        let frames = [Ok(Frame::data(Bytes::from(start))), Err(std::io::Error::other("the client has gone"))];
+        let body = StreamBody::new(futures::stream::iter(frames));
+        self.answer(Request::builder().method(method).uri(path).body(body).unwrap()).await
+    }
+
+    async fn answer<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let response = api::router(self.api.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {
@@ -178,6 +204,13 @@ impl Registry {
     }
 }
 
+fn configuration(variables: &[(&str, &str)]) -> Config {
+    let mut all = HashMap::from([("REGISTRY_STORAGE_DELETE_ENABLED", "true")]);
+    all.extend(variables.iter().copied());
+    let variables = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    config::load(None, variables, &Options::default()).unwrap().config
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -221,6 +254,10 @@ impl Answer {
 
 pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
     Digest::sha256(Sha256::digest(bytes).into())
+}
+
+pub(crate) fn sha512(bytes: &[u8]) -> Digest {
+    Digest::sha512(Sha512::digest(bytes).into())
 }
 
 pub(crate) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {

@@ -1,4 +1,4 @@
-//! The API from outside: requests to the service in this process, over storage in memory. One file an endpoint.
+//! The API from outside: requests to the service in this process, over storage in memory. One file an endpoint or a subject.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -7,17 +7,25 @@ mod authorization;
 mod base;
 mod blobs;
 mod catalog;
+mod clients;
+mod content;
 mod cross_origin;
 mod extension;
 mod fixture;
 mod garbage_collection;
 mod health;
+mod hostile;
 mod manifests;
+mod media_types;
 mod metrics;
+mod negotiation;
+mod preconditions;
 mod prefix;
 mod program;
 mod reconfiguration;
 mod referrers;
+mod storage_failures;
+mod tag_parameters;
 mod tags;
 mod traces;
 mod uploads;

@@ -3,9 +3,7 @@
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use crate::fixture::{
-    OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Registry, absent, descriptor, digest_of,
-};
+use crate::fixture::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Registry, absent, descriptor, digest_of};
 
 #[tokio::test]
 async fn a_pushed_manifest_comes_back_byte_by_byte_under_its_tag_and_its_digest() {
@@ -72,14 +70,6 @@ async fn a_manifest_of_missing_blobs_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_manifest_is_refused() {
-    let registry = Registry::new();
-    let headers = [("content-type", OCI_MANIFEST)];
-    let answer = registry.send(Method::PUT, "/v2/app/manifests/latest", &headers, "no JSON").await;
-    answer.assert_error(400, "MANIFEST_INVALID");
-}
-
-#[tokio::test]
 async fn a_manifest_under_a_digest_that_is_not_its_own_is_refused() {
     let registry = Registry::new();
     let manifest = registry.image("app", "one").await;
@@ -135,30 +125,4 @@ async fn a_manifest_is_not_deleted_unless_deletion_is_switched_on() {
     let registry = Registry::configured(&[("REGISTRY_STORAGE_DELETE_ENABLED", "false")]);
     let digest = registry.push_image("app", "latest").await;
     registry.delete(&format!("/v2/app/manifests/{digest}")).await.assert_error(405, "UNSUPPORTED");
-}
-
-#[tokio::test]
-async fn a_client_that_accepts_no_index_gets_the_image_of_its_platform_under_a_tag() {
-    let registry = Registry::new();
-    let image = registry.image("app", "linux").await;
-    let bytes = image.to_string();
-    registry.push_manifest("app", &digest_of(bytes.as_bytes()).to_string(), &image).await;
-    let mut child = descriptor(OCI_MANIFEST, bytes.as_bytes());
-    child["platform"] = json!({ "os": "linux", "architecture": "amd64" });
-    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child] });
-    assert_eq!(registry.push_manifest("app", "latest", &index).await.status, StatusCode::CREATED);
-
-    for (accept, expected) in [
-        (OCI_MANIFEST, OCI_MANIFEST),
-        (OCI_INDEX, OCI_INDEX),
-        ("*/*", OCI_INDEX),
-        ("application/vnd.example+json", OCI_INDEX),
-    ] {
-        let headers = [("accept", accept)];
-        let answer = registry.send(Method::GET, "/v2/app/manifests/latest", &headers, "").await;
-        assert_eq!(answer.header("content-type"), expected, "{accept}");
-    }
-    let path = format!("/v2/app/manifests/{}", digest_of(index.to_string().as_bytes()));
-    let by_digest = registry.send(Method::GET, &path, &[("accept", OCI_MANIFEST)], "").await;
-    assert_eq!(by_digest.header("content-type"), OCI_INDEX);
 }

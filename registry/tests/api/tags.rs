@@ -49,3 +49,30 @@ async fn a_page_of_no_number_is_refused() {
 async fn an_unknown_repository_is_not_found() {
     Registry::new().get("/v2/no/such/tags/list").await.assert_error(404, "NAME_UNKNOWN");
 }
+
+#[tokio::test]
+async fn a_page_that_is_asked_for_is_cut_to_the_configured_length_and_leads_on() {
+    let registry = Registry::with_pages_of(2);
+    for tag in ["a", "b", "c"] {
+        registry.push_image("app", tag).await;
+    }
+    let answer = registry.get("/v2/app/tags/list?n=1000").await;
+    assert_eq!(answer.json()["tags"], json!(["a", "b"]));
+    assert_eq!(answer.header("link"), "</v2/app/tags/list?n=2&last=b>; rel=\"next\"");
+    let all = registry.get("/v2/app/tags/list").await;
+    assert_eq!(all.json()["tags"], json!(["a", "b", "c"]));
+    assert!(!all.headers.contains_key("link"));
+}
+
+#[tokio::test]
+async fn a_page_that_ends_with_the_last_tag_leads_nowhere() {
+    let registry = with_tags().await;
+    for path in
+        ["/v2/team/app/tags/list?n=3", "/v2/team/app/tags/list?n=1&last=b", "/v2/team/app/tags/list?last=b"]
+    {
+        let answer = registry.get(path).await;
+        assert!(!answer.headers.contains_key("link"), "{path}: {answer:?}");
+        assert!(answer.json()["tags"].as_array().unwrap().contains(&json!("c")));
+    }
+    assert_eq!(registry.get("/v2/team/app/tags/list?last=c").await.json()["tags"], json!([]));
+}

@@ -122,6 +122,18 @@ async fn a_blob_is_mounted_from_another_repository() {
 }
 
 #[tokio::test]
+async fn a_blob_is_mounted_from_wherever_it_is() {
+    let registry = Registry::new();
+    let digest = registry.push_blob("some/base", b"shared").await;
+    for query in [format!("mount={digest}"), format!("mount={digest}&from=")] {
+        let answer = registry.post(&format!("/v2/app/blobs/uploads/?{query}"), "").await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{query}");
+        assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+        assert_eq!(registry.get(&answer.location_path()).await.text(), "shared");
+    }
+}
+
+#[tokio::test]
 async fn a_mount_that_is_not_possible_becomes_an_upload() {
     let registry = Registry::new();
     for query in [

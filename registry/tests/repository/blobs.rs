@@ -17,6 +17,7 @@ for_every_store!(
     deletion_must_be_allowed,
     nothing_changes_in_read_only_mode,
     an_alias_of_sha512_that_distribution_wrote_is_followed,
+    a_blob_is_mounted_from_any_visible_repository,
 );
 
 async fn a_blob_is_read_whole_and_in_part(fixture: Fixture) {
@@ -142,4 +143,20 @@ async fn an_alias_of_sha512_that_distribution_wrote_is_followed(fixture: Fixture
     assert_eq!(repository.blobs().head(&alias).await.unwrap().size, 7);
     let content = repository.blobs().open(&alias, None).await.unwrap();
     assert_eq!(collect(content.body).await, b"content");
+}
+
+async fn a_blob_is_mounted_from_any_visible_repository(fixture: Fixture) {
+    let digest = push_blob(&fixture.repository("secret/base"), "shared").await;
+    let target = fixture.repository("app");
+    let mount = async |hidden: &str| {
+        let visible = |name: &berth_oci::RepositoryName| !name.as_str().starts_with(hidden);
+        target.blobs().mount_from_any(&digest, visible).await.unwrap()
+    };
+    assert!(!mount("secret").await);
+    assert!(!has_blob(&target, &digest).await);
+    push_blob(&fixture.repository("team/base"), "shared").await;
+    assert!(mount("secret").await);
+    assert!(has_blob(&target, &digest).await);
+    assert!(mount("").await, "the repository has it itself");
+    assert!(!target.blobs().mount_from_any(&sha256("absent"), |_| true).await.unwrap());
 }

@@ -5,6 +5,7 @@
 mod blobs;
 mod catalog;
 mod collection_under_load;
+mod concurrent_pushes;
 mod consistency;
 mod contents;
 mod copies;
@@ -12,7 +13,9 @@ mod deletion;
 mod fixture;
 mod garbage_collection;
 mod manifests;
+mod media_types;
 mod referrers;
+mod required_content;
 mod tags;
 mod uploads;
 mod usage;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use berth_oci::UploadId;
+use berth_oci::{Algorithm, UploadId};
 use berth_registry::repository::{Error, Rules};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -23,6 +23,7 @@ for_every_store!(
     a_chunk_must_have_the_length_of_its_range,
     content_with_another_digest_is_dropped,
     a_digest_of_sha512_is_verified_too,
+    the_state_of_an_announced_sha512_is_kept,
     a_body_that_broke_off_can_be_continued,
     a_whole_push_that_broke_off_leaves_nothing,
     a_chunk_is_kept_when_its_caller_goes_away,
@@ -169,7 +170,7 @@ async fn a_digest_of_sha512_is_verified_too(fixture: Fixture) {
     repository.uploads().push_whole(&digest, body(["content"])).await.unwrap();
     assert!(has_blob(&repository, &digest).await);
 
-    // Only the state of SHA-256 is kept between requests; here it does not help.
+    // Nobody has announced it, so that only the state of SHA-256 was kept; here it does not help.
     let digest = sha512("more content");
     let id = repository.uploads().start().await.unwrap();
     repository.uploads().append(&id, None, body(["more "])).await.unwrap();
@@ -177,6 +178,24 @@ async fn a_digest_of_sha512_is_verified_too(fixture: Fixture) {
     assert!(has_blob(&repository, &digest).await);
     let error = repository.uploads().push_whole(&digest, body(["other"])).await.unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
+}
+
+async fn the_state_of_an_announced_sha512_is_kept(fixture: Fixture) {
+    let repository = fixture.repository("app");
+    let id = repository.uploads().start_for(Algorithm::Sha512).await.unwrap();
+    for chunk in ["one ", "two ", "three"] {
+        repository.uploads().append(&id, None, body([chunk])).await.unwrap();
+    }
+    let folder = format!("docker/registry/v2/repositories/app/_uploads/{id}/hashstates/");
+    let states: Vec<_> = fixture.keys().await.into_iter().filter(|key| key.starts_with(&folder)).collect();
+    assert_eq!(states, [format!("{folder}sha512/13")]);
+    let digest = sha512("one two three");
+    repository.uploads().finish(&id, None, body([]), &digest).await.unwrap();
+    assert!(has_blob(&repository, &digest).await);
+
+    let id = repository.uploads().start_for(Algorithm::Sha512).await.unwrap();
+    repository.uploads().append(&id, None, body(["other"])).await.unwrap();
+    repository.uploads().finish(&id, None, body(["wise"]), &sha256("otherwise")).await.unwrap();
 }
 
 async fn a_body_that_broke_off_can_be_continued(fixture: Fixture) {

@@ -43,9 +43,10 @@ impl Setup {
 
     pub(crate) async fn start(self) -> Running {
         let rules = Rules::default();
+        let limit = rules.max_manifest_size;
         let registry = Registry::new(Arc::new(Memory::new()), rules);
         let auth = Auth::open(&self.config).unwrap();
-        let api = Api::new(registry, auth, rules.max_manifest_size, &self.config.http);
+        let api = Api::new(registry, auth, limit, &self.config.http);
         let server = Server::bind(&self.config.http).await.unwrap().with_limits(self.limits);
         let (signals, received) = mpsc::unbounded();
         let (address, tls_files) = (server.address().unwrap(), server.tls_files());

@@ -11,7 +11,7 @@ use futures::TryStreamExt as _;
 
 use super::{Problem, content};
 use crate::repository::state::State;
-use crate::repository::{Difference, Error, Repository, Result, layout, uploads};
+use crate::repository::{Difference, Error, Precondition, Repository, Result, layout, uploads};
 
 /// Deletes damaged content, so that a push heals it; `false` when nothing was done. What cannot be read may be
 /// whole, and stays.
@@ -100,12 +100,12 @@ async fn restore_tag(repository: &Repository, tag: &Tag) -> Result<bool> {
     remembered.sort_by_key(|link| std::cmp::Reverse(link.modified));
     for digest in remembered.iter().filter_map(|link| layout::digest_of_link(&link.key, &folder)) {
         if has_manifest(repository, &digest).await? {
-            repository.tags().point(tag, &digest).await?;
+            repository.tags().point(std::slice::from_ref(tag), &digest, &Precondition::default()).await?;
             tracing::warn!(name = %repository.name, %tag, %digest, "restored a damaged tag from its history");
             return Ok(true);
         }
     }
-    repository.tags().delete(tag).await
+    repository.tags().delete(tag, &Precondition::default()).await
 }
 
 async fn remove_tag(repository: &Repository, tag: &Tag, digest: &Digest) -> Result<bool> {
@@ -114,7 +114,7 @@ async fn remove_tag(repository: &Repository, tag: &Tag, digest: &Digest) -> Resu
     if !points_there || has_manifest(repository, digest).await? {
         return Ok(false);
     }
-    repository.tags().delete(tag).await
+    repository.tags().delete(tag, &Precondition::default()).await
 }
 
 async fn has_manifest(repository: &Repository, digest: &Digest) -> Result<bool> {

@@ -22,9 +22,14 @@ impl Node {
         let Some(manifest) = manifest else {
             return Self { blobs: mentioned_digests(bytes), ..Self::default() };
         };
+        let mut blobs: Vec<_> = manifest.references().collect();
+        if Manifest::named_media_type(bytes).is_none() {
+            // The client may have said that it is of another kind.
+            blobs.extend(mentioned_digests(bytes));
+        }
         Self {
             manifests: manifest.manifests().iter().map(|child| child.digest).collect(),
-            blobs: manifest.references().collect(),
+            blobs,
             subject: manifest.subject().map(|subject| subject.digest),
         }
     }
@@ -117,5 +122,7 @@ mod tests {
     fn a_document_that_cannot_be_understood_keeps_what_it_mentions() {
         let node = Node::read(format!("{{\"layers\": 5, \"x\": \"{}\"}}", digest(1)).as_bytes());
         assert_eq!(node.blobs, [digest(1)]);
+        let unnamed = format!(r#"{{"schemaVersion": 2, "manifests": [], "parts": ["{}"]}}"#, digest(2));
+        assert_eq!(Node::read(unnamed.as_bytes()).blobs, [digest(2)]);
     }
 }

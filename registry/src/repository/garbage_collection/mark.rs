@@ -121,6 +121,7 @@ impl Collector {
             repository.referrers().remove(&subject, digest).await?;
         }
         self.state.store.delete(&revision).await?;
+        repository.manifests().forget_media_type(digest).await?;
         tracing::info!(name = %repository.name, %digest, "deleted an untagged manifest");
         Ok(true)
     }

@@ -87,10 +87,16 @@ impl Upload {
         if error.is_not_found() { Error::UploadUnknown(self.id) } else { error.into() }
     }
 
+    /// The algorithm whose hash is remembered: the one that the client has announced.
+    pub(super) async fn algorithm(&self) -> Result<Algorithm> {
+        let states = layout::upload_hash_states(&self.name, &self.id, Algorithm::Sha512);
+        let is_long = self.state.store.children(&states, None).try_next().await?.is_some();
+        Ok(if is_long { Algorithm::Sha512 } else { Algorithm::Sha256 })
+    }
+
     /// Remembers the hash for the next request, and forgets what was remembered before.
     pub(super) async fn save(&self, hasher: &Hasher) -> Result<()> {
-        let Hasher::Sha256(hasher) = hasher else { return Ok(()) };
-        let states = layout::upload_hash_states(&self.name, &self.id);
+        let states = layout::upload_hash_states(&self.name, &self.id, hasher.algorithm());
         let (current, encoded) = (self.size.to_string(), hash_state::encode(hasher));
         self.state.store.put(&states.join(&current), encoded.into(), PutCondition::Always).await?;
         let remembered: Vec<String> = self.state.store.children(&states, None).try_collect().await?;
@@ -106,9 +112,7 @@ impl Upload {
         if self.size == 0 {
             return Ok(hasher);
         }
-        if algorithm == Algorithm::Sha256
-            && let Some((remembered, length)) = self.remembered().await?
-        {
+        if let Some((remembered, length)) = self.remembered(algorithm).await? {
             (hasher, offset) = (remembered, length);
         }
         if offset < self.size {
@@ -121,18 +125,16 @@ impl Upload {
         Ok(hasher)
     }
 
-    async fn remembered(&self) -> Result<Option<(Hasher, u64)>> {
-        let states = layout::upload_hash_states(&self.name, &self.id);
+    async fn remembered(&self, algorithm: Algorithm) -> Result<Option<(Hasher, u64)>> {
+        let states = layout::upload_hash_states(&self.name, &self.id, algorithm);
         let names: Vec<String> = self.state.store.children(&states, None).try_collect().await?;
         let offsets = names.iter().filter_map(|name| name.parse::<u64>().ok());
         let mut offsets: Vec<_> = offsets.filter(|offset| *offset <= self.size).collect();
         offsets.sort_unstable();
         for offset in offsets.into_iter().rev() {
             let state = self.state.read(&states.join(offset)).await?;
-            match state.and_then(|(_, state)| hash_state::decode(&state)) {
-                Some((hasher, length)) if length == offset => {
-                    return Ok(Some((Hasher::Sha256(hasher), length)));
-                }
+            match state.and_then(|(_, state)| hash_state::decode(algorithm, &state)) {
+                Some((hasher, length)) if length == offset => return Ok(Some((hasher, length))),
                 _ => tracing::warn!(upload = %self.id, offset, "a damaged hash state is ignored"),
             }
         }
