@@ -117,7 +117,8 @@ impl Registry {
     pub(crate) async fn send_broken(&self, method: Method, path: &str, start: &'static str) -> Answer {
         let frames = [Ok(Frame::data(Bytes::from(start))), Err(std::io::Error::other("the client has gone"))];
         let body = StreamBody::new(futures::stream::iter(frames));
-        self.answer(Request::builder().method(method).uri(path).body(body).unwrap()).await
+        let request = Request::builder().method(method).uri(path).header("host", "hub.example.com");
+        self.answer(request.body(body).unwrap()).await
     }
 
     async fn answer<B>(&self, request: Request<B>) -> Answer
