@@ -9,7 +9,7 @@ use crate::{
     api::Api,
     config::{self, Config, Http, IndexPlatforms, Loaded, Log, UploadPurging},
     reloading::{Refresh, Reloading},
-    repository::{Registry, RequiredContent, Rules},
+    repository::{LayerUrls, Registry, RequiredContent, Rules},
     telemetry,
 };
 
@@ -76,6 +76,10 @@ pub fn rules(config: &Config) -> Rules {
     Rules {
         delete_enabled: config.rules.delete_enabled,
         read_only: config.rules.read_only,
+        layer_urls: LayerUrls {
+            allow: config.validation.urls_allow.clone(),
+            deny: config.validation.urls_deny.clone(),
+        },
         required_content: required_content(&config.validation.index_platforms),
         ..Rules::default()
     }

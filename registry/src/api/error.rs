@@ -88,7 +88,7 @@ impl From<repository::Error> for Error {
                 Self::new(Status::NOT_FOUND, Code::ManifestBlobUnknown, told)
                     .with_detail(json!({ "digest": digest.to_string() }))
             }
-            Rule::ManifestInvalid(_) | Rule::ManifestObsolete => {
+            Rule::ManifestInvalid(_) | Rule::UrlNotAllowed(_) | Rule::ManifestObsolete => {
                 Self::bad_request(Code::ManifestInvalid, told)
             }
             Rule::UploadUnknown(_) => Self::new(Status::NOT_FOUND, Code::BlobUploadUnknown, told),

@@ -57,7 +57,7 @@ async fn serve(
     let limit = rules.max_manifest_size;
     let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
     let registry = Registry::new(Arc::new(store), rules);
-    let auth = Auth::open(config)?;
+    let auth = open_auth(config)?;
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
     tokio::spawn(health.clone().watch());
@@ -97,6 +97,21 @@ fn warn_of(loaded: &Loaded) {
     }
     for variable in &loaded.ignored_variables {
         tracing::warn!("environment variable {variable} is no setting of this server");
+    }
+}
+
+/// Opens the files of users and rights; when there is no password file yet, says how to make one.
+fn open_auth(config: &Config) -> anyhow::Result<Auth> {
+    let opened = Auth::open(config);
+    let missing = config.htpasswd.as_ref().map(|htpasswd| &htpasswd.path).filter(|path| !path.exists());
+    match missing {
+        Some(path) => opened.with_context(|| {
+            let path = path.display();
+            format!(
+                "there is no password file; make one with `registry htpasswd -Bbn USER PASSWORD > {path}`"
+            )
+        }),
+        None => Ok(opened?),
     }
 }
 

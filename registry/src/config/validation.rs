@@ -1,15 +1,27 @@
 //! What manifests may refer to, as configured (`validation`).
 
+use regex::RegexSet;
+
 /// Rules for pushed manifests beyond those of the specification.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Validation {
     /// Regular expressions: a URL of a layer must match one of them; all may, when there is none.
-    pub urls_allow: Vec<String>,
+    pub urls_allow: RegexSet,
     /// Regular expressions: a URL of a layer must match none of them.
-    pub urls_deny: Vec<String>,
+    pub urls_deny: RegexSet,
     /// Which images of an index must exist.
     pub index_platforms: IndexPlatforms,
 }
+
+impl PartialEq for Validation {
+    fn eq(&self, other: &Self) -> bool {
+        self.urls_allow.patterns() == other.urls_allow.patterns()
+            && self.urls_deny.patterns() == other.urls_deny.patterns()
+            && self.index_platforms == other.index_platforms
+    }
+}
+
+impl Eq for Validation {}
 
 /// Which images of an index must exist when the index is pushed (`validation.manifests.indexes`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

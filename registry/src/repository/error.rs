@@ -24,6 +24,9 @@ pub enum Error {
     /// The bytes are not a manifest that can be kept.
     #[error(transparent)]
     ManifestInvalid(#[from] InvalidManifest),
+    /// A layer of the manifest names a URL that the configuration does not allow.
+    #[error("a layer names the URL {0}, which validation.manifests.urls does not allow")]
+    UrlNotAllowed(String),
     /// A manifest of schema 1 was pushed.
     #[error("manifests of schema 1 are no longer taken in: push with a newer client")]
     ManifestObsolete,

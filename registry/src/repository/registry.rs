@@ -14,8 +14,8 @@ use super::liveness::Liveness;
 use super::state::State;
 use super::tag_locks::TagLocks;
 use super::{
-    Blobs, Error, GarbageCollection, Listing, Manifests, Page, Rebuilt, Referrers, RequiredContent, Result,
-    Tags, Uploads, catalog, layout, uploads,
+    Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Page, Rebuilt, Referrers,
+    RequiredContent, Result, Tags, Uploads, catalog, layout, uploads,
 };
 
 /// What the configuration allows.
@@ -29,6 +29,8 @@ pub struct Rules {
     pub max_manifest_size: u64,
     /// What a manifest names must be there when it is pushed.
     pub required_content: RequiredContent,
+    /// Which URLs the layers of a manifest may name.
+    pub layer_urls: LayerUrls,
 }
 
 impl Default for Rules {
@@ -38,6 +40,7 @@ impl Default for Rules {
             read_only: false,
             max_manifest_size: 4 * 1024 * 1024,
             required_content: RequiredContent::default(),
+            layer_urls: LayerUrls::default(),
         }
     }
 }

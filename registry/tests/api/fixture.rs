@@ -9,7 +9,7 @@ use berth_registry::{
     config::{self, Config, Limits, Options},
     health::Health,
     metrics::Metrics,
-    repository::{Registry as Rules, Rules as Settings},
+    repository::{LayerUrls, Registry as Rules, Rules as Settings},
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
@@ -67,6 +67,10 @@ impl Registry {
             delete_enabled: config.rules.delete_enabled,
             read_only: config.rules.read_only,
             max_manifest_size: 64 * 1024,
+            layer_urls: LayerUrls {
+                allow: config.validation.urls_allow.clone(),
+                deny: config.validation.urls_deny.clone(),
+            },
             ..Settings::default()
         };
         let limit = settings.max_manifest_size;

@@ -15,6 +15,7 @@ mod fixture;
 mod garbage_collection;
 mod health;
 mod hostile;
+mod layer_urls;
 mod manifests;
 mod media_types;
 mod metrics;

@@ -227,6 +227,7 @@ fn a_missing_password_file_is_named_at_the_start() {
     let config = write_config(folder.path(), auth);
     let (ok, _, stderr) = output(&["serve", &config, "--addr", "127.0.0.1:0"]);
     assert!(!ok);
+    assert!(stderr.contains("make one with `registry htpasswd -Bbn USER PASSWORD >"), "{stderr}");
     assert!(stderr.contains("auth.htpasswd.path") && stderr.contains("/nonexistent/htpasswd"), "{stderr}");
 }
 

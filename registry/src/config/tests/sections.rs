@@ -167,7 +167,7 @@ validation:
 ",
     )
     .validation;
-    assert_eq!(validation.urls_allow, ["^https://example\\.com/"]);
+    assert_eq!(validation.urls_allow.patterns(), ["^https://example\\.com/"]);
     let platform = Platform { architecture: "amd64".into(), os: "linux".into() };
     assert_eq!(validation.index_platforms, IndexPlatforms::List(vec![platform]));
     assert_eq!(config("").validation.index_platforms, IndexPlatforms::All);

@@ -1,6 +1,6 @@
 //! `validation`: what manifests may refer to.
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 
 use crate::config::{IndexPlatforms, Platform, Validation, error::Error, settings::Settings};
 
@@ -16,13 +16,14 @@ pub(super) fn validation(settings: &Settings) -> Result<Validation, Error> {
     Ok(if disabled { nothing } else { validation })
 }
 
-fn patterns(settings: &Settings, key: &str) -> Result<Vec<String>, Error> {
+fn patterns(settings: &Settings, key: &str) -> Result<RegexSet, Error> {
     const EXPECTED: &str = "a regular expression, such as ^https?://([^/]+\\.)*example\\.com/";
-    let read = settings.list(key)?.into_iter().map(|item| match Regex::new(item.text) {
-        Ok(_) => Ok(item.text.to_owned()),
-        Err(_) => Err(item.unexpected(EXPECTED)),
-    });
-    read.collect()
+    const TOGETHER: &str = "fewer or smaller regular expressions: together they need too much memory";
+    let items = settings.list(key)?;
+    if let Some(item) = items.iter().find(|item| Regex::new(item.text).is_err()) {
+        return Err(item.unexpected(EXPECTED));
+    }
+    RegexSet::new(items.iter().map(|item| item.text)).map_err(|_| settings.unexpected(key, TOGETHER))
 }
 
 fn index_platforms(settings: &Settings) -> Result<IndexPlatforms, Error> {

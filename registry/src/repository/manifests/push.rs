@@ -98,6 +98,7 @@ impl Manifests<'_> {
         if manifest.media_type().is_schema1() {
             return Err(Error::ManifestObsolete);
         }
+        self.0.rules.layer_urls.check(&manifest)?;
         self.check_precondition(&digest, &push).await?;
         let _content_stays = self.0.state.liveness.publish(&self.0.name).await;
         self.require_content(&manifest).await?;
