@@ -24,11 +24,16 @@ pub struct RegistryServer {
 impl RegistryServer {
     /// Builds the program when it is not up to date, and starts it on a free port of the loopback device.
     pub fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with more sections of the configuration file.
+    pub fn start_with(more: &str) -> Result<Self> {
         let folder = TempDir::new()?;
         let port = free_port()?;
         write_certificate(folder.path())?;
         fs::write(folder.path().join("htpasswd"), htpasswd()?)?;
-        fs::write(folder.path().join("config.yml"), configuration(folder.path(), port))?;
+        fs::write(folder.path().join("config.yml"), configuration(folder.path(), port) + more)?;
         let server = Self { folder, port, process: Mutex::default() };
         server.resume()?;
         Ok(server)

@@ -40,7 +40,15 @@ impl UserSlot {
 
     /// Whether the user has shown who it is.
     pub(super) fn is_authenticated(&self) -> bool {
-        matches!(self.0.get(), Some(Identity::User(_)))
+        self.identified().is_some()
+    }
+
+    /// The user, if there is one.
+    pub(super) fn identified(&self) -> Option<&str> {
+        match self.0.get()? {
+            Identity::User(name) => Some(name),
+            Identity::Anonymous => None,
+        }
     }
 }
 

@@ -7,8 +7,10 @@ use super::{
     authorize::{Delete, Pull},
     error::Result,
     extract::{InPath, Known, Wanted},
+    notify::Happened,
     respond::{BlobBody, BlobHead, Deleted, NotModified},
 };
+use crate::{notifications::Occurrence, repository::BlobInfo};
 
 /// `HEAD /v2/<name>/blobs/<digest>`
 pub(super) async fn head(
@@ -20,7 +22,8 @@ pub(super) async fn head(
     if known.contains(&digest) {
         return Ok(NotModified(digest).into_response());
     }
-    Ok(BlobHead(blob).into_response())
+    let pulled = Occurrence::BlobPulled(blob);
+    Ok((Happened::new(repository, [pulled]), BlobHead(blob)).into_response())
 }
 
 /// `GET /v2/<name>/blobs/<digest>`, or the part of it that `Range` asks for.
@@ -36,11 +39,15 @@ pub(super) async fn pull(
     }
     let range = wanted.and_then(|wanted| wanted.of(&digest));
     let content = repository.blobs().open(&digest, range).await?;
-    Ok(BlobBody(content).into_response())
+    let pulled = Occurrence::BlobPulled(BlobInfo { digest, size: content.size });
+    Ok((Happened::new(repository, [pulled]), BlobBody(content)).into_response())
 }
 
 /// `DELETE /v2/<name>/blobs/<digest>`
-pub(super) async fn delete(Delete(repository): Delete, InPath(digest): InPath<Digest>) -> Result<Deleted> {
+pub(super) async fn delete(
+    Delete(repository): Delete,
+    InPath(digest): InPath<Digest>,
+) -> Result<(Happened, Deleted)> {
     repository.blobs().delete(&digest).await?;
-    Ok(Deleted)
+    Ok((Happened::new(repository, [Occurrence::BlobDeleted(digest)]), Deleted))
 }

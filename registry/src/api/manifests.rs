@@ -1,7 +1,7 @@
 //! Manifests: pulling, pushing and deleting (distribution specification, end-3, end-7 and end-9).
 
 use axum::response::{IntoResponse, Response};
-use berth_oci::Reference;
+use berth_oci::{Reference, Tag};
 
 use super::{
     authorize::{Delete, Pull, Push},
@@ -10,10 +10,14 @@ use super::{
     extract::{Declared, Expected, InPath, Known},
     location::Locations,
     negotiate::{self, Accepted},
+    notify::Happened,
     query::Parameters,
     respond::{Deleted, ManifestBody, ManifestCreated, NotModified},
 };
-use crate::repository::{Address, ManifestPush, StoredManifest};
+use crate::{
+    notifications::Occurrence,
+    repository::{Address, ManifestPush, Repository, StoredManifest},
+};
 
 /// `HEAD /v2/<name>/manifests/<reference>`: what a client asks before it relies on a manifest.
 pub(super) async fn head(
@@ -24,7 +28,7 @@ pub(super) async fn head(
 ) -> Result<Response> {
     let found = repository.manifests().head(&reference).await?;
     let manifest = negotiate::fit(&repository, &reference, &accepted, found).await?;
-    Ok(unless_known(manifest, &known))
+    Ok(unless_known(manifest, &known, repository, &reference))
 }
 
 /// `GET /v2/<name>/manifests/<reference>`
@@ -36,14 +40,26 @@ pub(super) async fn pull(
 ) -> Result<Response> {
     let found = repository.manifests().get(&reference).await?;
     let manifest = negotiate::fit(&repository, &reference, &accepted, found).await?;
-    Ok(unless_known(manifest, &known))
+    Ok(unless_known(manifest, &known, repository, &reference))
 }
 
-fn unless_known(manifest: StoredManifest, known: &Known) -> Response {
+fn unless_known(
+    manifest: StoredManifest,
+    known: &Known,
+    repository: Repository,
+    reference: &Reference,
+) -> Response {
     if known.contains(&manifest.digest) {
-        NotModified(manifest.digest).into_response()
-    } else {
-        ManifestBody(manifest).into_response()
+        return NotModified(manifest.digest).into_response();
+    }
+    let pulled = Occurrence::ManifestPulled(manifest.clone(), tag_of(reference).cloned());
+    (Happened::new(repository, [pulled]), ManifestBody(manifest)).into_response()
+}
+
+fn tag_of(reference: &Reference) -> Option<&Tag> {
+    match reference {
+        Reference::Tag(tag) => Some(tag),
+        Reference::Digest(_) => None,
     }
 }
 
@@ -56,9 +72,9 @@ pub(super) async fn push(
     Expected(precondition): Expected,
     parameters: Parameters,
     Document(bytes): Document,
-) -> Result<ManifestCreated> {
+) -> Result<(Happened, ManifestCreated)> {
     let tags = parameters.tags()?;
-    let mut push = ManifestPush::to(&reference, bytes);
+    let mut push = ManifestPush::to(&reference, bytes.clone());
     if let (Address::By(_), Some(algorithm)) = (push.address, parameters.algorithm()?) {
         push.address = Address::By(algorithm);
     }
@@ -67,7 +83,19 @@ pub(super) async fn push(
     push.precondition = precondition;
     let pushed = repository.manifests().push(push).await?;
     let location = locations.manifest(repository.name(), &pushed.digest.into());
-    Ok(ManifestCreated { location, digest: pushed.digest, subject: pushed.subject, tags })
+    let manifest = StoredManifest { digest: pushed.digest, media_type: pushed.media_type, bytes };
+    let happened = Happened::new(repository, pushes(&manifest, tag_of(&reference).into_iter().chain(&tags)));
+    Ok((happened, ManifestCreated { location, digest: pushed.digest, subject: pushed.subject, tags }))
+}
+
+/// One push for each tag, or one without a tag.
+fn pushes<'a>(manifest: &StoredManifest, tags: impl Iterator<Item = &'a Tag>) -> Vec<Occurrence> {
+    let mut pushes: Vec<_> =
+        tags.map(|tag| Occurrence::ManifestPushed(manifest.clone(), Some(tag.clone()))).collect();
+    if pushes.is_empty() {
+        pushes.push(Occurrence::ManifestPushed(manifest.clone(), None));
+    }
+    pushes
 }
 
 /// `DELETE /v2/<name>/manifests/<reference>`
@@ -75,7 +103,13 @@ pub(super) async fn delete(
     Delete(repository): Delete,
     InPath(reference): InPath<Reference>,
     Expected(precondition): Expected,
-) -> Result<Deleted> {
-    repository.manifests().delete_if(&reference, &precondition).await?;
-    Ok(Deleted)
+) -> Result<(Happened, Deleted)> {
+    let tags = repository.manifests().delete_if(&reference, &precondition).await?;
+    let manifest = match reference {
+        Reference::Tag(_) => None,
+        Reference::Digest(digest) => Some(Occurrence::ManifestDeleted(digest)),
+    };
+    let deletions: Vec<_> =
+        manifest.into_iter().chain(tags.into_iter().map(Occurrence::TagDeleted)).collect();
+    Ok((Happened::new(repository, deletions), Deleted))
 }

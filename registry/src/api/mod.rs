@@ -14,6 +14,7 @@
 //! | which manifest a client can read | `negotiate` |
 //! | which headers an answer has | `respond` |
 //! | which status, code and body a failure has | `error` |
+//! | what notifications tell of a request | `notify` |
 //! | what every answer carries | `edge`, `cors` |
 //! | what the log and the metrics tell of a request | `exchange`, `access_log`, `handler` |
 //! | what the debug address answers | [`debug_router`] |
@@ -41,6 +42,7 @@ mod health;
 mod location;
 mod manifests;
 mod negotiate;
+mod notify;
 mod prefix;
 mod query;
 mod referrers;
@@ -70,6 +72,7 @@ use crate::{
     config::{Http, Limits},
     health::Health,
     metrics::Metrics,
+    notifications::Notifications,
     repository::Registry,
     telemetry::Traces,
 };
@@ -87,6 +90,7 @@ pub struct Api {
     max_manifest_size: u64,
     /// The longest pages of lists.
     limits: Limits,
+    notifications: Notifications,
     /// Shared by all clones, so that they change for all.
     answers: Arc<RwLock<Arc<Answers>>>,
 }
@@ -116,6 +120,7 @@ impl Api {
             traces: None,
             max_manifest_size,
             limits: Limits::default(),
+            notifications: Notifications::default(),
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
         }
     }
@@ -133,6 +138,11 @@ impl Api {
     /// Answers with lists in pages of at most this length.
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Tells `notifications` of what requests do.
+    pub fn with_notifications(self, notifications: Notifications) -> Self {
+        Self { notifications, ..self }
     }
 
     /// Answers requests to the registry only while `health` is well.
@@ -207,6 +217,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .fallback_service(routes.map_request(fold_name::fold_request))
         .layer(from_fn_with_state(api.clone(), prefix::enter))
+        .layer(from_fn_with_state(api.clone(), notify::tell))
         .layer(from_fn(request_head::check))
         .layer(from_fn_with_state(api.clone(), edge::finish))
         .layer(from_fn_with_state(api, exchange::follow))

@@ -14,12 +14,14 @@ use super::{
     error::{Error, Result},
     extract::{Chunk, InPath, Sender},
     location::Locations,
+    notify::Happened,
     query::Parameters,
     respond::{BlobCreated, Cancelled, UploadProgress},
 };
 use crate::{
     auth::{Action, Identity},
-    repository::Repository,
+    notifications::Occurrence,
+    repository::{BlobInfo, Repository},
 };
 
 /// `POST /v2/<name>/blobs/uploads/`, with `mount` and perhaps `from`, with `digest` and the whole blob, or bare, perhaps
@@ -32,16 +34,20 @@ pub(super) async fn start(
     parameters: Parameters,
     Stream(body): Stream,
 ) -> Result<Response> {
-    let digest = match mount(&api, &identity, &repository, &parameters).await? {
-        Some(digest) => Some(digest),
+    let created = match mount(&api, &identity, &repository, &parameters).await? {
+        Some((blob, from)) => Some((blob.digest, Occurrence::BlobMounted(blob, from))),
         None => match parameters.digest()? {
-            Some(digest) => Some(repository.uploads().push_whole(&digest, body).await?.digest),
+            Some(digest) => {
+                let blob = repository.uploads().push_whole(&digest, body).await?;
+                Some((digest, Occurrence::BlobPushed(blob)))
+            }
             None => None,
         },
     };
-    if let Some(digest) = digest {
+    if let Some((digest, occurrence)) = created {
         let location = locations.blob(repository.name(), &digest);
-        return Ok(BlobCreated { location, digest }.into_response());
+        let happened = Happened::new(repository, [occurrence]);
+        return Ok((happened, BlobCreated { location, digest }).into_response());
     }
     let algorithm = parameters.algorithm()?.unwrap_or(Algorithm::Sha256);
     let id = repository.uploads().start_for(algorithm).await?;
@@ -56,18 +62,17 @@ async fn mount(
     identity: &Identity,
     repository: &Repository,
     parameters: &Parameters,
-) -> Result<Option<Digest>> {
+) -> Result<Option<(BlobInfo, RepositoryName)>> {
     let Some(digest) = parameters.get("mount").and_then(|digest| digest.parse::<Digest>().ok()) else {
         return Ok(None);
     };
     let visible = |name: &RepositoryName| api.auth.authorize(identity, Action::Pull, name);
     let blobs = repository.blobs();
-    let is_mounted = match parameters.get("from").map(str::parse::<RepositoryName>) {
+    Ok(match parameters.get("from").map(str::parse::<RepositoryName>) {
         None => blobs.mount_from_any(&digest, visible).await?,
-        Some(Ok(from)) if visible(&from) => blobs.mount(&digest, &from).await?,
-        Some(_) => false,
-    };
-    Ok(is_mounted.then_some(digest))
+        Some(Ok(from)) if visible(&from) => blobs.mount(&digest, &from).await?.map(|blob| (blob, from)),
+        Some(_) => None,
+    })
 }
 
 /// `GET /v2/<name>/blobs/uploads/<upload>`: how far it is.
@@ -102,12 +107,14 @@ pub(super) async fn finish(
     parameters: Parameters,
     chunk: Option<Chunk>,
     Stream(body): Stream,
-) -> Result<BlobCreated> {
+) -> Result<(Happened, BlobCreated)> {
     let digest = parameters.digest()?.ok_or_else(|| {
         Error::bad_request(ErrorCode::DigestInvalid, "the parameter `digest` is missing: it ends an upload")
     })?;
-    repository.uploads().finish(&id, chunk.map(|chunk| chunk.0), body, &digest).await?;
-    Ok(BlobCreated { location: locations.blob(repository.name(), &digest), digest })
+    let blob = repository.uploads().finish(&id, chunk.map(|chunk| chunk.0), body, &digest).await?;
+    let location = locations.blob(repository.name(), &digest);
+    let happened = Happened::new(repository, [Occurrence::BlobPushed(blob)]);
+    Ok((happened, BlobCreated { location, digest }))
 }
 
 /// `DELETE /v2/<name>/blobs/uploads/<upload>`

@@ -12,6 +12,7 @@ use berth_registry::{
     config::{Config, Debug, Loaded, Options, Storage},
     health::Health,
     metrics::{Exposition, Measured, Metrics},
+    notifications::{self, Notifications},
     reconfiguration::{Live, Reconfiguration, rules, upload_purging},
     reloading::{POLL_INTERVAL, Refresh, Reloading, follow},
     repository::Registry,
@@ -56,7 +57,10 @@ async fn serve(
     let rules = rules(config);
     let limit = rules.max_manifest_size;
     let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
-    let registry = Registry::new(Arc::new(store), rules);
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    let source = notifications::address_of(&config.http.listen);
+    let notifications = Notifications::start(&config.notifications, &store, source)?;
+    let registry = Registry::new(store, rules);
     let auth = open_auth(config)?;
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
@@ -68,6 +72,7 @@ async fn serve(
         .with_limits(config.limits)
         .with_health(health)
         .with_metrics(metrics)
+        .with_notifications(notifications.clone())
         .with_traces(traces.clone());
     let (upload_purging, purging) = watch::channel(upload_purging(config));
     tokio::spawn(upload_purging::purge(registry.clone(), purging));
@@ -75,6 +80,7 @@ async fn serve(
     tokio::spawn(follow(followed(&loaded, load, &server, &auth, live)?, POLL_INTERVAL, hangups));
     announce(loaded.file.as_ref(), config, &server)?;
     server.run(api::router(api), ends).await;
+    notifications.stop().await;
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.finish()).await?;
     }

@@ -22,6 +22,7 @@ mod pulls;
 mod queue;
 mod refusals;
 mod sender;
+mod source;
 #[cfg(test)]
 mod testing;
 
@@ -41,6 +42,7 @@ use crate::{config, http_client};
 
 pub use event::{Action, ActorRecord, Event, RequestRecord, SourceRecord, Target};
 pub use occurrence::{Address, Occurrence};
+pub use source::address_of;
 
 /// How many events an envelope, or a batch of pulls, holds at most.
 const MAX_EVENTS: usize = 64;

@@ -77,21 +77,19 @@ impl Blobs<'_> {
         Ok(BlobContent { digest: *digest, size: object.meta.size, range, body: object.body })
     }
 
-    /// Makes the blob of the repository `from` visible in this one; `false` when it is not there.
-    pub async fn mount(&self, digest: &Digest, from: &RepositoryName) -> Result<bool> {
+    /// Makes the blob of the repository `from` visible in this one; `None` when it is not there.
+    pub async fn mount(&self, digest: &Digest, from: &RepositoryName) -> Result<Option<BlobInfo>> {
         self.0.check_writable()?;
         let source = Repository { name: from.clone(), ..self.0.clone() };
-        let Some(target) = source.blobs().target(digest).await? else { return Ok(false) };
+        let Some(target) = source.blobs().target(digest).await? else { return Ok(None) };
         let _held = self.0.state.liveness.hold(&target).await;
-        if self.0.state.rely_on(&layout::blob(&target)).await?.is_none() {
-            return Ok(false);
-        }
+        let Some(meta) = self.0.state.rely_on(&layout::blob(&target)).await? else { return Ok(None) };
         self.0.state.write_link(&layout::layer(&self.0.name, digest), &target).await?;
-        Ok(true)
+        Ok(Some(BlobInfo { digest: *digest, size: meta.size }))
     }
 
-    /// Makes the blob visible in this repository if it is in one of those that are `visible`; `false` when none was
-    /// found.
+    /// Makes the blob visible in this repository if it is in one of those that are `visible`, and returns which it was;
+    /// `None` when none was found.
     ///
     /// There is no index from blobs to repositories, so a limited number of them is looked through, in the order of
     /// their names; none when nobody has the content.
@@ -99,22 +97,22 @@ impl Blobs<'_> {
         &self,
         digest: &Digest,
         visible: impl Fn(&RepositoryName) -> bool,
-    ) -> Result<bool> {
+    ) -> Result<Option<(BlobInfo, RepositoryName)>> {
         self.0.check_writable()?;
-        if self.rely_on(digest).await?.is_some() {
-            return Ok(true);
+        if let Some(blob) = self.rely_on(digest).await? {
+            return Ok(Some((blob, self.0.name.clone())));
         }
         if self.0.state.head(&layout::blob(digest)).await?.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         let repositories = catalog::repositories(&self.0.state, None).take(MOST_SOURCES);
         let mut sources = pin!(repositories.try_filter(|found| ready(visible(&found.name))));
         while let Some(source) = sources.try_next().await? {
-            if self.mount(digest, &source.name).await? {
-                return Ok(true);
+            if let Some(blob) = self.mount(digest, &source.name).await? {
+                return Ok(Some((blob, source.name)));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Takes the blob out of the repository. Its content goes with the next garbage collection, if nobody

@@ -3,7 +3,7 @@
 mod media_types;
 mod push;
 
-use berth_oci::{Digest, Manifest, MediaType, Reference};
+use berth_oci::{Digest, Manifest, MediaType, Reference, Tag};
 use bytes::Bytes;
 
 pub use self::push::{Address, ManifestPush, PushedManifest};
@@ -44,17 +44,18 @@ impl Manifests<'_> {
 
     /// Deletes a manifest together with its tags, or a tag alone.
     pub async fn delete(&self, reference: &Reference) -> Result<()> {
-        self.delete_if(reference, &Precondition::default()).await
+        self.delete_if(reference, &Precondition::default()).await.map(drop)
     }
 
-    /// Deletes a manifest together with its tags, or a tag alone, if the precondition holds for it.
-    pub async fn delete_if(&self, reference: &Reference, precondition: &Precondition) -> Result<()> {
+    /// Deletes a manifest together with its tags, or a tag alone, if the precondition holds for it. Returns the tags that
+    /// are gone.
+    pub async fn delete_if(&self, reference: &Reference, precondition: &Precondition) -> Result<Vec<Tag>> {
         self.0.check_deletable()?;
-        let existed = match reference {
-            Reference::Tag(tag) => self.0.tags().delete(tag, precondition).await?,
+        let tags = match reference {
+            Reference::Tag(tag) => self.0.tags().delete(tag, precondition).await?.then(|| vec![tag.clone()]),
             Reference::Digest(digest) => self.delete_revision(digest, precondition).await?,
         };
-        if existed { Ok(()) } else { Err(Error::ManifestUnknown(reference.clone())) }
+        tags.ok_or_else(|| Error::ManifestUnknown(reference.clone()))
     }
 
     async fn resolve(&self, reference: &Reference) -> Result<Option<Digest>> {
@@ -95,21 +96,26 @@ impl Manifests<'_> {
         Ok(link.is_some() && self.0.state.rely_on(&layout::blob(digest)).await?.is_some())
     }
 
-    async fn delete_revision(&self, digest: &Digest, precondition: &Precondition) -> Result<bool> {
+    /// Deletes the manifest and returns its tags; `None` when it is not there.
+    async fn delete_revision(
+        &self,
+        digest: &Digest,
+        precondition: &Precondition,
+    ) -> Result<Option<Vec<Tag>>> {
         let state = &self.0.state;
         let revision = layout::revision(&self.0.name, digest);
         let _condemned = state.liveness.condemn(digest).await;
         if state.head(&revision).await?.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         precondition.require(&Reference::Digest(*digest), Some(*digest))?;
-        self.0.tags().forget(digest).await?;
+        let tags = self.0.tags().forget(digest).await?;
         if let Some(subject) = self.subject_of(digest).await? {
             self.0.referrers().remove(&subject, digest).await?;
         }
         state.store.delete(&revision).await?;
         self.forget_media_type(digest).await?;
-        Ok(true)
+        Ok(Some(tags))
     }
 
     async fn subject_of(&self, digest: &Digest) -> Result<Option<Digest>> {

@@ -86,17 +86,24 @@ impl Tags<'_> {
         self.0.state.delete_below(&layout::tag(&self.0.name, tag)).await
     }
 
-    /// Removes the tags that point at `digest`, and what others remember of it.
-    pub(super) async fn forget(&self, digest: &Digest) -> Result<()> {
-        let tags = self.after(None).map_ok(|tag| async move { self.forget_in(&tag, digest).await });
-        tags.try_buffer_unordered(CONCURRENCY).try_collect().await
+    /// Removes the tags that point at `digest`, and what others remember of it. Returns the tags that are gone.
+    pub(super) async fn forget(&self, digest: &Digest) -> Result<Vec<Tag>> {
+        let tags = self.after(None).map_ok(|tag| async move {
+            let is_gone = self.forget_in(&tag, digest).await?;
+            Ok(is_gone.then_some(tag))
+        });
+        let gone = tags.try_buffered(CONCURRENCY).try_filter_map(|tag| ready(Ok(tag)));
+        gone.try_collect().await
     }
 
-    async fn forget_in(&self, tag: &Tag, digest: &Digest) -> Result<()> {
+    /// Returns whether the tag is gone.
+    async fn forget_in(&self, tag: &Tag, digest: &Digest) -> Result<bool> {
         let _locked = self.0.state.tag_locks.lock(&self.0.name, [tag]).await;
         if self.resolve(tag).await? == Some(*digest) {
-            return self.remove(tag).await;
+            self.remove(tag).await?;
+            return Ok(true);
         }
-        Ok(self.0.state.store.delete(&layout::tag_history_entry(&self.0.name, tag, digest)).await?)
+        self.0.state.store.delete(&layout::tag_history_entry(&self.0.name, tag, digest)).await?;
+        Ok(false)
     }
 }

@@ -9,6 +9,7 @@ use berth_registry::{
     config::{self, Config, Limits, Options},
     health::Health,
     metrics::Metrics,
+    notifications::Notifications,
     repository::{LayerUrls, Registry as Rules, Rules as Settings},
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
@@ -93,6 +94,11 @@ impl Registry {
     /// The same registry, counted in `metrics`.
     pub(crate) fn with_metrics(self, metrics: &Metrics) -> Self {
         Self { api: self.api.with_metrics(metrics.clone()), ..self }
+    }
+
+    /// The same registry, telling of what requests do.
+    pub(crate) fn with_notifications(self, notifications: Notifications) -> Self {
+        Self { api: self.api.with_notifications(notifications), ..self }
     }
 
     /// The same registry, as this user sees it.

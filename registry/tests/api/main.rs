@@ -20,6 +20,7 @@ mod manifests;
 mod media_types;
 mod metrics;
 mod negotiation;
+mod notifications;
 mod preconditions;
 mod prefix;
 mod program;

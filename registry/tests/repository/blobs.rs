@@ -62,7 +62,7 @@ async fn a_link_without_content_shows_nothing(fixture: Fixture) {
     assert!(matches!(repository.blobs().head(&digest).await, Err(Error::BlobUnknown(_))));
     assert!(!has_blob(&repository, &digest).await);
     let other = fixture.repository("other");
-    assert!(!other.blobs().mount(&digest, &name("app")).await.unwrap());
+    assert_eq!(other.blobs().mount(&digest, &name("app")).await.unwrap(), None);
     push_blob(&repository, "content").await;
     assert!(has_blob(&repository, &digest).await);
 }
@@ -77,7 +77,7 @@ async fn a_manifest_is_served_as_a_blob_too(fixture: Fixture) {
 async fn a_mounted_blob_is_visible_in_both_repositories(fixture: Fixture) {
     let (source, target) = (fixture.repository("a/source"), fixture.repository("target"));
     let digest = push_blob(&source, "content").await;
-    assert!(target.blobs().mount(&digest, source.name()).await.unwrap());
+    assert!(target.blobs().mount(&digest, source.name()).await.unwrap().is_some());
     assert!(has_blob(&source, &digest).await);
     assert!(has_blob(&target, &digest).await);
     assert_eq!(fixture.keys().await.iter().filter(|key| key.ends_with("/data")).count(), 1);
@@ -86,7 +86,7 @@ async fn a_mounted_blob_is_visible_in_both_repositories(fixture: Fixture) {
 async fn what_the_source_does_not_have_is_not_mounted(fixture: Fixture) {
     let digest = push_blob(&fixture.repository("theirs"), "content").await;
     let target = fixture.repository("target");
-    assert!(!target.blobs().mount(&digest, &name("no/such")).await.unwrap());
+    assert_eq!(target.blobs().mount(&digest, &name("no/such")).await.unwrap(), None);
     assert!(!has_blob(&target, &digest).await);
 }
 
@@ -152,11 +152,13 @@ async fn a_blob_is_mounted_from_any_visible_repository(fixture: Fixture) {
         let visible = |name: &berth_oci::RepositoryName| !name.as_str().starts_with(hidden);
         target.blobs().mount_from_any(&digest, visible).await.unwrap()
     };
-    assert!(!mount("secret").await);
+    assert_eq!(mount("secret").await, None);
     assert!(!has_blob(&target, &digest).await);
     push_blob(&fixture.repository("team/base"), "shared").await;
-    assert!(mount("secret").await);
+    let (_, from) = mount("secret").await.unwrap();
+    assert_eq!(from, name("team/base"));
     assert!(has_blob(&target, &digest).await);
-    assert!(mount("").await, "the repository has it itself");
-    assert!(!target.blobs().mount_from_any(&sha256("absent"), |_| true).await.unwrap());
+    let (_, from) = mount("").await.unwrap();
+    assert_eq!(from, name("app"), "the repository has it itself");
+    assert_eq!(target.blobs().mount_from_any(&sha256("absent"), |_| true).await.unwrap(), None);
 }

@@ -302,7 +302,7 @@ async fn what_a_client_was_told_to_exist_is_spared_for_the_minimum_age() {
     let forgotten = push_blob(&one, "forgotten").await;
     *time.lock().unwrap() += Duration::from_hours(30);
     one.blobs().head(&digests[0]).await.unwrap();
-    assert!(other.blobs().mount(&digests[1], &name("one")).await.unwrap());
+    assert!(other.blobs().mount(&digests[1], &name("one")).await.unwrap().is_some());
     push_blob(&other, "push").await;
     *time.lock().unwrap() += Duration::from_hours(20);
     assert_eq!(collect(&registry, Options::default()).await.blobs_deleted, 1);

@@ -52,6 +52,8 @@ impl ManifestPush {
 pub struct PushedManifest {
     /// Its address.
     pub digest: Digest,
+    /// Its kind.
+    pub media_type: MediaType,
     /// The manifest that it refers to as its subject.
     pub subject: Option<Digest>,
 }
@@ -105,7 +107,11 @@ impl Manifests<'_> {
         let _held = self.0.state.liveness.hold(&digest).await;
         self.store(&digest, &manifest, push.bytes).await?;
         self.0.tags().point(&push.tags, &digest, &push.precondition).await?;
-        Ok(PushedManifest { digest, subject: manifest.subject().map(|subject| subject.digest) })
+        Ok(PushedManifest {
+            digest,
+            media_type: manifest.media_type().clone(),
+            subject: manifest.subject().map(|subject| subject.digest),
+        })
     }
 
     /// Refuses a push in vain before anything is written. For tags the answer counts that they get when they are
