@@ -1,4 +1,7 @@
-//! What has been acknowledged survives `kill -9`, and a client that was cut off succeeds when it tries again.
+//! Hard times: the process is killed, the disk is full, thousands of connections lie idle. What has been acknowledged
+//! survives, and a client that was cut off or refused succeeds when it tries again.
 
+mod full_storage;
+mod idle_connections;
 mod notifications;
 mod push;

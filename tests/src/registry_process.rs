@@ -30,6 +30,11 @@ impl RegistryProcess {
         Ok(Self { child, log: log.to_owned() })
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has printed so far, and what those printed that had the same log before it.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -1,0 +1,197 @@
+//! A storage that is full or fails: pushes are refused in the words of the protocol, nothing that was acknowledged is
+//! lost, and all goes on when the storage is well again.
+//!
+//! The storage is real: a small file system of its own, in a mount namespace of the registry's process alone.
+
+use anyhow::{Context, Result, ensure};
+use berth_tests::command::succeed;
+use berth_tests::http::{Answer, ask};
+use berth_tests::registry_process::{RegistryProcess, free_port, program};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const MIB: usize = 1 << 20;
+
+/// Mounts four megabytes of memory at `$1`.
+const SMALL: &str = "mount -t tmpfs -o size=4m tmpfs \"$1\"";
+
+/// A registry on a file system of its own.
+struct Confined {
+    folder: TempDir,
+    port: u16,
+    server: RegistryProcess,
+}
+
+impl Confined {
+    fn start() -> Result<Self> {
+        let (folder, port) = (TempDir::new()?, free_port()?);
+        fs::create_dir(folder.path().join("data"))?;
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--mount",
+                "sh",
+                "-c",
+                &format!("{SMALL} && exec \"$2\" serve --root \"$1\" \"--addr=$3\""),
+                "sh",
+            ])
+            .arg(folder.path().join("data"))
+            .arg(program()?)
+            .arg(format!("127.0.0.1:{port}"));
+        let server = RegistryProcess::start(&mut command, &folder.path().join("log"))?;
+        let confined = Self { folder, port, server };
+        confined.server.wait_for(|| curl(&["--fail", &confined.url("/readyz")]))?;
+        Ok(confined)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Sends these bytes.
+    fn send(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Result<Answer> {
+        let file = self.folder.path().join("body");
+        fs::write(&file, body)?;
+        let (body, content_type) = (format!("@{}", file.display()), format!("Content-Type: {media_type}"));
+        ask(&mut curl(&[
+            "--request",
+            method,
+            "--data-binary",
+            &body,
+            "--header",
+            &content_type,
+            &self.url(path),
+        ]))
+    }
+
+    fn push(&self, blob: &[u8]) -> Result<Answer> {
+        let path = format!("/v2/app/blobs/uploads/?digest={}", digest(blob));
+        self.send("POST", &path, "application/octet-stream", blob)
+    }
+
+    fn push_index(&self, tag: &str) -> Result<Answer> {
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [], "annotations": { "tag": tag } });
+        self.send("PUT", &format!("/v2/app/manifests/{tag}"), media_type, index.to_string().as_bytes())
+    }
+
+    fn get(&self, path: &str) -> Result<Answer> {
+        ask(&mut curl(&[&self.url(path)]))
+    }
+
+    /// Sees that a blob is served as it was pushed.
+    fn pull(&self, blob: &[u8]) -> Result<()> {
+        let pulled = self.get(&format!("/v2/app/blobs/{}", digest(blob)))?.expect(200)?;
+        ensure!(pulled.body == blob, "the blob comes back as it was sent");
+        Ok(())
+    }
+
+    /// The folder of the data, as the registry sees it.
+    fn data(&self) -> PathBuf {
+        let inside = self.folder.path().join("data");
+        Path::new("/proc")
+            .join(self.server.id().to_string())
+            .join("root")
+            .join(&inside.to_string_lossy()[1..])
+    }
+
+    /// Takes all space that is left.
+    fn fill(&self) -> Result<PathBuf> {
+        let path = self.data().join("filler");
+        let mut filler = File::create(&path)?;
+        while filler.write(&[0; 4096]).is_ok() {}
+        Ok(path)
+    }
+
+    /// Runs `mount` where the registry is.
+    fn remount(&self, options: &str) -> Result<()> {
+        let process = self.server.id().to_string();
+        let mut mount = Command::new("nsenter");
+        mount
+            .args(["--target", &process, "--mount", "mount", "-o", options])
+            .arg(self.folder.path().join("data"));
+        succeed(&mut mount).map(drop)
+    }
+}
+
+fn curl(arguments: &[&str]) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(arguments);
+    curl
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn blob(number: u8, length: usize) -> Vec<u8> {
+    vec![number; length]
+}
+
+/// Sees that a push was refused because the storage is full, in the protocol's words.
+fn assert_full(answer: Answer) -> Result<()> {
+    let answer = answer.expect(507)?;
+    ensure!(answer.json()?["errors"][0]["code"] == "UNAVAILABLE", "{}", answer.text());
+    ensure!(answer.text().contains("no space is left"), "{}", answer.text());
+    Ok(())
+}
+
+#[test]
+fn a_full_storage_refuses_pushes_and_takes_them_when_there_is_space_again() -> Result<()> {
+    let registry = Confined::start()?;
+    let (kept, refused) = (blob(1, MIB / 2), blob(2, MIB / 2));
+    registry.push(&kept)?.expect(201)?;
+    registry.push_index("kept")?.expect(201)?;
+    let upload = registry.send("POST", "/v2/app/blobs/uploads/", "", &[])?.expect(202)?;
+    let upload = upload.header("location").context("no Location")?.to_owned();
+    let upload = upload.strip_prefix(&registry.url("")).unwrap_or(&upload).to_owned();
+
+    let filler = registry.fill()?;
+    assert_full(registry.push(&refused)?)?;
+    assert_full(registry.send("PATCH", &upload, "", &refused)?)?;
+    assert_full(registry.push_index("refused")?)?;
+    assert_full(registry.send("POST", "/v2/app/blobs/uploads/", "", &[])?)?;
+    registry.pull(&kept)?;
+    registry.get("/v2/app/manifests/kept")?.expect(200)?;
+    registry.get("/v2/app/manifests/refused")?.expect(404)?;
+    registry.get(&format!("/v2/app/blobs/{}", digest(&refused)))?.expect(404)?;
+
+    fs::remove_file(filler)?;
+    let path = format!("{upload}?digest={}", digest(&refused));
+    registry.send("PUT", &path, "", &refused)?.expect(201)?;
+    registry.push_index("refused")?.expect(201)?;
+    registry.pull(&refused)?;
+    registry.pull(&kept)
+}
+
+#[test]
+fn a_blob_that_does_not_fit_leaves_the_space_to_others() -> Result<()> {
+    let registry = Confined::start()?;
+    assert_full(registry.push(&blob(1, 8 * MIB))?)?;
+    for number in 2..4 {
+        registry.push(&blob(number, MIB))?.expect(201)?;
+        registry.pull(&blob(number, MIB))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_storage_that_became_read_only_is_served_and_takes_pushes_when_it_is_well_again() -> Result<()> {
+    let registry = Confined::start()?;
+    registry.push(&blob(1, MIB))?.expect(201)?;
+    registry.remount("remount,ro")?;
+    for refused in [registry.push(&blob(2, MIB))?, registry.push_index("refused")?] {
+        let refused = refused.expect(500)?;
+        ensure!(refused.json()?["errors"][0]["code"] == "UNKNOWN", "{}", refused.text());
+        ensure!(!refused.text().contains("/data"), "no internals are told: {}", refused.text());
+    }
+    registry.pull(&blob(1, MIB))?;
+    registry.remount("remount,rw")?;
+    registry.push(&blob(2, MIB))?.expect(201)?;
+    registry.pull(&blob(2, MIB))
+}
