@@ -59,7 +59,7 @@ async fn serve(
     let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let source = notifications::address_of(&config.http.listen);
-    let notifications = Notifications::start(&config.notifications, &store, source)?;
+    let notifications = Notifications::start(&config.notifications, &store, source, metrics.notifications())?;
     let registry = Registry::new(store, rules);
     let auth = open_auth(config)?;
     let server = Server::bind(&config.http).await?;

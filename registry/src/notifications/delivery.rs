@@ -141,10 +141,10 @@ impl Deliverer {
     }
 
     async fn settle(&mut self, answer: Result<StatusCode, sender::Error>, count: usize) -> Result<Pause> {
+        let accepted = answer.as_ref().is_ok_and(|status| status.is_success() || status.is_redirection());
+        self.outbox.queue.count_attempt(answer.as_ref().ok().copied(), accepted, count);
         let refused = match answer {
-            Ok(status) if status.is_success() || status.is_redirection() => {
-                return self.accepted(count).await;
-            }
+            Ok(_) if accepted => return self.accepted(count).await,
             Ok(status) => {
                 self.note_failure(&sender::Error::Status(status));
                 is_refusal(status).then_some(status)

@@ -38,7 +38,7 @@ use self::{
     backoff::Backoff, delivery::Deliverer, filter::Filter, lease::Lease, outbox::Outbox, queue::Queue,
     sender::Sender,
 };
-use crate::{config, http_client};
+use crate::{config, http_client, metrics::Notifications as Metrics};
 
 pub use event::{Action, ActorRecord, Event, RequestRecord, SourceRecord, Target};
 pub use occurrence::{Address, Occurrence};
@@ -90,11 +90,12 @@ impl Stop {
 
 impl Notifications {
     /// Begins to deliver what waits in `store` and what will be [published](Self::publish). `addr` is the host name and
-    /// port of this server, which no other replica has.
+    /// port of this server, which no other replica has. What happens is counted in `metrics`.
     pub fn start(
         config: &config::Notifications,
         store: &Arc<dyn ObjectStore>,
         addr: String,
+        metrics: &Metrics,
     ) -> Result<Self, Error> {
         let names = config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let leftovers = tokio::spawn(leftovers::remove(Arc::clone(store), names));
@@ -103,7 +104,7 @@ impl Notifications {
         }
         let instance = Uuid::new_v4();
         let source = SourceRecord { addr, instance_id: instance.to_string() };
-        let replica = Replica { store, source: &source, writer: instance.as_fields().0 };
+        let replica = Replica { store, source: &source, writer: instance.as_fields().0, metrics };
         let opened: Result<Vec<_>, Error> =
             config.endpoints.iter().map(|endpoint| replica.open(endpoint)).collect();
         let (ask, stop) = watch::channel(false);
@@ -169,6 +170,7 @@ struct Replica<'a> {
     store: &'a Arc<dyn ObjectStore>,
     source: &'a SourceRecord,
     writer: u32,
+    metrics: &'a Metrics,
 }
 
 impl Replica<'_> {
@@ -176,7 +178,7 @@ impl Replica<'_> {
         let name = &endpoint.name;
         let sender =
             Sender::new(endpoint).map_err(|source| Error::Endpoint { endpoint: name.clone(), source })?;
-        let queue = Queue::new(Arc::clone(self.store), name, self.writer);
+        let queue = Queue::new(Arc::clone(self.store), name, self.writer, self.metrics.clone());
         let outbox = Arc::new(Outbox::new(name.clone(), queue, Filter::of(endpoint)));
         let lease = Lease::new(Arc::clone(self.store), name, self.source.clone(), endpoint.timeout);
         let backoff = Backoff::new(endpoint.threshold, endpoint.backoff);

@@ -91,12 +91,13 @@ impl Pulls {
 #[cfg(test)]
 mod tests {
     use super::{super::testing, *};
+    use crate::metrics::Notifications as Metrics;
     use berth_storage::Memory;
     use tokio::sync::watch;
 
     #[tokio::test]
     async fn pulls_of_a_second_are_written_together() {
-        let queue = Arc::new(Queue::new(Arc::new(Memory::new()), "mail", 1));
+        let queue = Arc::new(Queue::new(Arc::new(Memory::new()), "mail", 1, Metrics::default()));
         let pulls = Arc::new(Pulls::default());
         let (ask, stop) = watch::channel(false);
         let writer = tokio::spawn({

@@ -14,6 +14,7 @@ use std::{
 
 use berth_storage::{Error, Key, ObjectStore, PutCondition, Result};
 use futures::{StreamExt, TryStreamExt, stream};
+use hyper::StatusCode;
 use tokio::sync::Notify;
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     event::Event,
     layout::{self, BatchKind, BatchName},
 };
+use crate::metrics::Notifications as Metrics;
 
 /// The events that wait for an endpoint.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(super) struct Queue {
     folder: Key,
     /// This process in the names of batches.
     writer: u32,
+    metrics: Metrics,
     last_stamp: AtomicU64,
     /// How many events wait, as far as this process knows.
     pending: AtomicU64,
@@ -40,13 +43,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The queue of `endpoint`, to which this process writes as `writer`.
-    pub(super) fn new(store: Arc<dyn ObjectStore>, endpoint: &str, writer: u32) -> Self {
+    /// The queue of `endpoint`, to which this process writes as `writer`, counted in `metrics`.
+    pub(super) fn new(store: Arc<dyn ObjectStore>, endpoint: &str, writer: u32, metrics: Metrics) -> Self {
         Self {
             store,
             endpoint: endpoint.to_owned(),
             folder: layout::queue(endpoint),
             writer,
+            metrics,
             last_stamp: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             written: Notify::new(),
@@ -64,6 +68,7 @@ impl Queue {
         let body = serde_json::to_vec(&events)
             .map_err(|error| Error::Other { key: key.clone(), source: error.into() })?;
         self.store.put(&key, body.into(), PutCondition::IfAbsent).await?;
+        self.metrics.queued(&self.endpoint, length.into());
         let pending = self.update_pending(|pending| pending.saturating_add(length.into()));
         self.written.notify_one();
         if pending > backlog::LIMIT {
@@ -84,13 +89,24 @@ impl Queue {
         self.written.notified().await;
     }
 
+    /// Counts what became of an attempt to deliver the first events: the endpoint's answer, or none.
+    pub(super) fn count_attempt(&self, answer: Option<StatusCode>, accepted: bool, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        match answer {
+            Some(status) => self.metrics.answered(&self.endpoint, status, accepted, events),
+            None => self.metrics.unreachable(&self.endpoint, events),
+        }
+    }
+
     /// How many events wait, as far as this process knows.
     pub(super) fn pending(&self) -> u64 {
         self.pending.load(Ordering::Relaxed)
     }
 
     fn update_pending(&self, change: impl Fn(u64) -> u64) -> u64 {
-        update(&self.pending, change)
+        let pending = update(&self.pending, change);
+        self.metrics.pending(&self.endpoint, pending);
+        pending
     }
 
     /// What waits, the oldest first.
@@ -176,7 +192,7 @@ mod tests {
     use berth_storage::Memory;
 
     fn queue(store: &Arc<Memory>, writer: u32) -> Arc<Queue> {
-        Arc::new(Queue::new(Arc::clone(store) as _, "mail", writer))
+        Arc::new(Queue::new(Arc::clone(store) as _, "mail", writer, Metrics::default()))
     }
 
     async fn ids(queue: &Queue) -> Vec<String> {

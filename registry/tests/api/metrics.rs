@@ -2,14 +2,16 @@
 
 use berth_registry::{
     api,
+    config::{self, Endpoint},
     health::Health,
     metrics::{Exposition, Metrics},
+    notifications::Notifications,
     repository::{Registry as Rules, Rules as Settings},
 };
-use berth_storage::Memory;
+use berth_storage::{Memory, ObjectStore};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Method, Request, Response, StatusCode, body::Bytes};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tower::ServiceExt;
 
 use crate::fixture::{OCI_MANIFEST, Registry, absent};
@@ -117,4 +119,27 @@ async fn a_collector_gets_the_format_that_it_asks_for() {
     assert!(open.body().ends_with("# EOF\n"));
     assert_eq!(ask(&metrics, "/", "").await.status(), StatusCode::OK);
     assert_eq!(ask(&metrics, "/debug/vars", "").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn notifications_that_wait_are_counted_by_endpoint() {
+    let metrics = Metrics::default();
+    let endpoint = Endpoint {
+        name: "mail".to_owned(),
+        url: "http://127.0.0.1:9/".parse().unwrap(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(1),
+        threshold: 1,
+        backoff: Duration::from_hours(1),
+        ignored_media_types: Vec::new(),
+        ignored_actions: Vec::new(),
+    };
+    let config = config::Notifications { include_references: false, endpoints: vec![endpoint] };
+    let store: Arc<dyn ObjectStore> = Arc::new(Memory::new());
+    let addr = "node:5000".to_owned();
+    let notifications = Notifications::start(&config, &store, addr, metrics.notifications()).unwrap();
+    Registry::new().with_notifications(notifications).push_blob("app", b"hello").await;
+    let page = page(&metrics).await;
+    assert_sample(&page, "registry_notifications_events_total{type=\"Events\",endpoint=\"mail\"} 1");
+    assert_sample(&page, "registry_notifications_pending_total{endpoint=\"mail\"} 1");
 }

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use berth_registry::{
     auth::entry,
     config::{self, Endpoint},
+    metrics,
     notifications::Notifications,
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
@@ -42,7 +43,9 @@ impl Told {
             ignored_actions: Vec::new(),
         };
         let config = config::Notifications { include_references: true, endpoints: vec![endpoint] };
-        let notifications = Notifications::start(&config, &store, "node:5000".to_owned()).unwrap();
+        let notifications =
+            Notifications::start(&config, &store, "node:5000".to_owned(), &metrics::Notifications::default())
+                .unwrap();
         Self { registry: registry.with_notifications(notifications.clone()), notifications, store }
     }
 

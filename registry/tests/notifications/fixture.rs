@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use berth_oci::{Digest, MediaType, RepositoryName};
 use berth_registry::{
     config::{self, Endpoint},
+    metrics,
     notifications::{Action, ActorRecord, Notifications, RequestRecord, Target},
 };
 use berth_storage::{Memory, ObjectStore};
@@ -30,7 +31,7 @@ pub(crate) fn store() -> Arc<dyn ObjectStore> {
 /// The notifications of the replica `addr`.
 pub(crate) fn start_as(addr: &str, store: &Arc<dyn ObjectStore>, endpoints: &[Endpoint]) -> Notifications {
     let config = config::Notifications { include_references: false, endpoints: endpoints.to_vec() };
-    Notifications::start(&config, store, addr.to_owned()).unwrap()
+    Notifications::start(&config, store, addr.to_owned(), &metrics::Notifications::default()).unwrap()
 }
 
 pub(crate) fn start(store: &Arc<dyn ObjectStore>, endpoints: &[Endpoint]) -> Notifications {
