@@ -9,10 +9,12 @@ use super::{
     error::{Error, Result},
     extract::{PathWord, Sender},
     location::Locations,
+    manifests::tag_of,
+    notify::Happened,
     query::Parameters,
     respond::ManifestCreated,
 };
-use crate::auth::Action;
+use crate::{auth::Action, notifications::Occurrence};
 
 /// `POST /v2/<name>/_berth/copy?from=<name>&reference=<reference>&tag=<tag>`: takes a manifest over with all that it
 /// needs, from another repository or from under another tag of this one.
@@ -22,7 +24,7 @@ pub(super) async fn create(
     Sender(identity): Sender,
     locations: Locations,
     parameters: Parameters,
-) -> Result<ManifestCreated> {
+) -> Result<(Happened, ManifestCreated)> {
     let Order { from, reference, target } = Order::read(&parameters)?;
     let source = match from {
         Some(name) => permit(&api, &identity, name, &[Action::Pull])?,
@@ -30,7 +32,11 @@ pub(super) async fn create(
     };
     let copied = repository.copy(&source, &reference, &target).await?;
     let location = locations.manifest(repository.name(), &copied.digest.into());
-    Ok(ManifestCreated { location, digest: copied.digest, subject: copied.subject, tags: Vec::new() })
+    let manifest = repository.manifests().get(&copied.digest.into()).await?;
+    let happened = Occurrence::ManifestPushed(manifest, tag_of(&target).cloned());
+    let created =
+        ManifestCreated { location, digest: copied.digest, subject: copied.subject, tags: Vec::new() };
+    Ok((Happened::new(repository, [happened]), created))
 }
 
 /// What is to be copied.

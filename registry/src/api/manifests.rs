@@ -56,7 +56,7 @@ fn unless_known(
     (Happened::new(repository, [pulled]), ManifestBody(manifest)).into_response()
 }
 
-fn tag_of(reference: &Reference) -> Option<&Tag> {
+pub(super) fn tag_of(reference: &Reference) -> Option<&Tag> {
     match reference {
         Reference::Tag(tag) => Some(tag),
         Reference::Digest(_) => None,

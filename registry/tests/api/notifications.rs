@@ -259,3 +259,20 @@ async fn a_push_that_cannot_be_told_is_not_acknowledged() {
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answer.text().contains("null"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn copies_and_the_deletion_of_a_repository_are_told() {
+    let told = Told::new();
+    let digest = told.registry.push_image("staging", "rc").await;
+    let copy = "/v2/app/_berth/copy?from=staging&reference=rc&tag=1.0";
+    assert_eq!(told.registry.post(copy, "").await.status, StatusCode::CREATED);
+    let (action, target) = told.last(1).await.remove(0);
+    assert_eq!(
+        (action.as_str(), &target["repository"], &target["tag"]),
+        ("push", &json!("app"), &json!("1.0"))
+    );
+    assert_eq!(target["digest"], json!(digest.to_string()));
+
+    assert_eq!(told.registry.delete("/v2/app/_berth/repository").await.status, StatusCode::ACCEPTED);
+    assert_eq!(told.last(1).await, [("delete".to_owned(), json!({ "repository": "app" }))]);
+}
