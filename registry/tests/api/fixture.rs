@@ -1,12 +1,12 @@
 //! A registry to test, and the words to test it with.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use berth_oci::Digest;
 use berth_registry::{
     api::{self, Api},
     auth::Auth,
-    config::{self, Config, Limits, Options},
+    config::{self, Config, Endpoint, Limits, Options},
     health::Health,
     metrics::Metrics,
     notifications::Notifications,
@@ -260,6 +260,20 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         assert_eq!(self.code(), code);
         assert_eq!(self.header("content-type"), "application/json");
+    }
+}
+
+/// An endpoint of notifications where nobody listens, so that what it is to be told stays in the queue.
+pub(crate) fn unreachable() -> Endpoint {
+    Endpoint {
+        name: "mail".to_owned(),
+        url: "http://127.0.0.1:9/".parse().unwrap(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(1),
+        threshold: 1,
+        backoff: Duration::from_hours(1),
+        ignored_media_types: Vec::new(),
+        ignored_actions: Vec::new(),
     }
 }
 

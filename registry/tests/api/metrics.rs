@@ -1,8 +1,7 @@
 //! Metrics: what requests leave behind on the page of the debug address.
 
 use berth_registry::{
-    api,
-    config::{self, Endpoint},
+    api, config,
     health::Health,
     metrics::{Exposition, Metrics},
     notifications::Notifications,
@@ -11,10 +10,10 @@ use berth_registry::{
 use berth_storage::{Memory, ObjectStore};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Method, Request, Response, StatusCode, body::Bytes};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tower::ServiceExt;
 
-use crate::fixture::{OCI_MANIFEST, Registry, absent};
+use crate::fixture::{OCI_MANIFEST, Registry, absent, unreachable};
 
 /// What a collector gets that asks for this path.
 async fn ask(metrics: &Metrics, path: &str, accept: &str) -> Response<String> {
@@ -124,17 +123,7 @@ async fn a_collector_gets_the_format_that_it_asks_for() {
 #[tokio::test]
 async fn notifications_that_wait_are_counted_by_endpoint() {
     let metrics = Metrics::default();
-    let endpoint = Endpoint {
-        name: "mail".to_owned(),
-        url: "http://127.0.0.1:9/".parse().unwrap(),
-        headers: Vec::new(),
-        timeout: Duration::from_secs(1),
-        threshold: 1,
-        backoff: Duration::from_hours(1),
-        ignored_media_types: Vec::new(),
-        ignored_actions: Vec::new(),
-    };
-    let config = config::Notifications { include_references: false, endpoints: vec![endpoint] };
+    let config = config::Notifications { include_references: false, endpoints: vec![unreachable()] };
     let store: Arc<dyn ObjectStore> = Arc::new(Memory::new());
     let addr = "node:5000".to_owned();
     let notifications = Notifications::start(&config, &store, addr, metrics.notifications()).unwrap();

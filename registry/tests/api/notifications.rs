@@ -1,20 +1,15 @@
 //! Which requests make which events. The endpoint never answers, so that the events stay in its queue, where they are
 //! read; how they are delivered is tested in `tests/notifications`.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use berth_registry::{
-    auth::entry,
-    config::{self, Endpoint},
-    metrics,
-    notifications::Notifications,
-};
+use berth_registry::{auth::entry, config, metrics, notifications::Notifications};
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use futures::TryStreamExt;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::fixture::{OCI_MANIFEST, Registry, digest_of};
+use crate::fixture::{OCI_MANIFEST, Registry, digest_of, unreachable};
 
 const OCTET_STREAM: &str = "application/octet-stream";
 
@@ -32,17 +27,7 @@ impl Told {
 
     /// The events of `registry`, kept in `store`.
     fn by(registry: Registry, store: Arc<dyn ObjectStore>) -> Self {
-        let endpoint = Endpoint {
-            name: "mail".to_owned(),
-            url: "http://127.0.0.1:9/".parse().unwrap(),
-            headers: Vec::new(),
-            timeout: Duration::from_secs(1),
-            threshold: 1,
-            backoff: Duration::from_hours(1),
-            ignored_media_types: Vec::new(),
-            ignored_actions: Vec::new(),
-        };
-        let config = config::Notifications { include_references: true, endpoints: vec![endpoint] };
+        let config = config::Notifications { include_references: true, endpoints: vec![unreachable()] };
         let notifications =
             Notifications::start(&config, &store, "node:5000".to_owned(), &metrics::Notifications::default())
                 .unwrap();
