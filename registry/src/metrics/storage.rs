@@ -124,10 +124,16 @@ impl ObjectStore for Measured {
         self.timed("Touch", self.store.touch(key)).await
     }
 
-    async fn append(&self, upload: &Key, offset: u64, body: ByteStream) -> Result<u64> {
+    async fn append(
+        &self,
+        upload: &Key,
+        offset: u64,
+        body: ByteStream,
+        destination: Option<&Key>,
+    ) -> Result<u64> {
         let (start, client) = (Instant::now(), Waited::default());
         let body = Observed::new(body, client.clone(), None).boxed();
-        let size = self.store.append(upload, offset, body).await;
+        let size = self.store.append(upload, offset, body, destination).await;
         let own = start.elapsed().saturating_sub(client.total());
         self.timer("Append").observe(own.as_secs_f64());
         size
@@ -252,7 +258,7 @@ mod tests {
             tokio::time::sleep(Duration::from_hours(1)).await;
             Ok(Bytes::from_static(b"x"))
         });
-        assert_eq!(store.append(&key("upload"), 0, slow.boxed()).await.unwrap(), 1);
+        assert_eq!(store.append(&key("upload"), 0, slow.boxed(), None).await.unwrap(), 1);
         let timer = metrics.storage.0.get_or_create(&Labels { driver: "inmemory", action: "Append" });
         assert!(timer.sum() < 3600.0, "{}", timer.sum());
     }

@@ -114,9 +114,10 @@ impl From<StorageError> for Error {
             StorageError::BodyInterrupted { .. } => Self::BodyInterrupted(error),
             StorageError::NoSpace { .. } => Self::NoSpace(error),
             StorageError::Unavailable { .. } => Self::Unavailable(error),
-            StorageError::NotFound(_) | StorageError::AlreadyExists(_) | StorageError::Other { .. } => {
-                Self::Storage(error)
-            }
+            StorageError::NotFound(_)
+            | StorageError::AlreadyExists(_)
+            | StorageError::VersionMismatch(_)
+            | StorageError::Other { .. } => Self::Storage(error),
         }
     }
 }

@@ -33,6 +33,14 @@ pub(super) fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>> {
     }
 }
 
+fn parse_link(key: &Key, content: &[u8]) -> Option<Digest> {
+    let digest = str::from_utf8(content).ok().and_then(|text| Digest::from_str(text.trim()).ok());
+    if digest.is_none() {
+        tracing::warn!(%key, "the link holds no digest and is ignored");
+    }
+    digest
+}
+
 impl State {
     /// What is known about the object, if there is one.
     pub(super) async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
@@ -54,11 +62,14 @@ impl State {
     /// The digest in the link. A link that is damaged counts as absent: pushing again repairs it.
     pub(super) async fn read_link(&self, key: &Key) -> Result<Option<Digest>> {
         let Some((_, content)) = self.read(key).await? else { return Ok(None) };
-        let digest = str::from_utf8(&content).ok().and_then(|text| Digest::from_str(text.trim()).ok());
-        if digest.is_none() {
-            tracing::warn!(%key, "the link holds no digest and is ignored");
-        }
-        Ok(digest)
+        Ok(parse_link(key, &content))
+    }
+
+    /// The digest in the link, and the condition under which a put replaces just this content.
+    pub(super) async fn read_versioned_link(&self, key: &Key) -> Result<(Option<Digest>, PutCondition)> {
+        let Some((meta, content)) = self.read(key).await? else { return Ok((None, PutCondition::IfAbsent)) };
+        let unchanged = meta.version.map_or(PutCondition::Always, PutCondition::IfVersion);
+        Ok((parse_link(key, &content), unchanged))
     }
 
     /// Makes the link point at `digest`.

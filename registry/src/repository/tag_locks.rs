@@ -1,6 +1,7 @@
 //! Locks by tag: what is read of a tag in order to change it is not changed by others in between.
 //!
-//! They hold within one process. Between processes the last writer wins, as it does with Distribution.
+//! They hold within one process, and save those who share it from trying in vain. What must hold between processes too
+//! is asked of the storage.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -3,6 +3,7 @@
 use std::future::ready;
 
 use berth_oci::{Digest, Reference, Tag};
+use berth_storage::Error as StorageError;
 use futures::{Stream, TryStreamExt as _};
 
 use super::{Error, Listing, Page, Precondition, Repository, Result, layout};
@@ -64,9 +65,26 @@ impl Tags<'_> {
         self.check(tags, precondition).await?;
         for tag in tags {
             self.0.state.write_link(&layout::tag_history_entry(&self.0.name, tag, digest), digest).await?;
-            self.0.state.write_link(&layout::tag_current(&self.0.name, tag), digest).await?;
+            self.move_to(tag, digest, precondition).await?;
         }
         Ok(())
+    }
+
+    /// Makes the tag point at `digest` if the precondition holds in that very moment, whatever other processes do.
+    async fn move_to(&self, tag: &Tag, digest: &Digest, precondition: &Precondition) -> Result<()> {
+        let link = layout::tag_current(&self.0.name, tag);
+        if precondition.is_empty() {
+            return self.0.state.write_link(&link, digest).await;
+        }
+        loop {
+            let (current, unchanged) = self.0.state.read_versioned_link(&link).await?;
+            precondition.require(&Reference::Tag(tag.clone()), current)?;
+            match self.0.state.store.put(&link, digest.to_string().into(), unchanged).await {
+                // Somebody else was faster: what the tag points at now decides.
+                Err(StorageError::AlreadyExists(_) | StorageError::VersionMismatch(_)) => {}
+                put => return Ok(put?),
+            }
+        }
     }
 
     /// Removes the tag if the precondition holds; `false` when there is none.

@@ -76,7 +76,7 @@ impl Uploads<'_> {
         digest: &Digest,
     ) -> Result<BlobInfo> {
         self.0.check_writable()?;
-        let mut upload = self.open(id).await?;
+        let mut upload = self.open(id).await?.towards(digest);
         let digest = *digest;
         detached(async move {
             let hasher = upload.receive(digest.algorithm(), range, body).await?;
@@ -94,7 +94,7 @@ impl Uploads<'_> {
     /// Takes in a whole blob at once.
     pub async fn push_whole(&self, digest: &Digest, body: ByteStream) -> Result<BlobInfo> {
         self.0.check_writable()?;
-        let mut upload = Upload::new(self.0, UploadId::random());
+        let mut upload = Upload::new(self.0, UploadId::random()).towards(digest);
         let digest = *digest;
         detached(async move {
             let received = upload.receive(digest.algorithm(), None, body).await;

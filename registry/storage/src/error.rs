@@ -16,6 +16,9 @@ pub enum Error {
     /// The object was to be created, and is there already.
     #[error("{0} exists already")]
     AlreadyExists(Key),
+    /// The object was to be replaced if it is of a certain version, and it is of another, or gone.
+    #[error("{0} was changed by somebody else")]
+    VersionMismatch(Key),
     /// The chunk does not start where the upload ends.
     #[error("the upload has {expected} bytes, and the chunk does not start there")]
     OffsetMismatch {

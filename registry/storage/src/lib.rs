@@ -16,4 +16,4 @@ pub use error::{Error, Result};
 pub use filesystem::Filesystem;
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
-pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space};
+pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space, Version};

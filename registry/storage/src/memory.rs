@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -11,7 +12,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 
 use tokio::task;
 
-use crate::{ByteStream, Clock, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result};
+use crate::object_store::Stamp;
+use crate::{ByteStream, Clock, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Version};
 
 /// An object store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -19,6 +21,7 @@ pub struct Memory {
     clock: Clock,
     entries: Mutex<BTreeMap<Key, Entry>>,
     busy: Mutex<BTreeSet<Key>>,
+    versions: AtomicU64,
 }
 
 /// An object, or an upload in progress.
@@ -26,6 +29,7 @@ pub struct Memory {
 struct Entry {
     bytes: Vec<u8>,
     modified: SystemTime,
+    version: Option<Version>,
 }
 
 impl Memory {
@@ -50,8 +54,11 @@ impl Memory {
         self.entries()
     }
 
-    fn entry(&self, bytes: Vec<u8>) -> Entry {
-        Entry { bytes, modified: self.clock.now() }
+    /// A new object.
+    fn object(&self, bytes: Vec<u8>) -> Entry {
+        let number = self.versions.fetch_add(1, Ordering::Relaxed);
+        let version = Version(Stamp::Numbers([number, 0, 0]));
+        Entry { bytes, modified: self.clock.now(), version: Some(version) }
     }
 
     fn writer<'a>(&'a self, upload: &'a Key) -> Result<Writer<'a>> {
@@ -76,7 +83,12 @@ impl Memory {
 
 impl Entry {
     fn meta(&self, key: &Key) -> ObjectMeta {
-        ObjectMeta { key: key.clone(), size: self.bytes.len() as u64, modified: self.modified }
+        ObjectMeta {
+            key: key.clone(),
+            size: self.bytes.len() as u64,
+            modified: self.modified,
+            version: self.version.clone(),
+        }
     }
 
     fn slice(&self, range: Option<Range<u64>>) -> Bytes {
@@ -96,9 +108,11 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn extend(&self, chunk: &[u8]) {
         let mut entries = self.store.entries();
-        let entry = entries.entry(self.upload.clone()).or_insert_with(|| self.store.entry(Vec::new()));
+        let now = self.store.clock.now();
+        let new = || Entry { bytes: Vec::new(), modified: now, version: None };
+        let entry = entries.entry(self.upload.clone()).or_insert_with(new);
         entry.bytes.extend_from_slice(chunk);
-        entry.modified = self.store.clock.now();
+        entry.modified = now;
     }
 }
 
@@ -127,10 +141,17 @@ impl ObjectStore for Memory {
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
         let mut entries = self.entries_after_a_turn().await;
-        if condition == PutCondition::IfAbsent && entries.contains_key(key) {
-            return Err(Error::AlreadyExists(key.clone()));
+        let current = entries.get(key);
+        match condition {
+            PutCondition::IfAbsent if current.is_some() => return Err(Error::AlreadyExists(key.clone())),
+            PutCondition::IfVersion(version)
+                if current.and_then(|entry| entry.version.as_ref()) != Some(&version) =>
+            {
+                return Err(Error::VersionMismatch(key.clone()));
+            }
+            _ => {}
         }
-        entries.insert(key.clone(), self.entry(body.to_vec()));
+        entries.insert(key.clone(), self.object(body.to_vec()));
         Ok(())
     }
 
@@ -158,7 +179,13 @@ impl ObjectStore for Memory {
         Ok(())
     }
 
-    async fn append(&self, upload: &Key, offset: u64, mut body: ByteStream) -> Result<u64> {
+    async fn append(
+        &self,
+        upload: &Key,
+        offset: u64,
+        mut body: ByteStream,
+        _destination: Option<&Key>,
+    ) -> Result<u64> {
         let writer = self.writer(upload)?;
         let expected = match self.upload_size(upload).await {
             Err(Error::NotFound(_)) if offset == 0 => 0,
@@ -185,7 +212,7 @@ impl ObjectStore for Memory {
         let _writer = self.writer(upload)?;
         let mut entries = self.entries_after_a_turn().await;
         let entry = entries.remove(upload).ok_or_else(|| Error::NotFound(upload.clone()))?;
-        entries.entry(object.clone()).or_insert_with(|| self.entry(entry.bytes));
+        entries.entry(object.clone()).or_insert_with(|| self.object(entry.bytes));
         Ok(())
     }
 

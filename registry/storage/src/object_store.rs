@@ -14,6 +14,20 @@ use crate::{Key, Result};
 /// Bytes on their way, chunk by chunk.
 pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
 
+/// Which content an object has: two versions of an object are equal when nobody has put it in between.
+///
+/// What it is made of is up to the store. It can be compared and given to [`PutCondition::IfVersion`], and
+/// means nothing else; a touch may change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub(crate) Stamp);
+
+/// What a store tells versions apart by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stamp {
+    /// Numbers that change with every write.
+    Numbers([u64; 3]),
+}
+
 /// What is known about an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectMeta {
@@ -23,6 +37,8 @@ pub struct ObjectMeta {
     pub size: u64,
     /// When it was last put, completed or touched.
     pub modified: SystemTime,
+    /// Which content it has; `None` where the store cannot tell.
+    pub version: Option<Version>,
 }
 
 /// An object that is being read.
@@ -49,12 +65,14 @@ pub struct Space {
 }
 
 /// When an object may be put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutCondition {
     /// Whatever is there is replaced.
     Always,
     /// Only when nothing is there.
     IfAbsent,
+    /// Only when the object is still of this version.
+    IfVersion(Version),
 }
 
 /// Objects under keys, and uploads that become objects.
@@ -73,8 +91,8 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// A body that is being read stays readable when the object is replaced or deleted meanwhile.
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object>;
 
-    /// Keeps `body` under `key`. With [`PutCondition::IfAbsent`] exactly one of several writers succeeds, and
-    /// the others get `AlreadyExists`.
+    /// Keeps `body` under `key`, if the condition holds. Of several writers with the same condition exactly one
+    /// succeeds; the others get `AlreadyExists` or `VersionMismatch`, whatever process they are in.
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()>;
 
     /// Removes the object. That it is absent already is success. A deletion may be undone by a failure of
@@ -104,7 +122,16 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// another size, `Busy` when another append or completion is going on; neither changes anything. When the
     /// body breaks off, what came before is kept (`BodyInterrupted`). Appended bytes may be lost by a failure
     /// of power, but not by the end of the process. Memory stays constant whatever the length of the body.
-    async fn append(&self, upload: &Key, offset: u64, body: ByteStream) -> Result<u64>;
+    ///
+    /// `destination` is the object that the upload will become, where that is known already: a store that
+    /// cannot move objects may put the bytes where they will stay. It is no more than a hint.
+    async fn append(
+        &self,
+        upload: &Key,
+        offset: u64,
+        body: ByteStream,
+        destination: Option<&Key>,
+    ) -> Result<u64>;
 
     /// How many bytes the upload has. `NotFound` when there is none.
     async fn upload_size(&self, upload: &Key) -> Result<u64>;

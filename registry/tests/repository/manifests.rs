@@ -180,7 +180,7 @@ async fn a_manifest_of_schema_1_is_served_but_not_taken_in(fixture: Fixture) {
         (format!("{root}/repositories/old/_manifests/revisions/sha256/{hex}/link"), format!("sha256:{hex}")),
         (format!("{root}/repositories/old/_manifests/tags/v1/current/link"), format!("sha256:{hex}")),
     ] {
-        fixture.store.put(&key.parse().unwrap(), content.into(), condition).await.unwrap();
+        fixture.store.put(&key.parse().unwrap(), content.into(), condition.clone()).await.unwrap();
     }
     let stored = repository.manifests().get(&reference("v1")).await.unwrap();
     assert_eq!(stored.media_type.as_str(), MediaType::DOCKER_SCHEMA1_SIGNED);

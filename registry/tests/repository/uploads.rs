@@ -94,7 +94,11 @@ async fn the_hash_goes_on_from_the_newest_sound_state(fixture: Fixture) {
     // A state beyond the end, a damaged one and one that is missing: the rest is hashed from the data.
     let condition = berth_storage::PutCondition::Always;
     for offset in [2, 99] {
-        fixture.store.put(&state(offset).parse().unwrap(), "damaged".into(), condition).await.unwrap();
+        fixture
+            .store
+            .put(&state(offset).parse().unwrap(), "damaged".into(), condition.clone())
+            .await
+            .unwrap();
     }
     fixture.store.delete(&state(3).parse().unwrap()).await.unwrap();
     repository.uploads().finish(&id, None, body(["tent"]), &sha256("content")).await.unwrap();

@@ -19,6 +19,8 @@ pub(super) struct Upload {
     id: UploadId,
     data: Key,
     size: u64,
+    /// The digest that the client has named; the storage may make use of knowing where the bytes will stay.
+    destination: Option<Digest>,
 }
 
 impl Upload {
@@ -26,7 +28,7 @@ impl Upload {
     pub(super) fn new(repository: &Repository, id: UploadId) -> Self {
         let name = repository.name.clone();
         let data = layout::upload_data(&name, &id);
-        Self { state: Arc::clone(&repository.state), name, id, data, size: 0 }
+        Self { state: Arc::clone(&repository.state), name, id, data, size: 0, destination: None }
     }
 
     /// The upload as it was left, if there is one.
@@ -37,6 +39,11 @@ impl Upload {
             return Ok(None);
         }
         Ok(Some(Self { size: size.unwrap_or_default(), ..new }))
+    }
+
+    /// The upload, which will become the blob `digest` if all goes well.
+    pub(super) fn towards(self, digest: &Digest) -> Self {
+        Self { destination: Some(*digest), ..self }
     }
 
     /// How many bytes it has.
@@ -56,7 +63,9 @@ impl Upload {
         }
         let expected = range.map(ContentRange::length);
         let hashing = Hashing::new(self.hasher(algorithm).await?, expected);
-        let appended = self.state.store.append(&self.data, self.size, hashing.pass(body)).await;
+        let destination = self.destination.as_ref().map(layout::blob);
+        let body = hashing.pass(body);
+        let appended = self.state.store.append(&self.data, self.size, body, destination.as_ref()).await;
         let kept = match &appended {
             Ok(size) => size.saturating_sub(self.size),
             Err(StorageError::BodyInterrupted { written, .. }) => *written,

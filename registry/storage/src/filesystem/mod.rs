@@ -9,6 +9,7 @@ mod read;
 mod space;
 mod temporary;
 mod upload;
+mod version;
 mod walk;
 mod write;
 
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
+use self::write::Put;
 use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
 
 /// An object store in a folder, which is made with the first object.
@@ -66,7 +68,8 @@ impl ObjectStore for Filesystem {
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
         let (root, path) = (Arc::clone(&self.root), self.path(key));
-        on_blocking_pool(key, move || write::put(&root, &path, &body, condition)).await
+        let put = on_blocking_pool(key, move || write::put(&root, &path, &body, &condition)).await?;
+        if put == Put::Refused { Err(Error::VersionMismatch(key.clone())) } else { Ok(()) }
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
@@ -87,7 +90,13 @@ impl ObjectStore for Filesystem {
         on_blocking_pool(key, move || write::touch(&path)).await
     }
 
-    async fn append(&self, upload: &Key, offset: u64, body: ByteStream) -> Result<u64> {
+    async fn append(
+        &self,
+        upload: &Key,
+        offset: u64,
+        body: ByteStream,
+        _destination: Option<&Key>,
+    ) -> Result<u64> {
         upload::append(Arc::clone(&self.root), self.path(upload), upload, offset, body).await
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use tokio::task::{self, JoinHandle};
 
+use super::version;
 use crate::{ByteStream, Key, Object, ObjectMeta};
 
 /// How much is read at once: large enough that the way to the blocking pool does not count.
@@ -19,7 +20,8 @@ pub(super) fn meta(key: Key, metadata: &Metadata) -> io::Result<ObjectMeta> {
     if !metadata.is_file() {
         return Err(ErrorKind::NotFound.into());
     }
-    Ok(ObjectMeta { key, size: metadata.len(), modified: metadata.modified()? })
+    let version = Some(version::of(metadata));
+    Ok(ObjectMeta { key, size: metadata.len(), modified: metadata.modified()?, version })
 }
 
 /// Opens the object and reads its first piece, which for a small one is all.

@@ -34,7 +34,7 @@ impl Temporary {
     }
 
     /// Gives the file the name `path` if nothing has it.
-    pub(super) fn create(self, path: &Path) -> io::Result<()> {
+    pub(super) fn create(&self, path: &Path) -> io::Result<()> {
         fs::hard_link(&self.path, path)
     }
 }

@@ -6,26 +6,62 @@ use std::path::Path;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
-use super::folder;
 use super::temporary::Temporary;
+use super::{folder, version};
 use crate::PutCondition;
 
-/// Makes `body` the content of the file at `path`.
-pub(super) fn put(root: &Path, path: &Path, body: &[u8], condition: PutCondition) -> io::Result<()> {
-    folder::with_folder_of(root, path, || {
+/// Whether the file was of the version that it had to be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    Done,
+    Refused,
+}
+
+/// Makes `body` the content of the file at `path`, if the condition holds.
+pub(super) fn put(root: &Path, path: &Path, body: &[u8], condition: &PutCondition) -> io::Result<Put> {
+    let put = folder::with_folder_of(root, path, || {
         let mut temporary = Temporary::beside(path)?;
         temporary.file.write_all(body)?;
         temporary.file.sync_data()?;
-        match condition {
-            PutCondition::Always => temporary.replace(path),
-            PutCondition::IfAbsent => temporary.create(path),
-        }
+        give_name(temporary, path, condition)
     })?;
-    folder::sync(path.parent().unwrap_or(root))
+    if put == Put::Done {
+        folder::sync(path.parent().unwrap_or(root))?;
+    }
+    Ok(put)
+}
+
+/// Makes the temporary file the one at `path`, if the condition holds.
+fn give_name(temporary: Temporary, path: &Path, condition: &PutCondition) -> io::Result<Put> {
+    match condition {
+        PutCondition::Always => replace_whatever_is_there(temporary, path)?,
+        PutCondition::IfAbsent => temporary.create(path)?,
+        PutCondition::IfVersion(expected) => match version::lock(path)? {
+            Some(locked) if locked.version == *expected => temporary.replace(path)?,
+            _ => return Ok(Put::Refused),
+        },
+    }
+    Ok(Put::Done)
+}
+
+fn replace_whatever_is_there(temporary: Temporary, path: &Path) -> io::Result<()> {
+    loop {
+        if let Some(_locked) = version::lock(path)? {
+            return temporary.replace(path);
+        }
+        match temporary.create(path) {
+            // Somebody else was faster, and may be about to replace the file if nobody else has.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            // Some file systems have no second names for a file.
+            Err(error) if error.kind() != ErrorKind::NotFound => return temporary.replace(path),
+            created => return created,
+        }
+    }
 }
 
 /// Removes the file at `path`, and the folders that become empty by it.
 pub(super) fn delete(root: &Path, path: &Path) -> io::Result<()> {
+    let _locked = version::lock(path)?;
     match fs::remove_file(path) {
         Err(error) if !is_absent(&error) => Err(error),
         _ => {
@@ -66,7 +102,7 @@ mod tests {
     fn a_touched_file_is_as_good_as_new() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("data");
-        put(root.path(), &path, b"x", PutCondition::Always).unwrap();
+        put(root.path(), &path, b"x", &PutCondition::Always).unwrap();
         let old = SystemTime::now() - Duration::from_hours(48);
         File::open(&path).unwrap().set_modified(old).unwrap();
         touch(&path).unwrap();
@@ -77,9 +113,9 @@ mod tests {
     fn nothing_but_the_object_is_left_by_a_write() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b/data");
-        put(root.path(), &path, b"x", PutCondition::IfAbsent).unwrap();
-        put(root.path(), &path, b"y", PutCondition::Always).unwrap();
-        put(root.path(), &path, b"z", PutCondition::IfAbsent).unwrap_err();
+        put(root.path(), &path, b"x", &PutCondition::IfAbsent).unwrap();
+        put(root.path(), &path, b"y", &PutCondition::Always).unwrap();
+        put(root.path(), &path, b"z", &PutCondition::IfAbsent).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"y");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         delete(root.path(), &path).unwrap();

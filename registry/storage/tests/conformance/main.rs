@@ -8,7 +8,7 @@ mod uploads;
 
 use std::sync::Arc;
 
-use berth_storage::{ByteStream, Filesystem, Key, Memory, ObjectStore, PutCondition};
+use berth_storage::{ByteStream, Filesystem, Key, Memory, ObjectStore, PutCondition, Version};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tempfile::TempDir;
@@ -34,6 +34,10 @@ impl Store {
             .put(&key(name), Bytes::copy_from_slice(body.as_bytes()), PutCondition::Always)
             .await
             .unwrap();
+    }
+
+    async fn version(&self, name: &str) -> Version {
+        self.store.head(&key(name)).await.unwrap().version.unwrap()
     }
 
     async fn read(&self, name: &str) -> Vec<u8> {

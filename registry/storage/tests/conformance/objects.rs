@@ -18,6 +18,9 @@ for_every_store!(
     a_folder_is_not_an_object,
     put_replaces,
     exactly_one_of_several_creators_succeeds,
+    a_version_is_told_alike_and_changes_with_every_put,
+    only_the_version_that_was_read_is_replaced,
+    no_increment_is_lost_among_several_writers,
     a_body_stays_readable_when_its_object_goes,
     readers_see_a_whole_object_or_none,
     a_deleted_object_is_gone_and_deleting_it_again_is_success,
@@ -106,6 +109,48 @@ async fn exactly_one_of_several_creators_succeeds(store: Store) {
     assert_eq!(store.names().await, ["a/lease"]);
 }
 
+async fn a_version_is_told_alike_and_changes_with_every_put(store: Store) {
+    store.put("a", "1").await;
+    let first = store.version("a").await;
+    assert_eq!(store.store.get(&key("a"), None).await.unwrap().meta.version, Some(first.clone()));
+    store.put("a", "2").await;
+    assert_ne!(store.version("a").await, first);
+}
+
+async fn only_the_version_that_was_read_is_replaced(store: Store) {
+    store.put("a", "1").await;
+    let first = store.version("a").await;
+    let replace = async |version, body| {
+        store.store.put(&key("a"), Bytes::from_static(body), PutCondition::IfVersion(version)).await
+    };
+    replace(first.clone(), b"2").await.unwrap();
+    let late = replace(first.clone(), b"3").await.unwrap_err();
+    assert!(matches!(late, Error::VersionMismatch(_)), "{late:?}");
+    assert_eq!(store.read("a").await, b"2");
+    store.store.delete(&key("a")).await.unwrap();
+    let gone = replace(first, b"4").await.unwrap_err();
+    assert!(matches!(gone, Error::VersionMismatch(_)), "{gone:?}");
+    assert!(store.names().await.is_empty());
+}
+
+async fn no_increment_is_lost_among_several_writers(store: Store) {
+    store.put("a", "0").await;
+    let increment = async |_| {
+        loop {
+            let object = store.store.get(&key("a"), None).await.unwrap();
+            let version = object.meta.version.unwrap();
+            let number: u32 = String::from_utf8(collect(object.body).await).unwrap().parse().unwrap();
+            let next = Bytes::from((number + 1).to_string());
+            match store.store.put(&key("a"), next, PutCondition::IfVersion(version)).await {
+                Err(Error::VersionMismatch(_)) => {}
+                put => return put.unwrap(),
+            }
+        }
+    };
+    join_all((0..20).map(increment)).await;
+    assert_eq!(store.read("a").await, b"20");
+}
+
 async fn a_body_stays_readable_when_its_object_goes(store: Store) {
     let content = "x".repeat(2_000_000);
     store.put("a", &content).await;
@@ -163,8 +208,11 @@ async fn puts_and_deletions_side_by_side_do_not_disturb_each_other(store: Store)
         for number in 0..50 {
             let name = format!("a/b/c/{number}/kept");
             store.put(&name, "2").await;
-            let size =
-                store.store.append(&key(&format!("a/b/c/{number}/upload")), 0, body(&["3"])).await.unwrap();
+            let size = store
+                .store
+                .append(&key(&format!("a/b/c/{number}/upload")), 0, body(&["3"]), None)
+                .await
+                .unwrap();
             assert_eq!(size, 1);
             store.store.delete(&key(&name)).await.unwrap();
             store.store.abort(&key(&format!("a/b/c/{number}/upload"))).await.unwrap();

@@ -28,11 +28,11 @@ for_every_store!(
 const UPLOAD: &str = "uploads/1/data";
 
 async fn append(store: &Store, offset: u64, text: &str) -> Result<u64, Error> {
-    store.store.append(&key(UPLOAD), offset, body(&[text])).await
+    store.store.append(&key(UPLOAD), offset, body(&[text]), None).await
 }
 
 async fn an_upload_grows_by_appending(store: Store) {
-    assert_eq!(store.store.append(&key(UPLOAD), 0, body(&["ab", "", "c"])).await.unwrap(), 3);
+    assert_eq!(store.store.append(&key(UPLOAD), 0, body(&["ab", "", "c"]), None).await.unwrap(), 3);
     assert_eq!(append(&store, 3, "def").await.unwrap(), 6);
     assert_eq!(store.store.upload_size(&key(UPLOAD)).await.unwrap(), 6);
     assert_eq!(store.read(UPLOAD).await, b"abcdef");
@@ -40,7 +40,7 @@ async fn an_upload_grows_by_appending(store: Store) {
 
 async fn an_upload_starts_with_its_first_append(store: Store) {
     assert!(store.store.upload_size(&key(UPLOAD)).await.unwrap_err().is_not_found());
-    assert_eq!(store.store.append(&key(UPLOAD), 0, body(&[])).await.unwrap(), 0);
+    assert_eq!(store.store.append(&key(UPLOAD), 0, body(&[]), None).await.unwrap(), 0);
     assert_eq!(store.store.upload_size(&key(UPLOAD)).await.unwrap(), 0);
 }
 
@@ -62,7 +62,7 @@ async fn what_came_before_a_body_broke_off_is_kept(store: Store) {
     append(&store, 0, "abc").await.unwrap();
     let broken =
         stream::iter([Ok(Bytes::from_static(b"de")), Err(io::ErrorKind::ConnectionReset.into())]).boxed();
-    let error = store.store.append(&key(UPLOAD), 3, broken).await.unwrap_err();
+    let error = store.store.append(&key(UPLOAD), 3, broken, None).await.unwrap_err();
     assert!(matches!(error, Error::BodyInterrupted { written: 2, .. }), "{error:?}");
     assert_eq!(append(&store, 5, "f").await.unwrap(), 6);
     assert_eq!(store.read(UPLOAD).await, b"abcdef");
@@ -78,7 +78,7 @@ async fn only_one_append_goes_on_at_a_time(store: Store) {
     });
     let first = tokio::spawn({
         let store = Arc::clone(&store.store);
-        async move { store.append(&key(UPLOAD), 0, slow.boxed()).await }
+        async move { store.append(&key(UPLOAD), 0, slow.boxed(), None).await }
     });
     has_started.await.unwrap();
     assert!(matches!(append(&store, 0, "x").await.unwrap_err(), Error::Busy(_)));
@@ -93,8 +93,11 @@ async fn only_one_append_goes_on_at_a_time(store: Store) {
 async fn a_large_body_arrives_whole(store: Store) {
     let chunk = |number: u8| Bytes::from(vec![number; 70_001]);
     let content: Vec<u8> = (0..60).flat_map(chunk).collect();
-    let size =
-        store.store.append(&key(UPLOAD), 0, stream::iter((0..60).map(chunk).map(Ok)).boxed()).await.unwrap();
+    let size = store
+        .store
+        .append(&key(UPLOAD), 0, stream::iter((0..60).map(chunk).map(Ok)).boxed(), None)
+        .await
+        .unwrap();
     assert_eq!(size, content.len() as u64);
     assert!(store.read(UPLOAD).await == content);
 }
