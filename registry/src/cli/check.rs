@@ -7,11 +7,11 @@ use std::{
 };
 
 use berth_oci::RepositoryName;
-use berth_registry::repository::{CheckOptions, CheckProgress, CheckSummary, Finding};
+use berth_registry::repository::{CheckOptions, CheckProgress, CheckSummary, Finding, Quarantined};
 use serde_json::json;
 
 use super::{
-    output::{human_size, print},
+    output::{counted, human_size, print},
     progress::ProgressLine,
     storage::StorageArguments,
 };
@@ -23,19 +23,25 @@ const NOT_CHECKED: u8 = 2;
 #[command(
     override_usage = "registry check [OPTIONS] [CONFIG]",
     after_help = "\
-        --repair deletes damaged content, so that a push brings it back, links and tags that lead to nothing, \
-        and uploads that were left over; it writes damaged links and the index of referrers again. An image that \
-        lacks a part stays, and has to be pushed again.\n\n\
+        --repair moves damaged content into quarantine, so that a push brings it back; it deletes links and tags \
+        that lead to nothing, and uploads that were left over, and writes damaged links and the index of \
+        referrers again. An image that lacks a part stays, and has to be pushed again.\n\n\
+        What is in quarantine takes space until --empty-quarantine deletes it; a check of all repositories lists \
+        it. It is kept below docker/registry/v2/_berth/quarantine, by its name and by what it hashes to now.\n\n\
         Servers may run meanwhile, and what they push and delete is not taken for damage. Each repair looks once \
         more before it changes anything; still, an image that is pushed at the very moment when its damaged \
-        content is deleted has to be pushed again. Files of interrupted writes are no images and are not \
+        content is moved has to be pushed again. Files of interrupted writes are no images and are not \
         reported: they go by themselves after a day.\n\n\
         Exit codes: 0 nothing is wrong any more, 1 something is wrong, 2 the check could not be done."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct Arguments {
     /// Repair what can be repaired without losing an image; without this, nothing is changed
     #[arg(long)]
     repair: bool,
+    /// Delete the damaged content that earlier repairs have moved into quarantine
+    #[arg(long, conflicts_with_all = ["repair", "repository"])]
+    empty_quarantine: bool,
     /// Check one repository and the content that it has
     #[arg(long, value_name = "NAME")]
     repository: Option<RepositoryName>,
@@ -45,7 +51,7 @@ pub(super) struct Arguments {
     /// Age from which uploads that nobody continued count as left over
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
     upload_age: Duration,
-    /// Print a JSON object a line: one for each problem, and one with the totals at the end
+    /// Print a JSON object a line: one for each problem, and for each blob in quarantine, and one with the totals
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -65,16 +71,21 @@ fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         read_content: !arguments.skip_content,
         minimum_upload_age: arguments.upload_age,
         repair: arguments.repair,
+        empty_quarantine: arguments.empty_quarantine,
     };
     arguments.storage.with_registry(async |registry| {
         let (mut line, mut printed) = (ProgressLine::new(), Ok(()));
         let mut tell = |progress: CheckProgress<'_>| match progress {
             CheckProgress::Checked(summary) => line.show(|| checked(summary)),
-            CheckProgress::Found(finding) if printed.is_ok() => {
+            CheckProgress::Found(_) | CheckProgress::Quarantined(_) if printed.is_err() => {}
+            CheckProgress::Found(finding) => {
                 line.clear();
                 printed = print_finding(finding, arguments.json);
             }
-            CheckProgress::Found(_) => {}
+            CheckProgress::Quarantined(found) => {
+                line.clear();
+                printed = print_quarantined(found, arguments);
+            }
         };
         let summary = registry.check_consistency(&options, &mut tell).await?;
         drop(line);
@@ -98,6 +109,17 @@ fn print_finding(finding: &Finding, json: bool) -> io::Result<()> {
     })
 }
 
+fn print_quarantined(found: &Quarantined, arguments: &Arguments) -> io::Result<()> {
+    let Quarantined { digest, size, since, .. } = found;
+    print(|output| {
+        if arguments.json {
+            return writeln!(output, "{}", json!({ "quarantined": found }));
+        }
+        let deleted = if arguments.empty_quarantine { " (deleted)" } else { "" };
+        writeln!(output, "in quarantine since {since}: {digest}, {}{deleted}", human_size(*size))
+    })
+}
+
 fn print_summary(summary: &CheckSummary, json: bool) -> io::Result<()> {
     print(|output| {
         if json {
@@ -106,9 +128,10 @@ fn print_summary(summary: &CheckSummary, json: bool) -> io::Result<()> {
         let CheckSummary { problems, repaired, .. } = summary;
         let outcome = match (problems, repaired) {
             (0, _) => "nothing is wrong".to_owned(),
-            (1, 0) => "1 problem".to_owned(),
-            (problems, 0) => format!("{problems} problems"),
-            (problems, repaired) => format!("{repaired} of {problems} problems repaired"),
+            (problems, 0) => counted(*problems, "problem", "problems"),
+            (problems, repaired) => {
+                format!("{repaired} of {} repaired", counted(*problems, "problem", "problems"))
+            }
         };
         writeln!(output, "{outcome}: {}", checked(summary))
     })
@@ -116,5 +139,7 @@ fn print_summary(summary: &CheckSummary, json: bool) -> io::Result<()> {
 
 fn checked(summary: &CheckSummary) -> String {
     let CheckSummary { blobs, bytes, repositories, .. } = summary;
-    format!("read {blobs} blobs with {}, checked {repositories} repositories", human_size(*bytes))
+    let blobs = counted(*blobs, "blob", "blobs");
+    let repositories = counted(*repositories, "repository", "repositories");
+    format!("read {blobs} with {}, checked {repositories}", human_size(*bytes))
 }

@@ -40,6 +40,11 @@ pub(super) fn print_table<const N: usize>(right: usize, rows: &[[String; N]]) ->
     })
 }
 
+/// A number of things, such as `1 blob` or `2 blobs`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// A length in bytes as people write it, in powers of a thousand.
 pub(super) fn human_size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 5] = [
@@ -58,6 +63,12 @@ pub(super) fn human_size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let counts = [0, 1, 2].map(|number| counted(number, "repository", "repositories"));
+        assert_eq!(counts, ["0 repositories", "1 repository", "2 repositories"]);
+    }
 
     #[test]
     fn sizes_are_short_and_never_larger_than_they_are() {

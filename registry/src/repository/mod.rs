@@ -33,7 +33,7 @@ mod uploads;
 mod usage;
 
 pub use blobs::{BlobContent, BlobInfo, Blobs};
-pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem};
+pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, Quarantined};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
 pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState, Totals};

@@ -12,7 +12,7 @@ fn a_storage_in_which_nothing_is_wrong_ends_with_success() {
     assert_eq!(said.code, 0, "{said:?}");
     let counted = "nothing is wrong: read 3 blobs with ";
     assert!(
-        said.stdout.starts_with(counted) && said.stdout.ends_with(", checked 1 repositories\n"),
+        said.stdout.starts_with(counted) && said.stdout.ends_with(", checked 1 repository\n"),
         "{said:?}"
     );
     assert!(said.stderr.is_empty(), "no terminal, no progress: {said:?}");
@@ -34,7 +34,14 @@ fn damage_is_told_and_repaired_when_wanted() {
     assert_eq!(repaired.code, 1, "the image has to be pushed again: {repaired:?}");
     assert!(repaired.lines()[0].ends_with("(repaired)"), "{repaired:?}");
     fixture.push_blob("app", b"layer");
-    assert_eq!(fixture.run("check", &[]).code, 0);
+    let healed = fixture.run("check", &[]);
+    assert_eq!(healed.code, 0);
+    assert!(healed.lines()[0].starts_with("in quarantine since 20"), "{healed:?}");
+    assert!(healed.lines()[0].ends_with(&format!(": {layer}, 3 B")), "{healed:?}");
+
+    let emptied = fixture.run("check", &["--empty-quarantine"]);
+    assert!(emptied.lines()[0].ends_with(", 3 B (deleted)"), "{emptied:?}");
+    assert_eq!(fixture.run("check", &[]).lines().len(), 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod content;
 mod links;
 mod parts;
 mod problem;
+mod quarantine;
 mod repair;
 
 use std::pin::{Pin, pin};
@@ -18,6 +19,7 @@ use futures::{Stream, TryStreamExt as _, stream};
 use serde::Serialize;
 
 pub use self::problem::{Finding, Problem};
+pub use self::quarantine::Quarantined;
 use super::digest_set::DigestSet;
 use super::linked_content::linked_content;
 use super::{Error, Registry, Repository, Result, catalog, layout, uploads};
@@ -36,6 +38,8 @@ pub struct CheckOptions {
     pub minimum_upload_age: Duration,
     /// Whether to repair what can be repaired without losing an image.
     pub repair: bool,
+    /// Whether to delete, after all, what earlier repairs have moved into quarantine.
+    pub empty_quarantine: bool,
 }
 
 /// What a check tells while it goes on.
@@ -45,6 +49,8 @@ pub enum CheckProgress<'a> {
     Checked(&'a CheckSummary),
     /// Something is, or was, wrong.
     Found(&'a Finding),
+    /// A repair has moved this aside, now or earlier.
+    Quarantined(&'a Quarantined),
 }
 
 /// How much was checked, and how much of it was wrong.
@@ -60,6 +66,8 @@ pub struct CheckSummary {
     pub problems: u64,
     /// How many of them were repaired.
     pub repaired: u64,
+    /// How much damaged content was found in quarantine.
+    pub quarantined: u64,
 }
 
 impl Registry {
@@ -100,7 +108,17 @@ impl Check<'_> {
         while let Some(found) = repositories.try_next().await? {
             self.check_repository(&registry.repository(found.name), &damaged).await?;
         }
-        Ok(())
+        self.look_into_quarantine().await
+    }
+
+    async fn look_into_quarantine(&mut self) -> Result<()> {
+        let state = &self.registry.state;
+        let mut quarantined = pin!(quarantine::list(state));
+        while let Some(found) = quarantined.try_next().await? {
+            self.summary.quarantined += 1;
+            (self.progress)(CheckProgress::Quarantined(&found));
+        }
+        if self.options.empty_quarantine { quarantine::empty(state).await } else { Ok(()) }
     }
 
     async fn check_one(&mut self, repository: &Repository) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Repairs: only such as no image is lost by.
 //!
-//! Damaged content goes, because a push would otherwise find it and keep it; what leads to nothing goes, because
+//! Damaged content goes into quarantine, because a push would otherwise find it and keep it; what leads to nothing goes, because
 //! nothing can be pulled by it. Each repair looks once more before it changes anything, under the same locks as
 //! the garbage collection; and a link that was taken away returns when a push of another process has brought its
 //! content meanwhile.
@@ -9,23 +9,31 @@ use berth_oci::{Digest, Reference, Tag};
 use berth_storage::Key;
 use futures::TryStreamExt as _;
 
-use super::{Problem, content};
+use super::{Problem, content, quarantine};
 use crate::repository::state::State;
 use crate::repository::{Difference, Error, Precondition, Repository, Result, layout, uploads};
 
-/// Deletes damaged content, so that a push heals it; `false` when nothing was done. What cannot be read may be
+/// Moves damaged content aside, so that a push heals it; `false` when nothing was done. What cannot be read may be
 /// whole, and stays.
 pub(super) async fn content(state: &State, problem: &Problem) -> Result<bool> {
-    let Problem::DamagedContent { digest, .. } = problem else { return Ok(false) };
+    let Problem::DamagedContent { digest, actual } = problem else { return Ok(false) };
     let _condemned = state.liveness.condemn(digest).await;
     // Whatever reads differently at each time says more of the disk or the network than of the content.
     let again = content::judge(state, digest).await?.and_then(|verdict| verdict.problem);
     if again.as_ref() != Some(problem) {
         return Ok(false);
     }
-    state.store.delete(&layout::blob(digest)).await?;
-    tracing::warn!(%digest, "deleted damaged content");
-    Ok(true)
+    match quarantine::move_aside(state, digest, actual).await {
+        Ok(()) => {
+            tracing::warn!(%digest, "moved damaged content into quarantine");
+            Ok(true)
+        }
+        Err(Error::NoSpace(_)) => {
+            tracing::warn!(%digest, "damaged content stays where it is: there is no space for a copy in quarantine");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Repairs what is wrong in a repository; `false` when nothing was done.
