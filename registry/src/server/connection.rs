@@ -24,19 +24,26 @@ use super::{
     stall::{RequestBody, StallGuard},
     tls::{Secured, secure},
     transport::{Duplex, Transport},
+    wrong_port::{Mistaken, TLS_HANDSHAKE, tell_to_use_http},
 };
 
 type Error = Box<dyn StdError + Send + Sync>;
 
 /// What all connections share.
 pub(super) struct Connections<S> {
-    pub(super) tls: Option<Arc<TlsFiles>>,
-    pub(super) protocols: Protocols,
-    pub(super) limits: Limits,
-    pub(super) service: S,
+    tls: Option<Arc<TlsFiles>>,
+    protocols: Protocols,
+    limits: Limits,
+    service: S,
+    /// Those who take a plain port for one with TLS.
+    mistaken: Mistaken,
 }
 
 impl<S> Connections<S> {
+    pub(super) fn new(tls: Option<Arc<TlsFiles>>, protocols: Protocols, limits: Limits, service: S) -> Self {
+        Self { tls, protocols, limits, service, mistaken: Mistaken::default() }
+    }
+
     /// Serves a connection in a task of its own.
     pub(super) fn start<B>(self: Arc<Self>, stream: Stream, slot: Slot, draining: Draining)
     where
@@ -69,8 +76,7 @@ impl<S> Connections<S> {
     {
         stream.send_at_once();
         let Some(tls) = &self.tls else {
-            let peer = Peer { address, tls: false };
-            return self.speak(self.protocols.of_plain(), Box::new(stream), peer, draining).await;
+            return self.serve_plain(stream, address, draining).await;
         };
         match timeout(self.limits.handshake, secure(stream, tls.current())).await?? {
             Secured::Tls { stream, http2 } => {
@@ -78,6 +84,35 @@ impl<S> Connections<S> {
                 self.speak(self.protocols.of_tls(http2), stream, peer, draining).await
             }
             Secured::Over => Ok(()),
+        }
+    }
+
+    async fn serve_plain<T, B>(
+        &self,
+        mut stream: T,
+        address: PeerAddress,
+        mut draining: Draining,
+    ) -> Result<(), Error>
+    where
+        T: Transport,
+        S: HttpService<B>,
+        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+    {
+        let silence = self.limits.head.min(self.limits.idle);
+        let first = tokio::select! {
+            first = timeout(silence, stream.first_byte()) => first??,
+            () = draining.begun() => None,
+        };
+        match first {
+            None => Ok(()),
+            Some(TLS_HANDSHAKE) => {
+                self.mistaken.report(address);
+                Ok(timeout(self.limits.handshake, tell_to_use_http(&mut stream)).await??)
+            }
+            Some(_) => {
+                let peer = Peer { address, tls: false };
+                self.speak(self.protocols.of_plain(), Box::new(stream), peer, draining).await
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod stall;
 mod tls;
 mod transport;
 mod unix_socket;
+mod wrong_port;
 
 use std::{convert::Infallible, error::Error as StdError, io, sync::Arc, time::Duration};
 
@@ -130,7 +131,7 @@ impl Server {
         B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Unpin + 'static,
     {
         let protocols = Protocols::new(self.h2c, self.limits.head);
-        let connections = Arc::new(Connections { tls: self.tls, protocols, limits: self.limits, service });
+        let connections = Arc::new(Connections::new(self.tls, protocols, self.limits, service));
         let mut entrance = Entrance::new(self.listener, self.limits.connections);
         let drain = Drain::new();
         let mut signals = std::pin::pin!(signals);

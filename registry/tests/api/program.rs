@@ -100,6 +100,23 @@ fn a_changed_configuration_is_read_again_and_what_needs_a_restart_is_named() {
 }
 
 #[test]
+fn clients_that_speak_tls_to_the_plain_port_are_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Serving::start(&write_config(folder.path(), ""));
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(server.url().strip_prefix("http://").unwrap()).unwrap();
+        client.write_all(&[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    server.signal("-TERM");
+    let told = server.log_until("stopped");
+    let of_tls = told.iter().filter(|line| line.contains("a client speaks TLS to the plain port"));
+    assert_eq!(of_tls.count(), 1, "{told:?}");
+}
+
+#[test]
 fn the_debug_address_has_the_metrics_of_the_running_server() {
     let folder = tempfile::tempdir().unwrap();
     let debug = "http: {debug: {addr: '127.0.0.1:0', prometheus: {enabled: true}}}\n";

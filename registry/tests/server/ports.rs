@@ -55,6 +55,7 @@ async fn tls_on_the_plain_port_is_answered_in_plain_and_closed() {
     raw.send([0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]).await;
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nThis port speaks plain HTTP: begin the address with http://...\n"));
 
     let error = Authority::new().client().connect(&server).await.unwrap_err();
     assert!(error.to_string().contains("corrupt message"), "{error}");
