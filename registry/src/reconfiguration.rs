@@ -81,6 +81,7 @@ pub fn rules(config: &Config) -> Rules {
             deny: config.validation.urls_deny.clone(),
         },
         required_content: required_content(&config.validation.index_platforms),
+        reserve: config.reserve,
         ..Rules::default()
     }
 }
@@ -114,6 +115,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         log: Log { level: _, format, fields, access_log: _ },
         storage,
         rules: _,
+        reserve: _,
         upload_purging: _,
         validation: _,
         limits,
@@ -183,6 +185,7 @@ mod tests {
             ("REGISTRY_LOG_LEVEL", "debug"),
             ("REGISTRY_LOG_ACCESSLOG_DISABLED", "true"),
             ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
+            ("REGISTRY_SPACE_RESERVE", "10%"),
             ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "true"),
             ("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE", "1h"),
             ("REGISTRY_HTTP_HOST", "https://hub.example.com"),

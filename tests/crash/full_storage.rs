@@ -17,8 +17,9 @@ use tempfile::TempDir;
 
 const MIB: usize = 1 << 20;
 
-/// Mounts four megabytes of memory at `$1`.
-const SMALL: &str = "mount -t tmpfs -o size=4m tmpfs \"$1\"";
+/// Mounts `$4` of memory at `$1`, and serves it.
+const SMALL: &str =
+    "mount -t tmpfs -o size=\"$4\" tmpfs \"$1\" && exec \"$2\" serve --root \"$1\" \"--addr=$3\"";
 
 /// A registry on a file system of its own.
 struct Confined {
@@ -28,21 +29,22 @@ struct Confined {
 }
 
 impl Confined {
+    /// On four megabytes, of which none is kept free of pushes.
     fn start() -> Result<Self> {
+        Self::start_on("4m", "0")
+    }
+
+    /// On a file system of that size, of which so much is kept free.
+    fn start_on(size: &str, reserve: &str) -> Result<Self> {
         let (folder, port) = (TempDir::new()?, free_port()?);
         fs::create_dir(folder.path().join("data"))?;
         let mut command = Command::new("unshare");
         command
-            .args([
-                "--mount",
-                "sh",
-                "-c",
-                &format!("{SMALL} && exec \"$2\" serve --root \"$1\" \"--addr=$3\""),
-                "sh",
-            ])
+            .env("REGISTRY_SPACE_RESERVE", reserve)
+            .args(["--mount", "sh", "-c", SMALL, "sh"])
             .arg(folder.path().join("data"))
             .arg(program()?)
-            .arg(format!("127.0.0.1:{port}"));
+            .args([&format!("127.0.0.1:{port}"), size]);
         let server = RegistryProcess::start(&mut command, &folder.path().join("log"))?;
         let confined = Self { folder, port, server };
         confined.server.wait_for(|| curl(&["--fail", &confined.url("/readyz")]))?;
@@ -178,6 +180,48 @@ fn a_blob_that_does_not_fit_leaves_the_space_to_others() -> Result<()> {
         registry.pull(&blob(number, MIB))?;
     }
     Ok(())
+}
+
+/// Sees that a push was refused because what is left of the storage is kept free.
+fn assert_kept_free(answer: Answer) -> Result<()> {
+    let answer = answer.expect(403)?;
+    ensure!(answer.json()?["errors"][0]["code"] == "DENIED", "{}", answer.text());
+    ensure!(answer.text().contains("nearly full"), "{}", answer.text());
+    Ok(())
+}
+
+#[test]
+fn pushes_are_refused_before_the_storage_is_full_and_pulls_go_on() -> Result<()> {
+    let registry = Confined::start_on("8m", "4MiB")?;
+    registry.push(&blob(1, 2 * MIB))?.expect(201)?;
+    registry.push(&blob(2, 3 * MIB))?.expect(201)?;
+    assert_kept_free(registry.push(&blob(3, 1))?)?;
+    assert_kept_free(registry.push_index("refused")?)?;
+    registry.pull(&blob(1, 2 * MIB))?;
+    let ready = registry.get("/readyz")?.expect(200)?;
+    ensure!(ready.text().contains("pushes are refused"), "{}", ready.text());
+    fs::remove_file(registry.data().join("docker/registry/v2").join(blob_path(&blob(2, 3 * MIB))))?;
+    registry.push_index("taken")?.expect(201)?;
+    ensure!(registry.get("/readyz")?.expect(200)?.text() == "ok\n", "there is room again");
+    Ok(())
+}
+
+#[test]
+fn an_upload_that_would_fill_the_storage_is_cut_off_and_leaves_its_space_to_others() -> Result<()> {
+    let registry = Confined::start_on("64m", "24MiB")?;
+    let upload = registry.send("POST", "/v2/app/blobs/uploads/", "", &[])?.expect(202)?;
+    let upload = upload.header("location").context("no Location")?.to_owned();
+    let upload = upload.strip_prefix(&registry.url("")).unwrap_or(&upload).to_owned();
+    assert_kept_free(registry.send("PATCH", &upload, "", &blob(1, 62 * MIB))?)?;
+    registry.push(&blob(2, 30 * MIB))?.expect(201)?;
+    registry.pull(&blob(2, 30 * MIB))
+}
+
+/// Where a blob lies below the root of the layout.
+fn blob_path(blob: &[u8]) -> String {
+    let digest = digest(blob);
+    let hex = digest.trim_start_matches("sha256:");
+    format!("blobs/sha256/{}/{hex}/data", &hex[..2])
 }
 
 #[test]

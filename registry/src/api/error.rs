@@ -46,6 +46,11 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    /// 404: what the client names, as its `kind`, is not there.
+    fn unknown(code: ErrorCode, message: String, kind: &str, name: &dyn ToString) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message).with_detail(json!({ kind: name.to_string() }))
+    }
+
     /// 403: the identity is known and lacks the right.
     pub(super) fn denied(message: impl Into<String>, lacking: &AccessRecord) -> Self {
         Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message).with_detail(json!([lacking]))
@@ -78,15 +83,13 @@ impl From<repository::Error> for Error {
         use repository::Error as Rule;
         let told = error.to_string();
         match error {
-            Rule::NameUnknown(name) => Self::new(Status::NOT_FOUND, Code::NameUnknown, told)
-                .with_detail(json!({ "name": name.to_string() })),
-            Rule::BlobUnknown(digest) => Self::new(Status::NOT_FOUND, Code::BlobUnknown, told)
-                .with_detail(json!({ "digest": digest.to_string() })),
-            Rule::ManifestUnknown(reference) => Self::new(Status::NOT_FOUND, Code::ManifestUnknown, told)
-                .with_detail(json!({ "reference": reference.to_string() })),
+            Rule::NameUnknown(name) => Self::unknown(Code::NameUnknown, told, "name", &name),
+            Rule::BlobUnknown(digest) => Self::unknown(Code::BlobUnknown, told, "digest", &digest),
+            Rule::ManifestUnknown(reference) => {
+                Self::unknown(Code::ManifestUnknown, told, "reference", &reference)
+            }
             Rule::ManifestBlobUnknown(digest) => {
-                Self::new(Status::NOT_FOUND, Code::ManifestBlobUnknown, told)
-                    .with_detail(json!({ "digest": digest.to_string() }))
+                Self::unknown(Code::ManifestBlobUnknown, told, "digest", &digest)
             }
             Rule::ManifestInvalid(_) | Rule::UrlNotAllowed(_) | Rule::ManifestObsolete => {
                 Self::bad_request(Code::ManifestInvalid, told)
@@ -112,6 +115,8 @@ impl From<repository::Error> for Error {
             Rule::DeleteDisabled | Rule::ReadOnly => {
                 Self::new(Status::METHOD_NOT_ALLOWED, Code::Unsupported, told)
             }
+            Rule::LowSpace { free, reserve } => Self::new(Status::FORBIDDEN, Code::Denied, told)
+                .with_detail(json!({ "free": free, "reserve": reserve })),
             Rule::BodyInterrupted(_) => Self::bad_request(Code::BlobUploadInvalid, told),
             Rule::NoSpace(_) => Self::internal(
                 Status::INSUFFICIENT_STORAGE,

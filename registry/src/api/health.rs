@@ -24,12 +24,21 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, String) {
         return (StatusCode::SERVICE_UNAVAILABLE, told);
     }
     match api.registry.check().await {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(()) => (StatusCode::OK, well(&api).await),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "the storage does not answer\n".to_owned())
         }
     }
+}
+
+/// What is told while pulls can be served; pushes may be refused all the same.
+async fn well(api: &Api) -> String {
+    match api.registry.room().await {
+        Ok(Some(room)) if room.is_low() => "ok for pulls; the storage is nearly full: pushes are refused\n",
+        _ => "ok\n",
+    }
+    .to_owned()
 }
 
 /// Answers 503 to requests of the registry protocol while a health check fails.

@@ -38,6 +38,7 @@ pub use origin::Origin;
 pub use overview::Setting;
 pub use validation::{IndexPlatforms, Platform, Validation};
 
+use crate::repository::Reserve;
 use key_path::KeyPath;
 use settings::Settings;
 use tree::Node;
@@ -51,6 +52,8 @@ pub struct Config {
     pub storage: Storage,
     /// What clients may do to what is stored.
     pub rules: Rules,
+    /// How much of the storage is kept free of pushes.
+    pub reserve: Reserve,
     /// How forgotten uploads are removed; `None` when they are kept.
     pub upload_purging: Option<UploadPurging>,
     /// What manifests may refer to.

@@ -198,6 +198,8 @@ mod tests {
             "berth_registry_build_info",
             "berth_registry_storage_free_bytes",
             "berth_registry_storage_size_bytes",
+            "berth_registry_storage_reserve_bytes",
+            "berth_registry_storage_low",
             "berth_registry_garbage_collection_runs_total",
             "berth_registry_garbage_collection_freed_bytes_total",
         ] {

@@ -6,49 +6,58 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use berth_storage::Space;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::repository::Registry;
+use crate::repository::{Registry, Room};
 
 /// The registry, and the room that its storage had when it was last asked.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     registry: Registry,
-    space: Arc<Mutex<Option<Space>>>,
+    room: Arc<Mutex<Option<Room>>>,
 }
 
 impl State {
     pub(super) fn new(registry: Registry) -> Self {
-        Self { registry, space: Arc::default() }
+        Self { registry, room: Arc::default() }
     }
 
     /// Asks the storage for its room. Without an answer, nothing is told of it.
     pub(super) async fn refresh(&self) {
-        let space = self.registry.space().await.unwrap_or_else(|error| {
+        let room = self.registry.room().await.unwrap_or_else(|error| {
             tracing::debug!(error = &error as &dyn std::error::Error, "the room in the storage is unknown");
             None
         });
-        *self.space.lock().unwrap_or_else(PoisonError::into_inner) = space;
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = room;
     }
 
-    fn encode_space(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
-        let Some(space) = *self.space.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(()) };
-        let sizes = [
+    fn encode_room(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let Some(room) = *self.room.lock().unwrap_or_else(PoisonError::into_inner) else { return Ok(()) };
+        let gauges = [
             (
                 "berth_registry_storage_free_bytes",
                 "Bytes that may still be written to the storage",
-                space.free,
+                room.free,
             ),
-            ("berth_registry_storage_size_bytes", "Bytes that the disk of the storage has", space.size),
+            ("berth_registry_storage_size_bytes", "Bytes that the disk of the storage has", room.size),
+            (
+                "berth_registry_storage_reserve_bytes",
+                "Bytes of the storage that are kept free of pushes",
+                room.reserve,
+            ),
+            (
+                "berth_registry_storage_low",
+                "1 while pushes are refused because the storage is nearly full",
+                u64::from(room.is_low()),
+            ),
         ];
-        for (name, help, bytes) in sizes {
+        for (name, help, value) in gauges {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(bytes).encode(gauge)?;
+            ConstGauge::new(value).encode(gauge)?;
         }
         Ok(())
     }
@@ -70,7 +79,7 @@ impl State {
 
 impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.encode_space(&mut encoder)?;
+        self.encode_room(&mut encoder)?;
         self.encode_collections(&mut encoder)?;
         let help = "Always 1; the label tells which version runs";
         let mut build =

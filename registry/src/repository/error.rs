@@ -3,6 +3,8 @@
 use berth_oci::{Digest, InvalidManifest, Reference, RepositoryName, UploadId};
 use berth_storage::Error as StorageError;
 
+use super::room::Readable;
+
 /// The result of an operation on a repository.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -84,6 +86,19 @@ pub enum Error {
     /// The registry is in read-only mode.
     #[error("the registry is read-only at the moment")]
     ReadOnly,
+    /// The storage is nearly full, and what is left is kept free of pushes.
+    #[error(
+        "the storage is nearly full: {} are free and the last {} are kept back, so that pushes are refused until \
+         something is deleted",
+        Readable(*.free),
+        Readable(*.reserve)
+    )]
+    LowSpace {
+        /// What is free, in bytes.
+        free: u64,
+        /// What is kept free of pushes, in bytes.
+        reserve: u64,
+    },
     /// The client's body broke off.
     #[error("the body broke off")]
     BodyInterrupted(#[source] StorageError),

@@ -6,16 +6,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use berth_oci::{RepositoryName, UploadId};
-use berth_storage::{Clock, ObjectStore, Space};
+use berth_storage::{Clock, ObjectStore};
 use futures::TryStreamExt as _;
 
 use super::detached::detached;
 use super::liveness::Liveness;
+use super::room::Guard;
 use super::state::State;
 use super::tag_locks::TagLocks;
 use super::{
     Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Page, Rebuilt, Referrers,
-    RequiredContent, Result, Tags, Uploads, catalog, layout, uploads,
+    RequiredContent, Reserve, Result, Room, Tags, Uploads, catalog, layout, uploads,
 };
 
 /// What the configuration allows.
@@ -31,6 +32,8 @@ pub struct Rules {
     pub required_content: RequiredContent,
     /// Which URLs the layers of a manifest may name.
     pub layer_urls: LayerUrls,
+    /// How much of the storage is kept free of pushes.
+    pub reserve: Reserve,
 }
 
 impl Default for Rules {
@@ -41,6 +44,7 @@ impl Default for Rules {
             max_manifest_size: 4 * 1024 * 1024,
             required_content: RequiredContent::default(),
             layer_urls: LayerUrls::default(),
+            reserve: Reserve::default(),
         }
     }
 }
@@ -70,8 +74,8 @@ impl Registry {
 
     /// The registry whose state is in `store` and whose notion of age comes from `clock`.
     pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
-        let state =
-            Arc::new(State { store, clock, liveness: Liveness::default(), tag_locks: TagLocks::default() });
+        let (liveness, tag_locks, guard) = (Liveness::default(), TagLocks::default(), Guard::default());
+        let state = Arc::new(State { store, clock, liveness, tag_locks, guard });
         let rules = Arc::new(RwLock::new(rules));
         Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state, rules }
     }
@@ -109,9 +113,9 @@ impl Registry {
         self.state.head(&layout::root()).await.map(drop)
     }
 
-    /// How much room the storage has; `None` when it has no bound of its own.
-    pub async fn space(&self) -> Result<Option<Space>> {
-        Ok(self.state.store.space().await?)
+    /// How much room the storage has, and what of it is kept free of pushes; `None` when it has no bound of its own.
+    pub async fn room(&self) -> Result<Option<Room>> {
+        self.state.room(self.rules().reserve).await
     }
 
     /// The garbage collection of this registry.
@@ -189,6 +193,12 @@ impl Repository {
     /// Refuses what changes the repository in read-only mode.
     pub(super) fn check_writable(&self) -> Result<()> {
         if self.rules.read_only { Err(Error::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Refuses what adds content in read-only mode, and while the room in the storage is low.
+    pub(super) async fn check_room(&self) -> Result<()> {
+        self.check_writable()?;
+        self.state.require_room(self.rules.reserve).await
     }
 
     /// Refuses what takes something out of the repository unless that is allowed.

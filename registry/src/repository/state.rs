@@ -9,19 +9,22 @@ use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 
 use super::liveness::Liveness;
+use super::room::Guard;
 use super::tag_locks::TagLocks;
 use super::{Error, Result};
 
 /// How many objects are deleted at once.
 const CONCURRENCY: usize = 16;
 
-/// The storage, the time, and the agreements with the garbage collection and among those who change a tag.
+/// The storage, the time, and the agreements with the garbage collection, among those who change a tag, and about the
+/// room that is left.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) clock: Clock,
     pub(super) liveness: Liveness,
     pub(super) tag_locks: TagLocks,
+    pub(super) guard: Guard,
 }
 
 /// Turns the absence of an object into `None`.

@@ -31,7 +31,7 @@ impl Uploads<'_> {
     /// Starts an upload of a blob whose digest will be of that algorithm. One of another is accepted as well; it takes
     /// reading the content once more.
     pub async fn start_for(&self, algorithm: Algorithm) -> Result<UploadId> {
-        self.0.check_writable()?;
+        self.0.check_room().await?;
         let id = UploadId::random();
         let now = Timestamp::try_from(self.0.state.clock.now()).unwrap_or_default();
         let now = now.round(Unit::Second).unwrap_or(now).to_string();
@@ -54,7 +54,7 @@ impl Uploads<'_> {
     ///
     /// What arrived before a body broke off is kept, even when the caller goes away with the client.
     pub async fn append(&self, id: &UploadId, range: Option<ContentRange>, body: ByteStream) -> Result<u64> {
-        self.0.check_writable()?;
+        self.0.check_room().await?;
         let mut upload = self.open(id).await?;
         detached(async move {
             let algorithm = upload.algorithm().await?;
@@ -93,7 +93,7 @@ impl Uploads<'_> {
 
     /// Takes in a whole blob at once.
     pub async fn push_whole(&self, digest: &Digest, body: ByteStream) -> Result<BlobInfo> {
-        self.0.check_writable()?;
+        self.0.check_room().await?;
         let mut upload = Upload::new(self.0, UploadId::random()).towards(digest);
         let digest = *digest;
         detached(async move {

@@ -60,7 +60,12 @@ impl Registry {
 
     /// That keeps its data below a folder.
     pub(crate) fn over_folder(folder: &Path) -> Self {
-        Self::of(&configuration(&[]), Arc::new(Filesystem::new(folder)))
+        Self::configured_over_folder(&[], folder)
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn configured_over_folder(variables: &[(&str, &str)], folder: &Path) -> Self {
+        Self::of(&configuration(variables), Arc::new(Filesystem::new(folder)))
     }
 
     fn of(config: &Config, store: Arc<dyn ObjectStore>) -> Self {
@@ -68,6 +73,7 @@ impl Registry {
             delete_enabled: config.rules.delete_enabled,
             read_only: config.rules.read_only,
             max_manifest_size: 64 * 1024,
+            reserve: config.reserve,
             layer_urls: LayerUrls {
                 allow: config.validation.urls_allow.clone(),
                 deny: config.validation.urls_deny.clone(),

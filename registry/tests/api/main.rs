@@ -16,6 +16,7 @@ mod garbage_collection;
 mod health;
 mod hostile;
 mod layer_urls;
+mod low_space;
 mod manifests;
 mod media_types;
 mod metrics;

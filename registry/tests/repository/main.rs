@@ -16,6 +16,7 @@ mod manifests;
 mod media_types;
 mod referrers;
 mod required_content;
+mod room;
 mod tags;
 mod uploads;
 mod usage;

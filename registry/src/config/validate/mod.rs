@@ -11,6 +11,7 @@ mod log;
 mod manifests;
 mod middleware;
 mod notifications;
+mod space;
 mod storage;
 mod tls;
 
@@ -38,6 +39,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         log: log::log(settings, warnings)?,
         storage: storage::storage(settings)?,
         rules: storage::rules(settings)?,
+        reserve: space::reserve(settings)?,
         upload_purging: storage::upload_purging(settings)?,
         validation: manifests::validation(&settings.below("validation"))?,
         limits: Limits {

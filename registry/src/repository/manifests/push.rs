@@ -90,7 +90,7 @@ impl Manifests<'_> {
     /// What the manifest needs must be in the repository already, as far as the rules of the registry ask for it; its
     /// subject may come later.
     pub async fn push(&self, push: ManifestPush) -> Result<PushedManifest> {
-        self.0.check_writable()?;
+        self.0.check_room().await?;
         let limit = self.0.rules.max_manifest_size;
         if push.bytes.len() as u64 > limit {
             return Err(Error::TooLarge { limit });

@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use super::hashing::Hashing;
 use crate::repository::hasher::Hasher;
 use crate::repository::state::{State, found};
-use crate::repository::{BlobInfo, Error, Repository, Result, hash_state, layout};
+use crate::repository::{BlobInfo, Error, Repository, Reserve, Result, hash_state, layout, room};
 
 /// An upload that exists.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Upload {
     size: u64,
     /// The digest that the client has named; the storage may make use of knowing where the bytes will stay.
     destination: Option<Digest>,
+    /// What is kept free of it.
+    reserve: Reserve,
 }
 
 impl Upload {
@@ -28,7 +30,8 @@ impl Upload {
     pub(super) fn new(repository: &Repository, id: UploadId) -> Self {
         let name = repository.name.clone();
         let data = layout::upload_data(&name, &id);
-        Self { state: Arc::clone(&repository.state), name, id, data, size: 0, destination: None }
+        let (state, reserve) = (Arc::clone(&repository.state), repository.rules.reserve);
+        Self { state, name, id, data, size: 0, destination: None, reserve }
     }
 
     /// The upload as it was left, if there is one.
@@ -64,7 +67,7 @@ impl Upload {
         let expected = range.map(ContentRange::length);
         let hashing = Hashing::new(self.hasher(algorithm).await?, expected);
         let destination = self.destination.as_ref().map(layout::blob);
-        let body = hashing.pass(body);
+        let body = hashing.pass(room::guarded(&self.state, self.reserve, body));
         let appended = self.state.store.append(&self.data, self.size, body, destination.as_ref()).await;
         let kept = match &appended {
             Ok(size) => size.saturating_sub(self.size),
@@ -82,6 +85,11 @@ impl Upload {
         match (outcome, hasher) {
             (Ok(_), Some(hasher)) => Ok(hasher),
             (Ok(_), None) => self.hasher(algorithm).await,
+            (Err(error @ Error::LowSpace { .. }), _) => {
+                // What has arrived would keep the storage full, and no client could go on.
+                self.discard().await?;
+                Err(error)
+            }
             (Err(error), hasher) => {
                 // The client may go on from here.
                 if let Some(hasher) = hasher.filter(|_| kept > 0) {
@@ -93,7 +101,13 @@ impl Upload {
     }
 
     fn explain(&self, error: StorageError) -> Error {
-        if error.is_not_found() { Error::UploadUnknown(self.id) } else { error.into() }
+        match error {
+            StorageError::NotFound(_) => Error::UploadUnknown(self.id),
+            StorageError::BodyInterrupted { ref source, .. } => {
+                room::refusal(source).unwrap_or_else(|| error.into())
+            }
+            error => error.into(),
+        }
     }
 
     /// The algorithm whose hash is remembered: the one that the client has announced.
