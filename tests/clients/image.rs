@@ -6,6 +6,7 @@ use berth_tests::command::succeed;
 use berth_tests::image::products::{self, Written};
 use berth_tests::programs::packaged;
 use berth_tests::workspace;
+use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
@@ -128,6 +129,19 @@ fn a_container_serves_writes_to_its_volume_and_stops_when_asked() -> Result<()> 
         "/etc/docker/registry/config.yml",
     ]))?;
     succeed(podman.command("stop")?.args(["--time=20", &name]))?;
+    Ok(())
+}
+
+#[test]
+fn an_archive_is_taken_in_from_standard_input_where_only_the_volume_can_be_written_to() -> Result<()> {
+    let podman = Podman::with_the_image()?;
+    let archive = images()?.iter().find(|image| image.name == IMAGE).map(|image| &image.docker_archive);
+    let archive = File::open(archive.context("the registry's image was built")?)?;
+    let volume = format!("{}:/var/lib/registry", data(podman.folder.path())?);
+    let mut import = podman.run()?;
+    import.args(["--interactive", "--read-only-tmpfs=false", "--volume", &volume, IMAGE, "import", "-"]);
+    let imported = succeed(import.stdin(archive))?;
+    assert!(imported.starts_with("berth-registry:dev@sha256:"), "{imported}");
     Ok(())
 }
 

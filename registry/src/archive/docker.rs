@@ -1,18 +1,19 @@
 //! What `docker save` writes: `manifest.json`, which names configs and layers.
 //!
 //! Such an archive has no manifests, so they are made here, always the same from the same archive: layers are kept
-//! uncompressed under the digests that the config promises (`rootfs.diff_ids`), and so verified by them.
+//! uncompressed under the digests that the config promises (`rootfs.diff_ids`), and so verified by them. Were they
+//! compressed, the digest of an image would depend on the version of the compressor, and two sites that take in one
+//! archive would have two images.
 
 use std::io::{self, Read};
 
 use berth_oci::{Algorithm, Digest, MediaType};
-use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
+use super::compression::Compression;
 use super::image_name::ImageName;
 use super::image_set::{ArchivedImage, ImageSet, NamedFile};
 use super::source::Archive;
-use super::spool::Compression;
 use super::{Error, Result};
 use crate::repository::digest_of;
 
@@ -88,17 +89,20 @@ fn add_image(archive: &Archive, item: &Item, set: &mut ImageSet) -> Result<(Dige
     let layers = item.layers.as_deref().unwrap_or_default();
     let diff_ids = read.rootfs.diff_ids.unwrap_or_default();
     if diff_ids.len() != layers.len() {
-        let reason = format!("the config tells of {} layers, and there are {}", diff_ids.len(), layers.len());
+        let (told, found) = (diff_ids.len(), layers.len());
+        let reason = format!("the number of layers is {found} here, and {told} in the config");
         return Err(Error::invalid(MANIFEST, reason));
     }
     let config_digest = digest_of(Algorithm::Sha256, &config);
-    set.files.insert(config_digest, NamedFile { entry: item.config.clone(), decompressed_size: None });
+    let size = config.len() as u64;
+    let compression = Compression::None;
+    set.files.insert(config_digest, NamedFile { entry: item.config.clone(), compression, size });
     let mut descriptors = Vec::new();
     for (entry, digest) in layers.iter().zip(diff_ids) {
         let size = add_layer(archive, entry, digest, set)?;
         descriptors.push(Part { media_type: LAYER_TYPE, size, digest });
     }
-    let config = Part { media_type: CONFIG_TYPE, size: config.len() as u64, digest: config_digest };
+    let config = Part { media_type: CONFIG_TYPE, size, digest: config_digest };
     let manifest =
         Manifest { schema_version: 2, media_type: MediaType::DOCKER_IMAGE, config, layers: descriptors };
     let manifest = serde_json::to_vec(&manifest).map_err(|error| Error::invalid(MANIFEST, error))?;
@@ -111,17 +115,15 @@ fn add_image(archive: &Archive, item: &Item, set: &mut ImageSet) -> Result<(Dige
 /// Notes where a layer is, and returns its length without compression.
 fn add_layer(archive: &Archive, entry: &str, digest: Digest, set: &mut ImageSet) -> Result<u64> {
     let mut file = archive.require(entry)?;
-    let mut beginning = [0; 4];
+    let mut beginning = [0; Compression::TELLING];
     let length = file.content.read(&mut beginning).map_err(|error| Error::invalid(entry, error))?;
-    let decompressed_size = match Compression::of(&beginning[..length]) {
-        Compression::None => None,
-        Compression::Gzip => {
-            let whole = archive.require(entry)?.content;
-            let size = io::copy(&mut MultiGzDecoder::new(whole), &mut io::sink());
-            Some(size.map_err(|error| Error::invalid(entry, error))?)
-        }
-        Compression::Zstd => return Err(Error::invalid(entry, "layers compressed with zstd are not read")),
+    let compression = Compression::of(&beginning[..length]);
+    let size = if compression == Compression::None {
+        file.size
+    } else {
+        let mut content = compression.decompress(archive.require(entry)?.content);
+        io::copy(&mut content, &mut io::sink()).map_err(|error| Error::invalid(entry, error))?
     };
-    set.files.insert(digest, NamedFile { entry: entry.to_owned(), decompressed_size });
-    Ok(decompressed_size.unwrap_or(file.size))
+    set.files.insert(digest, NamedFile { entry: entry.to_owned(), compression, size });
+    Ok(size)
 }

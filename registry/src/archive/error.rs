@@ -31,13 +31,17 @@ pub enum Error {
         source: io::Error,
     },
     /// There is no room for a copy of the archive.
-    #[error("the archive cannot be kept in a temporary file: name a folder with room for it in TMPDIR")]
-    Temporary(#[source] io::Error),
-    /// The compression is not gzip.
-    #[error("the archive is compressed with zstd: decompress it first, with zstd -d")]
-    Zstd,
+    #[error(
+        "the archive cannot be kept in a temporary file in {folder}: name a folder with room for it in TMPDIR"
+    )]
+    Temporary {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// These are not the bytes of a tar archive.
-    #[error("this is no tar archive, compressed with gzip or not")]
+    #[error("this is no tar archive, compressed with gzip or zstd or not")]
     NotTar(#[source] io::Error),
     /// The archive is damaged behind its beginning.
     #[error("the archive is damaged or cut off behind {entry}")]

@@ -5,8 +5,8 @@ use std::io::Read as _;
 
 use berth_oci::{Digest, MediaType};
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 
+use super::compression::Compression;
 use super::image_name::ImageName;
 use super::source::{Archive, Entry};
 use super::{Result, docker, layout};
@@ -26,8 +26,10 @@ pub(super) struct ArchivedImage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NamedFile {
     pub(super) entry: String,
-    /// Whether the digest is that of the decompressed bytes; how many these are.
-    pub(super) decompressed_size: Option<u64>,
+    /// How it is compressed. The digest is that of the decompressed bytes.
+    pub(super) compression: Compression,
+    /// How many bytes it has without compression.
+    pub(super) size: u64,
 }
 
 /// All images of an archive.
@@ -53,11 +55,8 @@ impl ImageSet {
         let Some(file) = self.files.get(digest) else {
             return archive.find(&blob_entry(digest));
         };
-        let entry = archive.require(&file.entry)?;
-        Ok(Some(match file.decompressed_size {
-            Some(size) => Entry { size, content: Box::new(MultiGzDecoder::new(entry.content).take(size)) },
-            None => entry,
-        }))
+        let content = file.compression.decompress(archive.require(&file.entry)?.content);
+        Ok(Some(Entry { size: file.size, content: Box::new(content.take(file.size)) }))
     }
 
     /// The bytes of a manifest, if the archive has it.

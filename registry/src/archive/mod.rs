@@ -6,6 +6,7 @@
 //! same rules as a push, and what is written is what clients pull: nothing here touches the storage.
 
 mod body;
+mod compression;
 mod docker;
 mod entry_name;
 mod error;

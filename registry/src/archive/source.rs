@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::spool::{Compression, spool};
+use super::compression::Compression;
+use super::spool::spool;
 use super::tar_index::TarIndex;
 use super::{Error, Result, entry_name};
 
@@ -32,26 +33,26 @@ pub(super) struct Entry {
 }
 
 impl Archive {
-    /// Opens a tar file, compressed with gzip or not, or a folder.
+    /// Opens a tar file, compressed with gzip or zstd or not, or a folder.
     ///
-    /// A compressed file is decompressed into a temporary one.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// A compressed file is decompressed into a temporary one in the folder `temporary`.
+    pub fn open(path: &Path, temporary: &Path) -> Result<Self> {
         let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
         let metadata = fs::metadata(path).map_err(unreadable)?;
         if metadata.is_dir() {
             return Ok(Self(Source::Folder(path.canonicalize().map_err(unreadable)?)));
         }
         let file = File::open(path).map_err(unreadable)?;
-        let mut beginning = [0; 4];
+        let mut beginning = [0; Compression::TELLING];
         if metadata.is_file() && Compression::of(peek(&file, &mut beginning)) == Compression::None {
             return Ok(Self(Source::Tar(TarIndex::new(file)?)));
         }
-        Self::read(file)
+        Self::read(file, temporary)
     }
 
-    /// Reads a tar stream, compressed with gzip or not, into a temporary file.
-    pub fn read(stream: impl Read) -> Result<Self> {
-        Ok(Self(Source::Tar(TarIndex::new(spool(stream)?)?)))
+    /// Reads a tar stream, compressed with gzip or zstd or not, into a temporary file in the folder `temporary`.
+    pub fn read(stream: impl Read + Send, temporary: &Path) -> Result<Self> {
+        Ok(Self(Source::Tar(TarIndex::new(spool(stream, temporary)?)?)))
     }
 
     /// The entry of that name, if there is one. An error when the name leads out of the archive.

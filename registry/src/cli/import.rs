@@ -17,13 +17,13 @@ use super::{
     override_usage = "registry import [OPTIONS] FILE|- [CONFIG]",
     after_help = "\
         FILE is what docker save, podman save, skopeo, crane, buildah or registry export writes: an OCI image \
-        layout or an archive of Docker, as a tar, compressed with gzip or not, or as a folder (OCI layout only); \
-        - is standard input. A compressed archive, and one from standard input, is first kept in a temporary \
-        file, in the folder that TMPDIR names.\n\n\
+        layout or an archive of Docker, as a tar, compressed with gzip or zstd or not, or as a folder (OCI layout \
+        only); - is standard input. A compressed archive, and one from standard input, is first kept in a \
+        temporary file: in the folder that TMPDIR names, or else in the folder of the storage.\n\n\
         Images keep the names that the archive gives them, without the host: docker.io/library/app:1 and \
         localhost/app:1 become app:1. Indexes keep all their platforms, and signatures and other referrers come \
         along. Digests stay as they are; an archive of Docker that has no manifests gets such with uncompressed \
-        layers, always with the same digests.\n\n\
+        layers, so that the same archive has the same digests everywhere.\n\n\
         The rules of a push hold, so a server may run meanwhile. Tags are set at the very end: an archive that \
         is damaged, cut off or incomplete changes none.\n\n\
         Exit codes: 0 all images were taken in, 1 not all."
@@ -47,10 +47,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = ImportOptions { repository: arguments.repository.clone(), tag: arguments.tag.clone() };
-    arguments.storage.with_registry_to_push_to(async |registry| {
+    arguments.storage.with_registry_to_push_to(async |registry, temporary| {
         let archive = match arguments.file.as_str() {
-            "-" => Archive::read(io::stdin().lock())?,
-            file => Archive::open(Path::new(file))?,
+            "-" => Archive::read(io::stdin(), &temporary)?,
+            file => Archive::open(Path::new(file), &temporary)?,
         };
         let progress = progress::of_bytes(|bytes| format!("{} taken in", human_size(bytes)));
         let images = archive::import(&registry, &archive, &options, progress).await?;

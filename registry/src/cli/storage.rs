@@ -1,11 +1,12 @@
 //! The storage that a command works on, beside a running server or without one.
 
 use std::{
+    env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use berth_registry::{
     config::{Config, Log, Options, Storage},
     repository::{Registry, Rules},
@@ -64,13 +65,28 @@ impl StorageArguments {
         with(&config, Rules::default(), work)
     }
 
-    /// Does `work` with the registry, which need not exist yet and in which the rules for pushes hold.
+    /// Does `work` with the registry, which need not exist yet and in which the rules for pushes hold, and with a
+    /// folder for temporary files that may become as large as what is pushed.
     pub(super) fn with_registry_to_push_to(
         &self,
-        work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
+        work: impl AsyncFnOnce(Registry, PathBuf) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         let config = self.config()?;
-        with(&config, berth_registry::reconfiguration::rules(&config), work)
+        let temporary = temporary_folder(&config.storage)?;
+        let rules = berth_registry::reconfiguration::rules(&config);
+        with(&config, rules, async |registry| work(registry, temporary).await)
+    }
+}
+
+/// The folder that TMPDIR names, or that of the storage: a container may have no other that can be written to.
+fn temporary_folder(storage: &Storage) -> anyhow::Result<PathBuf> {
+    match (env::var_os("TMPDIR").filter(|folder| !folder.is_empty()), storage) {
+        (None, Storage::Filesystem { root }) => {
+            let context = || format!("the folder {} cannot be made", root.display());
+            fs::create_dir_all(root).with_context(context)?;
+            Ok(root.clone())
+        }
+        _ => Ok(env::temp_dir()),
     }
 }
 
