@@ -4,6 +4,7 @@ use crate::fixture::Fixture;
 use anyhow::Result;
 use berth_tests::command::{fail, succeed};
 use berth_tests::programs::built;
+use berth_tests::registry_process::{RegistryProcess, free_port, program};
 use berth_tests::registry_server::{PASSWORD, USER};
 use std::process::Command;
 
@@ -35,6 +36,31 @@ fn an_image_is_pushed_copied_listed_and_deleted() -> Result<()> {
     let gone = fail(crane(&fixture)?.args(["manifest", &second]))?;
     assert!(gone.contains("MANIFEST_UNKNOWN"), "{gone}");
     Ok(())
+}
+
+/// It asks for 1000 at once. Without TLS, as it does not follow links from `localhost` to `https://localhost`.
+#[test]
+fn lists_come_whole_through_pages_that_are_shorter_than_those_asked_for() -> Result<()> {
+    let (fixture, port) = (Fixture::new()?, free_port()?);
+    let mut serve = Command::new(program()?);
+    serve.arg("serve").arg("--root").arg(fixture.path("data")).args(["--addr", &format!("127.0.0.1:{port}")]);
+    serve.envs([("REGISTRY_CATALOG_MAXENTRIES", "2"), ("REGISTRY_TAGS_MAXTAGS", "2")]);
+    let registry = RegistryProcess::start(&mut serve, &fixture.path("log"))?;
+    registry.wait_for(|| curl(&format!("http://127.0.0.1:{port}/readyz")))?;
+    let reference = |name: &str| format!("localhost:{port}/{name}");
+    succeed(crane(&fixture)?.arg("push").arg(fixture.archive()).arg(reference("a:1")))?;
+    for copy in ["a:2", "a:3", "b:1", "c:1"] {
+        succeed(crane(&fixture)?.args(["copy", &reference("a:1"), &reference(copy)]))?;
+    }
+    assert_eq!(succeed(crane(&fixture)?.args(["ls", &reference("a")]))?, "1\n2\n3\n");
+    assert_eq!(succeed(crane(&fixture)?.args(["catalog", &format!("localhost:{port}")]))?, "a\nb\nc\n");
+    Ok(())
+}
+
+fn curl(url: &str) -> Command {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--fail", url]);
+    command
 }
 
 #[test]

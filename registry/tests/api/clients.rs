@@ -184,3 +184,44 @@ async fn helm_finds_its_chart_under_a_tag_with_an_underscore() {
     let tags = registry.get("/v2/charts/app/tags/list").await.json();
     assert_eq!(tags["tags"], json!(["1.0.0_build.7"]));
 }
+
+/// The entries of all pages of a list, which the answers link to each other.
+async fn all_pages(registry: &Registry, first: &str, list: &str) -> Vec<serde_json::Value> {
+    let (mut entries, mut next) = (Vec::new(), Some(first.to_owned()));
+    while let Some(path) = next {
+        let answer = registry.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+        entries.extend(answer.json()[list].as_array().unwrap().clone());
+        let link = answer.headers.get("link").map(|link| link.to_str().unwrap());
+        next = link
+            .map(|link| link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned());
+    }
+    entries
+}
+
+#[tokio::test]
+async fn crane_and_user_interfaces_ask_for_more_than_a_page_and_follow_the_links() {
+    let registry = Registry::with_pages_of(2);
+    for name in ["a", "b", "c", "d", "e"] {
+        registry.push_image("team/app", name).await;
+        registry.push_image(name, "latest").await;
+    }
+    for n in [1000, 100_000] {
+        let tags = all_pages(&registry, &format!("/v2/team/app/tags/list?n={n}"), "tags").await;
+        assert_eq!(tags, ["a", "b", "c", "d", "e"]);
+        let names = all_pages(&registry, &format!("/v2/_catalog?n={n}"), "repositories").await;
+        assert_eq!(names, ["a", "b", "c", "d", "e", "team/app"]);
+    }
+}
+
+#[tokio::test]
+async fn cosign_keeps_a_signature_under_a_tag_that_is_made_of_the_digest() {
+    let registry = Registry::new();
+    let digest = registry.push_image("app", "latest").await;
+    let signature = registry.image("app", "signature").await;
+    for suffix in ["sig", "att", "sbom"] {
+        let tag = format!("sha256-{}.{suffix}", digest.hex());
+        assert_eq!(registry.push_manifest("app", &tag, &signature).await.status, StatusCode::CREATED);
+        assert_eq!(registry.head(&format!("/v2/app/manifests/{tag}")).await.status, StatusCode::OK);
+    }
+}

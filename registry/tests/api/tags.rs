@@ -46,6 +46,14 @@ async fn a_page_of_no_number_is_refused() {
 }
 
 #[tokio::test]
+async fn a_repository_whose_last_tag_is_deleted_has_an_empty_list() {
+    let registry = Registry::new();
+    registry.push_image("app", "only").await;
+    registry.delete("/v2/app/manifests/only").await;
+    assert_eq!(registry.get("/v2/app/tags/list").await.json(), json!({ "name": "app", "tags": [] }));
+}
+
+#[tokio::test]
 async fn an_unknown_repository_is_not_found() {
     Registry::new().get("/v2/no/such/tags/list").await.assert_error(404, "NAME_UNKNOWN");
 }

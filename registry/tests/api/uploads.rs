@@ -58,6 +58,18 @@ async fn chunks_follow_each_other_and_the_last_may_come_with_the_digest() {
 }
 
 #[tokio::test]
+async fn an_empty_chunk_leaves_the_upload_as_it_is() {
+    let registry = Registry::new();
+    let upload = registry.start_upload("app").await;
+    for (chunk, end) in [("", "0-0"), ("hello", "0-4"), ("", "0-4")] {
+        let answer = registry.patch(&upload, chunk).await;
+        assert_eq!((answer.status, answer.header("range")), (StatusCode::ACCEPTED, end), "{}", answer.text());
+    }
+    let finish = format!("{upload}?digest={}", digest_of(b"hello"));
+    assert_eq!(registry.put(&finish, "").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn a_chunk_at_the_wrong_place_is_refused_with_the_right_one() {
     let registry = Registry::new();
     let upload = registry.start_upload("app").await;
@@ -178,7 +190,14 @@ async fn locations_follow_the_configuration() {
 
 #[tokio::test]
 async fn locations_follow_the_proxy() {
-    let headers = [("x-forwarded-proto", "https"), ("x-forwarded-host", "public.example.com")];
-    let answer = Registry::new().send(Method::POST, "/v2/app/blobs/uploads/", &headers, "").await;
-    assert!(answer.header("location").starts_with("https://public.example.com/v2/app/"));
+    let other = ("x-forwarded-host", "other.example.com");
+    for headers in [
+        &[("x-forwarded-proto", "https"), ("x-forwarded-host", "public.example.com")][..],
+        &[("x-forwarded-proto", "https, http"), ("x-forwarded-host", "public.example.com, inner")],
+        &[("forwarded", "proto=https;host=public.example.com"), other],
+    ] {
+        let answer = Registry::new().send(Method::POST, "/v2/app/blobs/uploads/", headers, "").await;
+        let location = answer.header("location");
+        assert!(location.starts_with("https://public.example.com/v2/app/"), "{headers:?}: {location}");
+    }
 }

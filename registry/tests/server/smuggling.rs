@@ -56,6 +56,12 @@ async fn lengths_that_contradict_each_other_are_refused() {
     assert_refused(400, &[&both, &list]).await;
 }
 
+#[tokio::test]
+async fn a_length_that_is_told_twice_is_that_length() {
+    let request = push("Content-Length: 5\r\nContent-Length: 5", "hello");
+    assert_eq!(statuses(format!("{request}{LAST}").as_bytes()).await, [201, 200]);
+}
+
 /// RFC 9112, section 6.1: the chunks count, and the connection ends with the answer.
 #[tokio::test]
 async fn a_length_beside_chunks_ends_the_connection() {
@@ -102,6 +108,28 @@ async fn chunks_that_cannot_be_read_end_the_connection() {
         "5;a\nb\r\nhello\r\n0\r\n\r\n",
     ] {
         let request = push("Transfer-Encoding: chunked", body);
+        assert_refused(400, &[&request]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_trails_the_chunks_says_nothing_about_the_body() {
+    for trailer in ["Content-Length: 50", "Transfer-Encoding: gzip", "Host: other"] {
+        let body = format!("5\r\nhello\r\n0\r\n{trailer}\r\n\r\n");
+        let request = push("Transfer-Encoding: chunked", &body);
+        assert_eq!(statuses(format!("{request}{LAST}").as_bytes()).await, [201, 200], "{trailer}");
+    }
+}
+
+#[tokio::test]
+async fn what_surrounds_the_chunks_is_not_read_for_ever() {
+    let long = "a".repeat(64 << 10);
+    for body in [
+        format!("5;{long}\r\nhello\r\n0\r\n\r\n"),
+        format!("5\r\nhello\r\n0\r\nX: {long}\r\n\r\n"),
+        format!("5\r\nhello\r\n0\r\n{}\r\n", "X: a\r\n".repeat(10_000)),
+    ] {
+        let request = push("Transfer-Encoding: chunked", &body);
         assert_refused(400, &[&request]).await;
     }
 }
