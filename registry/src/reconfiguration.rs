@@ -82,6 +82,7 @@ pub fn rules(config: &Config) -> Rules {
         },
         required_content: required_content(&config.validation.index_platforms),
         reserve: config.reserve,
+        trash_window: config.trash_window,
         ..Rules::default()
     }
 }
@@ -116,6 +117,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         storage,
         rules: _,
         reserve: _,
+        trash_window: _,
         upload_purging: _,
         validation: _,
         limits,

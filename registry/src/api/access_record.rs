@@ -52,6 +52,8 @@ impl AccessRecord {
     fn needed_of(name: &RepositoryName, method: &Method, uri: &Uri) -> Vec<Self> {
         let of_upload = uri.path().contains("/blobs/uploads/");
         let actions: &[Action] = match *method {
+            _ if uri.path().ends_with("/_berth/restore") => &[Action::Delete, Action::Pull, Action::Push],
+            _ if uri.path().ends_with("/_berth/trash") => &[Action::Delete],
             Method::GET | Method::HEAD if !of_upload => &[Action::Pull],
             Method::DELETE if !of_upload => &[Action::Delete],
             _ => &[Action::Pull, Action::Push],
@@ -95,6 +97,7 @@ mod tests {
             (Method::POST, "/v2/a%2Fb/blobs/uploads/", push),
             (Method::DELETE, "/v2/a%2Fb/blobs/uploads/1", push),
             (Method::DELETE, "/v2/a%2Fb/_berth/repository", &["repository a/b delete"]),
+            (Method::GET, "/v2/a%2Fb/_berth/trash", &["repository a/b delete"]),
             (
                 Method::POST,
                 "/v2/a%2Fb/blobs/uploads/?mount=sha256:0&from=c%2Fd",

@@ -84,7 +84,10 @@ pub(super) fn permit(
     actions: &[Action],
 ) -> Result<Repository> {
     match actions.iter().find(|action| !api.auth.authorize(identity, **action, &name)) {
-        None => Ok(api.registry.repository(name)),
+        None => Ok(match identity {
+            Identity::User(user) => api.registry.repository(name).on_behalf_of(user),
+            Identity::Anonymous => api.registry.repository(name),
+        }),
         Some(lacking) => {
             let told = format!("{} may not {lacking} in the repository {name}", identity.name());
             Err(Error::denied(told, &AccessRecord::repository(&name, *lacking)))

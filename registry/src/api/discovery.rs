@@ -9,7 +9,8 @@ use super::{
 /// Below `/v2/`.
 const OF_REGISTRY: &[&str] = &["_berth/garbage-collection", "_berth/referrers/rebuild"];
 /// Below `/v2/<name>/`.
-const OF_REPOSITORY: &[&str] = &["_berth/copy", "_berth/repository", "_berth/tags"];
+const OF_REPOSITORY: &[&str] =
+    &["_berth/copy", "_berth/repository", "_berth/restore", "_berth/tags", "_berth/trash"];
 
 /// `GET /v2/_oci/ext/discover`
 pub(super) async fn of_registry(locations: Locations) -> Extensions {

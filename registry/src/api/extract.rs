@@ -179,6 +179,7 @@ impl FromRequestParts<Api> for Expected {
         Ok(Self(Precondition {
             if_match: targets(&parts.headers, &IF_MATCH),
             if_none_match: targets(&parts.headers, &IF_NONE_MATCH),
+            only_at: None,
         }))
     }
 }

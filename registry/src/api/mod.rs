@@ -50,6 +50,7 @@ mod repositories;
 mod request_head;
 mod respond;
 mod tags;
+mod trash;
 mod upload_state;
 mod uploads;
 
@@ -202,7 +203,9 @@ fn routes() -> Router<Api> {
         .route("/v2/{name}/_oci/ext/discover", get(discovery::of_repository))
         .route("/v2/{name}/_berth/copy", post(copies::create))
         .route("/v2/{name}/_berth/repository", delete(repositories::delete))
+        .route("/v2/{name}/_berth/restore", post(trash::restore))
         .route("/v2/{name}/_berth/tags", get(tags::summarize))
+        .route("/v2/{name}/_berth/trash", get(trash::list).delete(trash::empty))
 }
 
 /// The whole service: what every request passes through, and the routes.

@@ -17,7 +17,9 @@ use form_urlencoded::byte_serialize;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::repository::{BlobContent, BlobInfo, Listing, Rebuilt, Run, StoredManifest, TagSummary};
+use crate::repository::{
+    BlobContent, BlobInfo, Listing, Rebuilt, Restored, Run, StoredManifest, TagSummary, Trashed,
+};
 
 /// The name and value by which clients know a registry.
 pub(super) const API_VERSION: (HeaderName, HeaderValue) =
@@ -317,7 +319,8 @@ impl IntoResponse for Extensions {
         let own = json!({
             "name": "_berth",
             "url": self.documentation,
-            "description": "deletes repositories, copies images, lists tags with what they point at, collects garbage",
+            "description": "deletes and restores repositories and images, copies images, lists tags with what they point at, \
+                collects garbage",
             "endpoints": self.endpoints,
         });
         let discovery = json!({
@@ -336,6 +339,32 @@ pub(super) struct Documentation(pub(super) &'static str);
 impl IntoResponse for Documentation {
     fn into_response(self) -> Response {
         ([(CONTENT_TYPE, "text/markdown; charset=utf-8")], self.0).into_response()
+    }
+}
+
+/// 200 with what was deleted from a repository and can be brought back.
+#[derive(Serialize)]
+pub(super) struct TrashList {
+    pub(super) name: RepositoryName,
+    pub(super) trash: Vec<Trashed>,
+}
+
+impl IntoResponse for TrashList {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// 200 with what is back.
+#[derive(Serialize)]
+pub(super) struct RestoredManifests {
+    pub(super) name: RepositoryName,
+    pub(super) restored: Vec<Restored>,
+}
+
+impl IntoResponse for RestoredManifests {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
     }
 }
 

@@ -13,7 +13,9 @@ mod import;
 mod ls;
 mod output;
 mod progress;
+mod restore;
 mod serve;
+mod server;
 mod storage;
 
 use std::{
@@ -58,6 +60,8 @@ enum Command {
     Du(du::Arguments),
     /// Find, and repair, what is damaged, missing or left over in the storage
     Check(check::Arguments),
+    /// Bring back what was deleted
+    Restore(restore::Arguments),
     /// Delete blobs that no manifest refers to
     GarbageCollect(garbage_collect::Arguments),
     /// Print a line for a password file
@@ -76,6 +80,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Ls(arguments) => ls::run(arguments),
         Command::Du(arguments) => du::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Htpasswd(arguments) => htpasswd::run(&arguments),
         Command::Config(command) => config::run(&command),

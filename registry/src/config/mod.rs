@@ -54,6 +54,8 @@ pub struct Config {
     pub rules: Rules,
     /// How much of the storage is kept free of pushes.
     pub reserve: Reserve,
+    /// For how long what was deleted can be brought back; none deletes at once.
+    pub trash_window: Duration,
     /// How forgotten uploads are removed; `None` when they are kept.
     pub upload_purging: Option<UploadPurging>,
     /// What manifests may refer to.

@@ -1,7 +1,8 @@
 //! The deletion of a whole repository.
 //!
 //! Its names go first and what they lead to goes later, so that a reader finds an image whole or not at all. The
-//! content stays for the garbage collection, since other repositories may have it as well.
+//! content stays for the garbage collection, since other repositories may have it as well. For its time in the trash,
+//! the repository can be brought back.
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ impl Repository {
         if own.is_empty() {
             return Err(Error::NameUnknown(self.name.clone()));
         }
+        self.trash().keep_repository().await?;
         state.delete_below(&layout::tags(&self.name)).await?;
         state.delete_below(&layout::manifests(&self.name)).await?;
         for id in uploads::abandoned(state, &self.name, Duration::ZERO).await? {
@@ -39,16 +41,18 @@ impl Repository {
         for folder in own.iter().filter(|folder| **folder != layout::UPLOADS) {
             state.delete_below(&layout::repository(&self.name).join(folder)).await?;
         }
+        state.delete_below(&layout::media_types(&self.name)).await?;
         tracing::info!(repository = %self.name, "deleted a repository");
         Ok(())
     }
 
-    /// The folders in which the repository has anything; those of nested repositories are not among them.
+    /// The folders in which the repository has anything. Those of nested repositories are not among them, nor is ours,
+    /// which may hold nothing but the trash.
     async fn own_folders(&self) -> Result<Vec<String>> {
         let folder = layout::repository(&self.name);
         let children: Vec<String> = self.state.store.children(&folder, None).try_collect().await?;
         let mut own = Vec::new();
-        for child in children.into_iter().filter(|child| child.starts_with('_')) {
+        for child in children.into_iter().filter(|child| child.starts_with('_') && child != layout::OWN) {
             if self.state.store.list(&folder.join(&child), None).try_next().await?.is_some() {
                 own.push(child);
             }

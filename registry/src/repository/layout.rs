@@ -1,7 +1,7 @@
 //! Where everything is kept: the keys of Distribution's layout, version 2, byte for byte.
 //!
-//! Nobody else builds a key. Our own additions have names that start with `_` and can be rebuilt from the
-//! rest; Distribution's walks pass over them.
+//! Nobody else builds a key. Our own additions have names that start with `_`, so that Distribution's walks pass over
+//! them. All but the trash can be rebuilt from the rest.
 
 use berth_oci::{Algorithm, Digest, RepositoryName, Tag, UploadId};
 use berth_storage::Key;
@@ -42,6 +42,9 @@ pub(super) fn repository(name: &RepositoryName) -> Key {
 
 /// The folder that makes a repository exist.
 pub(super) const MANIFESTS: &str = "_manifests";
+
+/// The folder of our own additions to a repository, but for the index of referrers.
+pub(super) const OWN: &str = "_berth";
 
 /// The folder of the uploads in progress of a repository.
 pub(super) const UPLOADS: &str = "_uploads";
@@ -116,7 +119,42 @@ pub(super) fn digest_of_tag_history(key: &Key, name: &RepositoryName) -> Option<
 
 /// The media type of a manifest whose bytes do not tell it. An addition of ours.
 pub(super) fn media_type(name: &RepositoryName, digest: &Digest) -> Key {
-    repository(name).join("_berth").join("media-types").join(digest.algorithm()).join(digest.hex())
+    media_types(name).join(digest.algorithm()).join(digest.hex())
+}
+
+/// The media types that are remembered in a repository.
+pub(super) fn media_types(name: &RepositoryName) -> Key {
+    repository(name).join(OWN).join("media-types")
+}
+
+/// The trash of a repository. An addition of ours.
+pub(super) fn trash(name: &RepositoryName) -> Key {
+    repository(name).join(OWN).join("trash")
+}
+
+/// Notes of deleted tags and manifests.
+pub(super) fn trashed_manifests(name: &RepositoryName) -> Key {
+    trash(name).join("manifests")
+}
+
+/// A note that something of a manifest was deleted.
+pub(super) fn trashed_manifest(name: &RepositoryName, digest: &Digest, note: &str) -> Key {
+    trashed_manifests(name).join(digest.algorithm()).join(digest.hex()).join(note)
+}
+
+/// The digest and the name of the note of which `key` is the [`trashed_manifest`].
+pub(super) fn parts_of_trashed_manifest<'a>(
+    key: &'a Key,
+    name: &RepositoryName,
+) -> Option<(Digest, &'a str)> {
+    let mut parts = key.strip_prefix(&trashed_manifests(name))?.split('/');
+    let digest = format!("{}:{}", parts.next()?, parts.next()?).parse().ok()?;
+    Some((digest, parts.next()?))
+}
+
+/// Links to a blob that went with their repository.
+pub(super) fn trashed_layer(name: &RepositoryName, digest: &Digest) -> Key {
+    trash(name).join("layers").join(digest.algorithm()).join(digest.hex())
 }
 
 /// Damaged content that repairs have moved aside. An addition of ours.

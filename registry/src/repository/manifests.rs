@@ -109,6 +109,7 @@ impl Manifests<'_> {
             return Ok(None);
         }
         precondition.require(&Reference::Digest(*digest), Some(*digest))?;
+        self.0.trash().keep(digest, None).await?;
         let tags = self.0.tags().forget(digest).await?;
         if let Some(subject) = self.subject_of(digest).await? {
             self.0.referrers().remove(&subject, digest).await?;

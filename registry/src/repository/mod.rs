@@ -30,6 +30,7 @@ mod state;
 mod tag_locks;
 mod tag_summary;
 mod tags;
+mod trash;
 mod uploads;
 mod usage;
 
@@ -49,5 +50,6 @@ pub use required_content::RequiredContent;
 pub use room::{Reserve, Room};
 pub use tag_summary::TagSummary;
 pub use tags::Tags;
+pub use trash::{Restored, Trash, Trashed};
 pub use uploads::Uploads;
 pub use usage::{Amount, RepositoryUsage, Usage};

@@ -16,7 +16,7 @@ use super::state::State;
 use super::tag_locks::TagLocks;
 use super::{
     Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Page, Rebuilt, Referrers,
-    RequiredContent, Reserve, Result, Room, Tags, Uploads, catalog, layout, uploads,
+    RequiredContent, Reserve, Result, Room, Tags, Trash, Uploads, catalog, layout, uploads,
 };
 
 /// What the configuration allows.
@@ -34,6 +34,8 @@ pub struct Rules {
     pub layer_urls: LayerUrls,
     /// How much of the storage is kept free of pushes.
     pub reserve: Reserve,
+    /// For how long what was deleted can be brought back; none deletes at once.
+    pub trash_window: Duration,
 }
 
 impl Default for Rules {
@@ -45,6 +47,7 @@ impl Default for Rules {
             required_content: RequiredContent::default(),
             layer_urls: LayerUrls::default(),
             reserve: Reserve::default(),
+            trash_window: Duration::ZERO,
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct Repository {
     pub(super) state: Arc<State>,
     pub(super) rules: Rules,
     pub(super) name: RepositoryName,
+    /// Who acts, as far as that is known.
+    pub(super) actor: Option<Arc<str>>,
 }
 
 impl Registry {
@@ -82,7 +87,7 @@ impl Registry {
 
     /// The repository of that name, whether it exists or not.
     pub fn repository(&self, name: RepositoryName) -> Repository {
-        Repository { state: Arc::clone(&self.state), rules: self.rules(), name }
+        Repository { state: Arc::clone(&self.state), rules: self.rules(), name, actor: None }
     }
 
     /// What is allowed now.
@@ -160,6 +165,11 @@ impl Registry {
 }
 
 impl Repository {
+    /// The same repository; what is done with it is noted as done by `actor`.
+    pub fn on_behalf_of(self, actor: &str) -> Self {
+        Self { actor: Some(actor.into()), ..self }
+    }
+
     /// The name of the repository.
     pub fn name(&self) -> &RepositoryName {
         &self.name
@@ -183,6 +193,11 @@ impl Repository {
     /// Its tags.
     pub fn tags(&self) -> Tags<'_> {
         Tags(self)
+    }
+
+    /// What was deleted from it and can be brought back.
+    pub fn trash(&self) -> Trash<'_> {
+        Trash(self)
     }
 
     /// What refers to its manifests.

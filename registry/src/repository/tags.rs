@@ -27,7 +27,7 @@ impl Tags<'_> {
 
     /// The tags that come after `last`, leaving out those that an interrupted push or deletion left without a
     /// target.
-    fn after(&self, last: Option<&str>) -> impl Stream<Item = Result<Tag>> {
+    pub(super) fn after(&self, last: Option<&str>) -> impl Stream<Item = Result<Tag>> {
         let names = self.0.state.store.children(&layout::tags(&self.0.name), last).map_err(Error::from);
         let tags = names.try_filter_map(|name| ready(Ok(name.parse::<Tag>().ok())));
         let repository = self.0;
@@ -93,9 +93,18 @@ impl Tags<'_> {
         let exists = self.0.state.head(&layout::tag_current(&self.0.name, tag)).await?.is_some();
         if exists {
             self.check(std::slice::from_ref(tag), precondition).await?;
+            self.trash(tag).await?;
         }
         self.remove(tag).await?;
         Ok(exists)
+    }
+
+    /// Notes in the trash that the tag is about to be removed. The caller has locked it.
+    async fn trash(&self, tag: &Tag) -> Result<()> {
+        match self.resolve(tag).await? {
+            Some(digest) => self.0.trash().keep(&digest, Some(tag)).await,
+            None => Ok(()),
+        }
     }
 
     /// Removes everything about the tag. The caller has locked it.
@@ -118,6 +127,7 @@ impl Tags<'_> {
     async fn forget_in(&self, tag: &Tag, digest: &Digest) -> Result<bool> {
         let _locked = self.0.state.tag_locks.lock(&self.0.name, [tag]).await;
         if self.resolve(tag).await? == Some(*digest) {
+            self.0.trash().keep(digest, Some(tag)).await?;
             self.remove(tag).await?;
             return Ok(true);
         }

@@ -74,6 +74,7 @@ impl Registry {
             read_only: config.rules.read_only,
             max_manifest_size: 64 * 1024,
             reserve: config.reserve,
+            trash_window: config.trash_window,
             layer_urls: LayerUrls {
                 allow: config.validation.urls_allow.clone(),
                 deny: config.validation.urls_deny.clone(),

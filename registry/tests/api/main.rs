@@ -31,4 +31,5 @@ mod storage_failures;
 mod tag_parameters;
 mod tags;
 mod traces;
+mod trash;
 mod uploads;

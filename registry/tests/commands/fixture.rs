@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use berth_oci::{Digest, MediaType};
 use berth_registry::repository::{Registry, Repository, Rules};
@@ -104,6 +105,14 @@ impl Fixture {
         let (repository, bytes) = (self.repository(repository), manifest.to_string());
         let put = repository.manifests();
         self.runtime.block_on(put.put(&reference.parse().unwrap(), None, bytes.into())).unwrap().digest
+    }
+
+    /// Deletes a tag, which then rests in the trash.
+    pub(crate) fn delete(&self, repository: &str, tag: &str) {
+        let rules = Rules { delete_enabled: true, trash_window: Duration::from_hours(1), ..Rules::default() };
+        let registry = Registry::new(std::sync::Arc::new(Filesystem::new(self.root())), rules);
+        let repository = registry.repository(repository.parse().unwrap());
+        self.runtime.block_on(repository.manifests().delete(&tag.parse().unwrap())).unwrap();
     }
 
     /// Pushes an image of one layer, and returns its manifest.

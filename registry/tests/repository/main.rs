@@ -18,6 +18,7 @@ mod referrers;
 mod required_content;
 mod room;
 mod tags;
+mod trash;
 mod uploads;
 mod usage;
 

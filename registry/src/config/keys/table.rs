@@ -1,7 +1,7 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `space`.
+//! ours: `access`, `space`, `trash`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -164,6 +164,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
         ],
     ),
     section("space", Honoured, &[text("reserve").or("auto")]),
+    section("trash", Honoured, &[duration("window").or("24h")]),
     section("auth.none", Honoured, &[]),
     section("auth.htpasswd", Honoured, &[text("realm"), text("path")]),
     section(

@@ -40,6 +40,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         storage: storage::storage(settings)?,
         rules: storage::rules(settings)?,
         reserve: space::reserve(settings)?,
+        trash_window: settings.duration("trash.window")?,
         upload_purging: storage::upload_purging(settings)?,
         validation: manifests::validation(&settings.below("validation"))?,
         limits: Limits {

@@ -39,6 +39,9 @@ impl Collector {
     pub(super) async fn collect(mut self) -> Result<()> {
         for repository in self.repositories().await? {
             self.remove_abandoned_uploads(&repository).await?;
+            if !self.options.dry_run {
+                repository.trash().remove_expired().await?;
+            }
             self.mark_repository(&repository).await?;
         }
         self.sweep().await
@@ -55,7 +58,7 @@ impl Collector {
         let mut found = pin!(catalog::repositories(&self.state, None));
         while let Some(found) = found.try_next().await? {
             let state = Arc::clone(&self.state);
-            repositories.push(Repository { state, rules: Rules::default(), name: found.name });
+            repositories.push(Repository { state, rules: Rules::default(), name: found.name, actor: None });
         }
         Ok(repositories)
     }

@@ -16,9 +16,9 @@ const LARGEST_MANIFEST: u64 = 4 * 1024 * 1024;
 impl Collector {
     /// Marks what the repository needs, after deleting its untagged manifests if that is wanted.
     pub(super) async fn mark_repository(&mut self, repository: &Repository) -> Result<()> {
-        let (mut graph, young) = self.read_manifests(repository).await?;
+        let (mut graph, kept) = self.read_manifests(repository).await?;
         if self.options.delete_untagged {
-            let roots = self.tagged(repository).await?.into_iter().chain(young);
+            let roots = self.tagged(repository).await?.into_iter().chain(kept);
             let kept = reachable(&graph, roots);
             let untagged = graph.keys().filter(|digest| !kept.contains(*digest)).copied().collect();
             self.delete_untagged(repository, untagged, &mut graph).await?;
@@ -27,9 +27,10 @@ impl Collector {
         self.mark_layers(repository).await
     }
 
-    /// The manifests of the repository, and those among them that are young.
+    /// The manifests of the repository and of its trash, and those among them that are kept without a tag: the young ones
+    /// and those of the trash.
     async fn read_manifests(&self, repository: &Repository) -> Result<(Graph, HashSet<Digest>)> {
-        let (mut graph, mut young) = (Graph::new(), HashSet::new());
+        let (mut graph, mut kept) = (Graph::new(), HashSet::new());
         let folder = layout::revisions(&repository.name);
         let mut links = self.state.store.list(&folder, None);
         while let Some(link) = links.try_next().await? {
@@ -39,11 +40,17 @@ impl Collector {
                 continue;
             };
             if self.is_young(link.modified) || self.is_young(content.modified) {
-                young.insert(digest);
+                kept.insert(digest);
             }
             graph.insert(digest, Node::read(&bytes));
         }
-        Ok((graph, young))
+        for digest in repository.trash().roots().await? {
+            if let Some((_, bytes)) = self.state.read(&layout::blob(&digest)).await? {
+                graph.insert(digest, Node::read(&bytes));
+                kept.insert(digest);
+            }
+        }
+        Ok((graph, kept))
     }
 
     /// The manifests that a tag points at.
