@@ -3,8 +3,9 @@
 use std::{convert::Infallible, error::Error as StdError, io, pin::pin, sync::Arc};
 
 use hyper::{
-    Request, Response,
+    Request, Response, Version,
     body::{Body, Incoming},
+    header::{CONNECTION, EXPECT, HeaderValue},
     service::service_fn,
 };
 use hyper_util::{
@@ -24,6 +25,7 @@ use super::{
     stall::{RequestBody, StallGuard},
     tls::{Secured, secure},
     transport::{Duplex, Transport},
+    unwanted::Unwanted,
     wrong_port::{Mistaken, TLS_HANDSHAKE, tell_to_use_http},
 };
 
@@ -162,8 +164,20 @@ where
     S: HttpService<B>,
 {
     let work = activity.begin();
-    let mut request = request.map(|body| RequestBody::new(body, limits.stall, Arc::clone(&activity)));
+    let (is_http1, unwanted) = (request.version() < Version::HTTP_2, Unwanted::default());
+    // Reading would give permission to a client that waits for it; and a stream of HTTP/2 ends by itself.
+    let may_read_on = is_http1 && !request.headers().contains_key(EXPECT);
+    let mut request = request.map(|body| RequestBody::new(body, limits.stall, unwanted.clone()));
     request.extensions_mut().insert(peer);
-    let response = service.oneshot(request).await?;
+    let mut response = service.oneshot(request).await?;
+    if may_read_on {
+        unwanted.read_within(limits.unwanted).await;
+    }
+    if !unwanted.is_nothing() {
+        activity.leave_unread();
+        if is_http1 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
     Ok(response.map(|body| ResponseBody::new(body, work)))
 }

@@ -15,6 +15,8 @@ pub struct Limits {
     pub head: Duration,
     /// How long a client may be silent in the middle of a body, or read nothing of an answer.
     pub stall: Duration,
+    /// How long the rest of a body is waited for that the answer did not need, so that the connection can go on.
+    pub unwanted: Duration,
     /// How long a connection may be without a request that this server works on. It is looked at in steps of this
     /// length, so that a connection ends after one to two of them.
     pub idle: Duration,
@@ -30,6 +32,7 @@ impl Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(90),
             stall: Duration::from_mins(2),
+            unwanted: Duration::from_secs(1),
             idle: Duration::from_secs(90),
             connections: connections(raise_open_files()),
         }

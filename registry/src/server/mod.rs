@@ -15,6 +15,7 @@ mod stall;
 mod tls;
 mod transport;
 mod unix_socket;
+mod unwanted;
 mod wrong_port;
 
 use std::{convert::Infallible, error::Error as StdError, io, sync::Arc, time::Duration};

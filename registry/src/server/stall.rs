@@ -3,7 +3,6 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::activity::Activity;
+use super::unwanted::Unwanted;
 
 /// Runs while something is awaited, and starts anew whenever something happens.
 #[derive(Debug)]
@@ -48,22 +47,22 @@ impl Patience {
 /// The body of a request, which fails when the client stops sending.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    /// `None` once it has ended.
+    incoming: Option<Incoming>,
     patience: Patience,
-    activity: Arc<Activity>,
-    ended: bool,
+    unwanted: Unwanted,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, limit: Duration, activity: Arc<Activity>) -> Self {
-        Self { incoming, patience: Patience::new(limit), activity, ended: false }
+    pub(super) fn new(incoming: Incoming, limit: Duration, unwanted: Unwanted) -> Self {
+        Self { incoming: Some(incoming), patience: Patience::new(limit), unwanted }
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if !self.ended && !self.incoming.is_end_stream() {
-            self.activity.leave_unread();
+        if let Some(rest) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) {
+            self.unwanted.leave(rest);
         }
     }
 }
@@ -76,22 +75,24 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(context);
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = Pin::new(incoming).poll_frame(context);
         match ready!(self.patience.watch(context, frame)) {
-            Ok(frame) => {
-                self.ended = frame.is_none();
-                Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
+            Ok(Some(frame)) => Poll::Ready(Some(frame.map_err(io::Error::other))),
+            Ok(None) => {
+                self.incoming = None;
+                Poll::Ready(None)
             }
             Err(stalled) => Poll::Ready(Some(Err(stalled))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

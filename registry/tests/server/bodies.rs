@@ -1,5 +1,8 @@
 //! Bodies that are shorter or longer than was promised: nothing is acknowledged, and what arrived can be continued.
 
+use std::time::Duration;
+
+use berth_registry::server::Limits;
 use futures::channel::mpsc;
 use hyper::{Request, StatusCode};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -118,6 +121,59 @@ async fn an_answer_without_a_look_at_the_body_does_not_confuse_the_connection() 
     // Whether the connection goes on or ends, this body is no request.
     let _ = raw.stream.write_all(&PING.as_bytes().repeat(300_000 / PING.len() + 1)[..300_000]).await;
     assert!(raw.next_answer().await.is_none());
+}
+
+/// The head of a request that is refused without a look at its body.
+fn refused(more: &str) -> String {
+    let upload = "/v2/app/blobs/uploads/00000000-0000-0000-0000-000000000000";
+    format!("PATCH {upload} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n")
+}
+
+/// A server that waits for what it does not want as long as it takes.
+async fn patient_server() -> Running {
+    let patient = |limits| Limits { unwanted: Duration::MAX, ..limits };
+    Setup::new().with_limits(patient).start().await
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_after_a_refusal_whose_body_comes_late() {
+    let server = patient_server().await;
+    let mut raw = server.raw().await;
+    for (head, body) in [
+        (refused("Content-Length: 5\r\n"), "hello"),
+        (refused("Transfer-Encoding: chunked\r\n"), "5\r\nhello\r\n0\r\n\r\n"),
+    ] {
+        raw.send(head).await;
+        // A second connection is served meanwhile, so that the head arrives alone.
+        assert_eq!(server.raw().await.ask(PING).await.status, 200);
+        let answer = raw.ask(body).await;
+        assert_eq!((answer.status, answer.header("connection")), (404, None), "{answer:?}");
+        assert_eq!(raw.ask(PING).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_that_the_connection_ends_when_the_body_is_not_worth_waiting_for() {
+    let server = patient_server().await;
+    let chunks = format!("40001\r\n{}\r\n", "x".repeat(0x4_0001));
+    for (head, body) in [
+        (refused("Content-Length: 300000\r\n"), ""),
+        (refused("Transfer-Encoding: chunked\r\n"), &*chunks),
+        (refused("Content-Length: 5\r\nExpect: 100-continue\r\n"), ""),
+    ] {
+        let mut raw = server.raw().await;
+        let answer = raw.ask(head + body).await;
+        assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{answer:?}");
+        raw.assert_closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_delays_no_refusal() {
+    let at_once = |limits| Limits { unwanted: Duration::ZERO, ..limits };
+    let server = Setup::new().with_limits(at_once).start().await;
+    let answer = server.raw().await.ask(refused("Content-Length: 5\r\n")).await;
+    assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{answer:?}");
 }
 
 /// Sends these chunks by HTTP/2 under the promise of 11 bytes; `None` if the stream is reset.
