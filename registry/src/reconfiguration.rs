@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
-    config::{self, Config, Http, IndexPlatforms, Loaded, Log, UploadPurging},
+    config::{self, Config, Http, ImageLayers, IndexPlatforms, Loaded, Log, UploadPurging},
     reloading::{Refresh, Reloading},
-    repository::{LayerUrls, Registry, RequiredContent, Rules},
+    repository::{LayerUrls, Registry, RequiredContent, RequiredImages, Rules},
     telemetry,
 };
 
@@ -80,16 +80,19 @@ pub fn rules(config: &Config) -> Rules {
             allow: config.validation.urls_allow.clone(),
             deny: config.validation.urls_deny.clone(),
         },
-        required_content: required_content(&config.validation.index_platforms),
+        required_content: RequiredContent {
+            images: required_images(&config.validation.index_platforms),
+            may_lack_layers: config.validation.image_layers == ImageLayers::None,
+        },
         reserve: config.reserve,
         trash_window: config.trash_window,
         ..Rules::default()
     }
 }
 
-fn required_content(index_platforms: &IndexPlatforms) -> RequiredContent {
+fn required_images(index_platforms: &IndexPlatforms) -> RequiredImages {
     let platforms = match index_platforms {
-        IndexPlatforms::All => return RequiredContent::All,
+        IndexPlatforms::All => return RequiredImages::All,
         IndexPlatforms::None => &[][..],
         IndexPlatforms::List(platforms) => platforms,
     };
@@ -100,7 +103,7 @@ fn required_content(index_platforms: &IndexPlatforms) -> RequiredContent {
         os_features: None,
         variant: None,
     };
-    RequiredContent::Platforms(platforms.iter().map(platform).collect())
+    RequiredImages::For(platforms.iter().map(platform).collect())
 }
 
 /// How forgotten uploads are removed; a server that only reads keeps them.

@@ -36,7 +36,7 @@ pub use log::{Log, LogFormat};
 pub use notifications::{Endpoint, Notifications};
 pub use origin::Origin;
 pub use overview::Setting;
-pub use validation::{IndexPlatforms, Platform, Validation};
+pub use validation::{ImageLayers, IndexPlatforms, Platform, Validation};
 
 use crate::repository::Reserve;
 use key_path::KeyPath;

@@ -9,6 +9,8 @@ pub struct Validation {
     pub urls_allow: RegexSet,
     /// Regular expressions: a URL of a layer must match none of them.
     pub urls_deny: RegexSet,
+    /// Which layers of an image must exist.
+    pub image_layers: ImageLayers,
     /// Which images of an index must exist.
     pub index_platforms: IndexPlatforms,
 }
@@ -17,11 +19,22 @@ impl PartialEq for Validation {
     fn eq(&self, other: &Self) -> bool {
         self.urls_allow.patterns() == other.urls_allow.patterns()
             && self.urls_deny.patterns() == other.urls_deny.patterns()
+            && self.image_layers == other.image_layers
             && self.index_platforms == other.index_platforms
     }
 }
 
 impl Eq for Validation {}
+
+/// Which layers of an image must exist when the image is pushed (`validation.manifests.images.layers`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageLayers {
+    /// All of them.
+    #[default]
+    All,
+    /// None of them: sparse images are taken in.
+    None,
+}
 
 /// Which images of an index must exist when the index is pushed (`validation.manifests.indexes`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -46,7 +46,7 @@ pub use page::{Listing, Page};
 pub use precondition::{Precondition, Targets};
 pub use referrers::{Difference, Rebuilt, Referrers};
 pub use registry::{Registry, Repository, Rules};
-pub use required_content::RequiredContent;
+pub use required_content::{RequiredContent, RequiredImages};
 pub use room::{Reserve, Room};
 pub use tag_summary::TagSummary;
 pub use tags::Tags;

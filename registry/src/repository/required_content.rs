@@ -4,30 +4,37 @@ use std::sync::Arc;
 
 use berth_oci::{Descriptor, Platform};
 
-/// Which of the contents that a pushed manifest names must be in the repository.
+/// Which of the contents that a pushed manifest names must be in the repository: by default, all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum RequiredContent {
+pub struct RequiredContent {
+    /// Those that an index lists.
+    pub images: RequiredImages,
+    /// An image may be sparse: its layers need not be there.
+    pub may_lack_layers: bool,
+}
+
+/// Which images of a pushed index must be in the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RequiredImages {
     /// All of them.
     #[default]
     All,
-    /// All but the images of an index for other platforms than these; with no platform, any index may be sparse.
-    Platforms(Arc<[Platform]>),
+    /// Those for these platforms; with no platform, any index may be sparse.
+    For(Arc<[Platform]>),
 }
 
-impl RequiredContent {
-    /// Whether the content must be there; `is_manifest` tells an image of an index from a blob.
-    pub(super) fn includes(&self, content: &Descriptor, is_manifest: bool) -> bool {
+impl RequiredImages {
+    /// Whether the image must be there.
+    pub(super) fn includes(&self, image: &Descriptor) -> bool {
         match self {
             Self::All => true,
-            Self::Platforms(platforms) => {
-                !is_manifest || platforms.iter().any(|platform| is_for(content, platform))
-            }
+            Self::For(platforms) => platforms.iter().any(|platform| is_for(image, platform)),
         }
     }
 }
 
 /// Versions and variants do not count.
-fn is_for(content: &Descriptor, platform: &Platform) -> bool {
-    let own = content.platform.as_ref();
+fn is_for(image: &Descriptor, platform: &Platform) -> bool {
+    let own = image.platform.as_ref();
     own.is_some_and(|own| own.os == platform.os && own.architecture == platform.architecture)
 }

@@ -72,6 +72,16 @@ async fn an_index_that_lists_what_is_not_there_is_refused() {
 }
 
 #[tokio::test]
+async fn an_image_may_lack_its_layers_where_that_is_configured() {
+    for (layers, status) in [("all", 404), ("none", 201)] {
+        let registry = Registry::configured(&[("REGISTRY_VALIDATION_MANIFESTS_IMAGES_LAYERS", layers)]);
+        let mut image = registry.image("app", "sparse").await;
+        image["layers"].as_array_mut().unwrap().push(descriptor(OCI_LAYER, b"never pushed"));
+        assert_eq!(registry.push_manifest("app", "sparse", &image).await.status, status, "{layers}");
+    }
+}
+
+#[tokio::test]
 async fn layers_that_stay_elsewhere_need_not_be_pushed() {
     let registry = Registry::new();
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";

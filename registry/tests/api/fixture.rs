@@ -10,7 +10,8 @@ use berth_registry::{
     health::Health,
     metrics::Metrics,
     notifications::Notifications,
-    repository::{LayerUrls, Registry as Rules, Rules as Settings},
+    reconfiguration,
+    repository::{Registry as Rules, Rules as Settings},
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
@@ -69,18 +70,7 @@ impl Registry {
     }
 
     fn of(config: &Config, store: Arc<dyn ObjectStore>) -> Self {
-        let settings = Settings {
-            delete_enabled: config.rules.delete_enabled,
-            read_only: config.rules.read_only,
-            max_manifest_size: 64 * 1024,
-            reserve: config.reserve,
-            trash_window: config.trash_window,
-            layer_urls: LayerUrls {
-                allow: config.validation.urls_allow.clone(),
-                deny: config.validation.urls_deny.clone(),
-            },
-            ..Settings::default()
-        };
+        let settings = Settings { max_manifest_size: 64 * 1024, ..reconfiguration::rules(config) };
         let limit = settings.max_manifest_size;
         let rules = Rules::new(store, settings);
         let auth = Auth::open(config).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use berth_oci::{MediaType, Platform};
-use berth_registry::repository::{Error, RequiredContent, Rules};
+use berth_registry::repository::{Error, RequiredContent, RequiredImages, Rules};
 use serde_json::json;
 
 use crate::fixture::*;
@@ -11,6 +11,7 @@ use crate::for_every_store;
 
 for_every_store!(
     an_index_may_be_sparse_where_that_is_configured,
+    an_image_may_be_sparse_where_that_is_configured,
     the_images_for_the_configured_platforms_must_be_there,
     an_index_of_indexes_is_complete_when_they_are_there,
 );
@@ -19,12 +20,13 @@ fn platform(architecture: &str) -> Platform {
     serde_json::from_value(json!({ "os": "linux", "architecture": architecture })).unwrap()
 }
 
-fn requiring(content: RequiredContent) -> Rules {
-    Rules { required_content: content, ..Rules::default() }
+fn requiring(images: RequiredImages) -> Rules {
+    let required_content = RequiredContent { images, ..RequiredContent::default() };
+    Rules { required_content, ..Rules::default() }
 }
 
 async fn an_index_may_be_sparse_where_that_is_configured(fixture: Fixture) {
-    let rules = requiring(RequiredContent::Platforms(Arc::default()));
+    let rules = requiring(RequiredImages::For(Arc::default()));
     let repository = fixture.with_rules(rules).repository(name("app"));
     let here = push_image(&repository, "here", "{}", &[]).await;
     let sparse = index(&[&here, &image("{}", &["absent"])]);
@@ -33,8 +35,21 @@ async fn an_index_may_be_sparse_where_that_is_configured(fixture: Fixture) {
     assert!(matches!(error, Error::ManifestBlobUnknown(_)), "{error:?}");
 }
 
+async fn an_image_may_be_sparse_where_that_is_configured(fixture: Fixture) {
+    let required_content = RequiredContent { may_lack_layers: true, ..RequiredContent::default() };
+    let repository =
+        fixture.with_rules(Rules { required_content, ..Rules::default() }).repository(name("app"));
+    let sparse = image("{}", &["absent"]);
+    let error = push_manifest(&repository, "v1", &sparse).await.unwrap_err();
+    assert!(matches!(error, Error::ManifestBlobUnknown(_)), "its configuration is not there: {error:?}");
+    push_blob(&repository, "{}").await;
+    push_manifest(&repository, "v1", &sparse).await.unwrap();
+    let error = push_manifest(&repository, "all", &index(&[&image("{}", &["other"])])).await.unwrap_err();
+    assert!(matches!(error, Error::ManifestBlobUnknown(_)), "nor is this image: {error:?}");
+}
+
 async fn the_images_for_the_configured_platforms_must_be_there(fixture: Fixture) {
-    let rules = requiring(RequiredContent::Platforms([platform("amd64")].into()));
+    let rules = requiring(RequiredImages::For([platform("amd64")].into()));
     let repository = fixture.with_rules(rules).repository(name("app"));
     let mut list = index(&[&image("{}", &["absent"])]);
     for (architecture, is_required) in [("arm64", false), ("amd64", true)] {

@@ -1,7 +1,7 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `space`, `trash`.
+//! ours: `access`, `space`, `trash`, `validation.manifests.images`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -293,6 +293,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
     section("proxy.exec", PROXY, &[text("command"), duration("lifetime")]),
     section("validation", Honoured, &[flag("enabled"), flag("disabled").or("false")]),
     section("validation.manifests.urls", Honoured, &[list("allow"), list("deny")]),
+    section("validation.manifests.images", Honoured, &[text("layers").or("all")]),
     section("validation.manifests.indexes", Honoured, &[text("platforms").or("all")]),
     section("validation.manifests.indexes.platformlist[]", Honoured, &[text("architecture"), text("os")]),
     section("policy.repository", Ignored("every class of content is accepted"), &[list("classes")]),

@@ -35,7 +35,7 @@ const HONOURED: &str = "
     health.http[].threshold
     health.tcp[].addr health.tcp[].timeout health.tcp[].interval health.tcp[].threshold
     validation.enabled validation.disabled validation.manifests.urls.allow validation.manifests.urls.deny
-    validation.manifests.indexes.platforms validation.manifests.indexes.platformlist[].architecture
+    validation.manifests.images.layers validation.manifests.indexes.platforms validation.manifests.indexes.platformlist[].architecture
     validation.manifests.indexes.platformlist[].os
 ";
 

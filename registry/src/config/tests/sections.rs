@@ -163,6 +163,7 @@ fn the_validation_of_manifests_is_read() {
 validation:
   manifests:
     urls: {allow: ['^https://example\\.com/'], deny: [secret]}
+    images: {layers: none}
     indexes: {platforms: list, platformlist: [{architecture: amd64, os: linux}]}
 ",
     )
@@ -170,8 +171,10 @@ validation:
     assert_eq!(validation.urls_allow.patterns(), ["^https://example\\.com/"]);
     let platform = Platform { architecture: "amd64".into(), os: "linux".into() };
     assert_eq!(validation.index_platforms, IndexPlatforms::List(vec![platform]));
-    assert_eq!(config("").validation.index_platforms, IndexPlatforms::All);
-    assert_eq!(config("validation: {disabled: true}").validation.index_platforms, IndexPlatforms::None);
+    assert_eq!(validation.image_layers, ImageLayers::None);
+    assert_eq!(config("").validation, Validation::default());
+    let disabled = config("validation: {disabled: true}").validation;
+    assert_eq!(disabled, Validation { index_platforms: IndexPlatforms::None, ..Validation::default() });
     let both = config("validation: {enabled: true, disabled: true}").validation;
     assert_eq!(both.index_platforms, IndexPlatforms::All);
     assert!(error("validation: {manifests: {urls: {deny: ['(']}}}").contains("must be a regular expression"));

@@ -2,17 +2,23 @@
 
 use regex::{Regex, RegexSet};
 
-use crate::config::{IndexPlatforms, Platform, Validation, error::Error, settings::Settings};
+use crate::config::{ImageLayers, IndexPlatforms, Platform, Validation, error::Error, settings::Settings};
 
 /// As in Distribution, `disabled` takes the whole section away, unless `enabled`, its older name, is written too.
 pub(super) fn validation(settings: &Settings) -> Result<Validation, Error> {
     let validation = Validation {
         urls_allow: patterns(settings, "manifests.urls.allow")?,
         urls_deny: patterns(settings, "manifests.urls.deny")?,
+        image_layers: image_layers(settings)?,
         index_platforms: index_platforms(&settings.below("manifests.indexes"))?,
     };
     let disabled = settings.flag("disabled")? && !settings.flag("enabled")?;
-    let nothing = Validation { index_platforms: IndexPlatforms::None, ..Validation::default() };
+    // Whether layers are there, Distribution looks in any case.
+    let nothing = Validation {
+        image_layers: validation.image_layers,
+        index_platforms: IndexPlatforms::None,
+        ..Validation::default()
+    };
     Ok(if disabled { nothing } else { validation })
 }
 
@@ -24,6 +30,14 @@ fn patterns(settings: &Settings, key: &str) -> Result<RegexSet, Error> {
         return Err(item.unexpected(EXPECTED));
     }
     RegexSet::new(items.iter().map(|item| item.text)).map_err(|_| settings.unexpected(key, TOGETHER))
+}
+
+fn image_layers(settings: &Settings) -> Result<ImageLayers, Error> {
+    settings.require("manifests.images.layers", "one of all, none", |text| match text {
+        "all" => Some(ImageLayers::All),
+        "none" => Some(ImageLayers::None),
+        _ => None,
+    })
 }
 
 fn index_platforms(settings: &Settings) -> Result<IndexPlatforms, Error> {

@@ -13,7 +13,8 @@ use crate::repository::{Error, Repository, Result, layout};
 struct Need {
     manifest: Digest,
     part: Digest,
-    /// A manifest that an index lists may be left out on purpose; what is linked may not be missing.
+    /// A manifest that an index lists may be left out on purpose, and so may a layer where sparse images are taken in;
+    /// what is linked may not be missing.
     may_be_left_out: bool,
 }
 
@@ -41,11 +42,14 @@ async fn needs_of(repository: &Repository, manifest: Digest) -> Result<Vec<Need>
         return Ok(Vec::new());
     };
     let Ok(document) = Manifest::parse(&bytes, None) else { return Ok(Vec::new()) };
-    let listed: HashSet<_> = document.manifests().iter().map(|child| child.digest).collect();
+    let listed = document.manifests().iter().map(|child| child.digest);
+    let sparse = repository.rules.required_content.may_lack_layers;
+    let layers = document.layers().filter(|_| sparse).map(|layer| layer.digest);
+    let optional: HashSet<_> = listed.chain(layers).collect();
     let elsewhere = document.layers().filter(|layer| layer.may_be_elsewhere());
     let elsewhere: HashSet<_> = elsewhere.map(|layer| layer.digest).collect();
     let parts = document.references().filter(|part| !elsewhere.contains(part));
-    Ok(parts.map(|part| Need { manifest, part, may_be_left_out: listed.contains(&part) }).collect())
+    Ok(parts.map(|part| Need { manifest, part, may_be_left_out: optional.contains(&part) }).collect())
 }
 
 async fn problem_of(repository: &Repository, damaged: &DigestSet, need: Need) -> Result<Option<Problem>> {

@@ -129,14 +129,14 @@ impl Manifests<'_> {
 
     /// Checks that the repository has what the manifest needs, and keeps the collector from taking it.
     async fn require_content(&self, manifest: &Manifest) -> Result<()> {
-        let blobs = manifest.config().into_iter().chain(manifest.layers());
-        let blobs = blobs.filter(|blob| !blob.may_be_elsewhere()).map(|blob| (blob, false));
-        let children = manifest.manifests().iter().map(|child| (child, true));
-        let needed = blobs.chain(children).map(|(content, is_manifest)| {
-            let is_required = self.0.rules.required_content.includes(content, is_manifest);
-            (content.digest, is_manifest, is_required)
-        });
-        let needed: Vec<_> = needed.collect();
+        let required = &self.0.rules.required_content;
+        let config = manifest.config().into_iter().map(|config| (config, true));
+        let layers = manifest.layers().map(|layer| (layer, !required.may_lack_layers));
+        let blobs = config.chain(layers).filter(|(blob, _)| !blob.may_be_elsewhere());
+        let blobs = blobs.map(|(blob, is_required)| (blob.digest, false, is_required));
+        let images = manifest.manifests().iter();
+        let images = images.map(|image| (image.digest, true, required.images.includes(image)));
+        let needed: Vec<_> = blobs.chain(images).collect();
         let checks = needed.into_iter().map(|(digest, is_manifest, is_required)| async move {
             let is_there = is_manifest && self.rely_on(&digest).await?
                 || self.0.blobs().rely_on(&digest).await?.is_some();
