@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules below `tests/tools`, in the order in which a program is looked for.
-const MODULES: [&str; 5] = ["kubernetes", "dns", "containers", "clients", "helm"];
+const MODULES: [&str; 6] = ["kubernetes", "dns", "containers", "clients", "helm", "conformance"];
 
 /// The path of a program that `tests/install` builds, such as `kubectl`.
 ///

@@ -13,11 +13,21 @@ pub const USER: &str = "alice";
 /// Her password.
 pub const PASSWORD: &str = "correct horse";
 
-/// A running registry with TLS and one user. Its data is gone when it is dropped.
+/// How a server differs from the usual one.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// There are no users: everybody may do everything.
+    pub is_open: bool,
+    /// More sections of the configuration file.
+    pub more: String,
+}
+
+/// A running registry with TLS and, unless it is open, one user. Its data is gone when it is dropped.
 #[derive(Debug)]
 pub struct RegistryServer {
     folder: TempDir,
     port: u16,
+    is_open: bool,
     process: Mutex<Option<RegistryProcess>>,
 }
 
@@ -29,12 +39,17 @@ impl RegistryServer {
 
     /// The same with more sections of the configuration file.
     pub fn start_with(more: &str) -> Result<Self> {
+        Self::start_as(&Setup { more: more.to_owned(), ..Setup::default() })
+    }
+
+    /// The same with what differs from the usual.
+    pub fn start_as(setup: &Setup) -> Result<Self> {
         let folder = TempDir::new()?;
         let port = free_port()?;
         write_certificate(folder.path())?;
         fs::write(folder.path().join("htpasswd"), htpasswd()?)?;
-        fs::write(folder.path().join("config.yml"), configuration(folder.path(), port) + more)?;
-        let server = Self { folder, port, process: Mutex::default() };
+        fs::write(folder.path().join("config.yml"), configuration(folder.path(), port, setup))?;
+        let server = Self { folder, port, is_open: setup.is_open, process: Mutex::default() };
         server.resume()?;
         Ok(server)
     }
@@ -42,6 +57,11 @@ impl RegistryServer {
     /// The name to use in image references, `localhost:PORT`.
     pub fn host(&self) -> String {
         format!("localhost:{}", self.port)
+    }
+
+    /// Whether everybody may do everything.
+    pub fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// A folder with `ca.crt`, as clients want it.
@@ -113,13 +133,16 @@ impl RegistryServer {
     }
 }
 
-fn configuration(folder: &Path, port: u16) -> String {
+fn configuration(folder: &Path, port: u16, setup: &Setup) -> String {
     let folder = folder.display();
+    let users = format!("auth:\n  htpasswd: {{realm: Berth, path: {folder}/htpasswd}}\n");
+    let users = if setup.is_open { "" } else { &users };
+    let more = &setup.more;
     format!(
         "version: 0.1\n\
          storage:\n  filesystem: {{rootdirectory: {folder}/data}}\n  delete: {{enabled: true}}\n\
          http:\n  addr: 127.0.0.1:{port}\n  tls: {{certificate: {folder}/trust/ca.crt, key: {folder}/tls.key}}\n\
-         auth:\n  htpasswd: {{realm: Berth, path: {folder}/htpasswd}}\n"
+         {users}{more}"
     )
 }
 
