@@ -8,9 +8,9 @@ use crate::telemetry::ACCESS;
 
 use axum::http::StatusCode;
 
-/// The parameters of the registry protocol, none of which is secret.
-const KNOWN_PARAMETERS: [&str; 8] =
-    ["artifactType", "digest", "digest-algorithm", "from", "last", "mount", "n", "tag"];
+/// The parameters of the registry protocol and of our extension, none of which is secret.
+const KNOWN_PARAMETERS: [&str; 9] =
+    ["artifactType", "digest", "digest-algorithm", "from", "last", "mount", "n", "reference", "tag"];
 
 /// Writes the line of an exchange that has ended.
 pub(super) fn write(exchange: &Exchange) {

@@ -98,7 +98,7 @@ async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
 /// Says to a client that guesses, or stands beside one, when it may come back.
 fn too_many_attempts(retry_after: Duration) -> Error {
     let seconds = retry_after.as_secs().saturating_add(1);
-    let told = format!("too many wrong passwords came from there: try again in {seconds} seconds");
+    let told = format!("too many wrong passwords came from there: try again in {seconds} s");
     Error::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, told)
         .with_header(RETRY_AFTER, HeaderValue::from(seconds))
 }

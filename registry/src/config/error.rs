@@ -90,7 +90,7 @@ pub enum Error {
         found: String,
     },
     /// A variable for an item of a list whose forerunners are missing.
-    #[error("{origin}: `{list}` has {length} items: the next one has the number {length}, not {found}")]
+    #[error("{origin}: the next item of `{list}` has the number {length}, not {found}")]
     IndexTooLarge {
         /// The variable.
         origin: Origin,

@@ -116,7 +116,7 @@ async fn connect(address: &Address, limit: Duration) -> Result<(), String> {
     match timeout(limit, TcpStream::connect((host, address.port))).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(format!("connection failed: {error}")),
-        Err(_) => Err(format!("no connection within {} seconds", limit.as_secs_f32())),
+        Err(_) => Err(format!("no connection within {limit:?}")),
     }
 }
 

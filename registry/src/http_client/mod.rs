@@ -46,7 +46,7 @@ pub enum Error {
     #[error(transparent)]
     Trust(#[from] Untrusted),
     /// No answer came in time.
-    #[error("no answer from {server} within {} seconds", .limit.as_secs_f32())]
+    #[error("no answer from {server} within {limit:?}")]
     Late {
         /// Host and port.
         server: Authority,

@@ -39,7 +39,7 @@ pub enum Error {
     #[error("another request is writing to this upload: try again when it has ended")]
     UploadBusy,
     /// The chunk does not start where the upload ends.
-    #[error("the upload has {expected} bytes: continue there")]
+    #[error("the length of the upload is {expected}: continue there")]
     OffsetMismatch {
         /// How many bytes the upload has.
         expected: u64,
@@ -53,7 +53,7 @@ pub enum Error {
         actual: Box<Digest>,
     },
     /// The chunk has another length than its range.
-    #[error("the chunk has {actual} bytes, and its range has {expected}")]
+    #[error("the length of the chunk is {actual}, and that of its range is {expected}")]
     SizeInvalid {
         /// The length of the range.
         expected: u64,
@@ -61,7 +61,7 @@ pub enum Error {
         actual: u64,
     },
     /// No byte of the blob is in the range.
-    #[error("the blob has {size} bytes, and none is in the range")]
+    #[error("the length of the blob is {size}, and none of it is in the range")]
     RangeNotSatisfiable {
         /// The length of the blob.
         size: u64,

@@ -15,6 +15,7 @@ use berth_registry::{
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
@@ -122,8 +123,18 @@ impl Registry {
 
     /// Sends a body that breaks off after its start.
     pub(crate) async fn send_broken(&self, method: Method, path: &str, start: &'static str) -> Answer {
-        let frames = [Ok(Frame::data(Bytes::from(start))), Err(std::io::Error::other("the client has gone"))];
-        let body = StreamBody::new(futures::stream::iter(frames));
+        let frames = [Ok(Bytes::from(start)), Err(std::io::Error::other("the client has gone"))];
+        self.send_stream(method, path, futures::stream::iter(frames)).await
+    }
+
+    /// Sends a body piece by piece.
+    pub(crate) async fn send_stream(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Answer {
+        let body = StreamBody::new(body.map_ok(Frame::data));
         let request = Request::builder().method(method).uri(path).header("host", "hub.example.com");
         self.answer(request.body(body).unwrap()).await
     }

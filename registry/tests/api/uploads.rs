@@ -1,5 +1,6 @@
 //! Pushing blobs, in all forms that clients use.
 
+use futures::channel::mpsc;
 use hyper::{Method, StatusCode};
 
 use crate::fixture::{Registry, absent, digest_of};
@@ -67,6 +68,27 @@ async fn an_empty_chunk_leaves_the_upload_as_it_is() {
     }
     let finish = format!("{upload}?digest={}", digest_of(b"hello"));
     assert_eq!(registry.put(&finish, "").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn an_upload_takes_one_chunk_at_a_time() {
+    let registry = Registry::new();
+    let upload = registry.start_upload("app").await;
+    let (pieces, body) = mpsc::unbounded();
+    let slow = registry.send_stream(Method::PATCH, &upload, body);
+    let meanwhile = async {
+        let refused = loop {
+            let answer = registry.patch(&upload, "").await;
+            if answer.status != StatusCode::ACCEPTED {
+                break answer;
+            }
+        };
+        refused.assert_error(409, "BLOB_UPLOAD_INVALID");
+        pieces.unbounded_send(Ok("hello".into())).unwrap();
+        drop(pieces);
+    };
+    let (slow, ()) = tokio::join!(slow, meanwhile);
+    assert_eq!((slow.status, slow.header("range")), (StatusCode::ACCEPTED, "0-4"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use berth_registry::{
 use tracing::Level;
 
 use super::Arguments;
-use crate::cli::{load_config, runtime, serve::open_store};
+use crate::cli::{load_config, output::counted, runtime, serve::open_store};
 
 pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let loaded = load_config(Some(config), &ConfigOptions::default())?;
@@ -45,7 +45,10 @@ pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<Exi
 fn summary(run: &Run) -> String {
     let verb = if run.dry_run { "would be deleted (dry run)" } else { "deleted" };
     format!(
-        "{} manifests, {} blobs with {} bytes, and {} uploads {verb}",
-        run.manifests_deleted, run.blobs_deleted, run.bytes_freed, run.uploads_deleted
+        "{}, {} with {}, and {} {verb}",
+        counted(run.manifests_deleted, "manifest", "manifests"),
+        counted(run.blobs_deleted, "blob", "blobs"),
+        counted(run.bytes_freed, "byte", "bytes"),
+        counted(run.uploads_deleted, "upload", "uploads")
     )
 }

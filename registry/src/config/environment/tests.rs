@@ -104,7 +104,7 @@ fn an_item_that_leaves_a_gap_or_is_no_number_is_an_error_that_says_which_is_next
     let error = over("", &[("REGISTRY_HEALTH_TCP_1_ADDR", "db:1")]).unwrap_err().to_string();
     assert_eq!(
         error,
-        "environment variable REGISTRY_HEALTH_TCP_1_ADDR: `health.tcp` has 0 items: the next one has the number 0, not 1"
+        "environment variable REGISTRY_HEALTH_TCP_1_ADDR: the next item of `health.tcp` has the number 0, not 1"
     );
     let error = over("", &[("REGISTRY_HEALTH_TCP_ADDR", "db:1")]).unwrap_err().to_string();
     assert!(error.contains("`health.tcp` is a list: after it comes the number of an item"), "{error}");
