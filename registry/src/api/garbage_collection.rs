@@ -1,10 +1,12 @@
-//! The garbage collection of the running server: a resource of our own below `/v2/_berth/`.
+//! The garbage collection of the registry: a resource of our own below `/v2/_berth/`.
 
 use std::time::Duration;
 
 use axum::{extract::State, http::StatusCode};
 use berth_oci::ErrorCode;
+use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use super::{
     Api,
@@ -12,37 +14,53 @@ use super::{
     body::Document,
     error::{Error, Result},
     location::Locations,
+    query::Parameters,
     respond::CollectionRun,
 };
-use crate::repository::{AlreadyRunning, Options};
+use crate::repository::{GarbageCollection, NotStarted, Options, Run, RunState};
+
+/// How often whoever watches a run is told how far it is.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What to collect; everything may be left out.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Order {
-    #[serde(default)]
     delete_untagged: bool,
     minimum_age_seconds: Option<u64>,
-    #[serde(default)]
+    quarantine_seconds: Option<u64>,
+    finish: bool,
     dry_run: bool,
 }
 
 impl From<Order> for Options {
     fn from(order: Order) -> Self {
-        let default = Self::default();
-        Self {
+        let default = Self {
             delete_untagged: order.delete_untagged,
+            finish: order.finish,
             dry_run: order.dry_run,
-            minimum_age: order.minimum_age_seconds.map_or(default.minimum_age, Duration::from_secs),
-            ..default
-        }
+            ..Self::default()
+        };
+        let minimum_age = order.minimum_age_seconds.map_or(default.minimum_age, Duration::from_secs);
+        let quarantine = order.quarantine_seconds.map(Duration::from_secs);
+        default.with_ages(minimum_age, quarantine)
     }
 }
 
-/// `GET /v2/_berth/garbage-collection`: the run that goes on, or the last one.
-pub(super) async fn current(_: Administrator, State(api): State<Api>, locations: Locations) -> CollectionRun {
+/// `GET /v2/_berth/garbage-collection`: the run that goes on, or the last one; with `watch`, how it goes on to its end.
+pub(super) async fn current(
+    _: Administrator,
+    State(api): State<Api>,
+    locations: Locations,
+    parameters: Parameters,
+) -> Result<CollectionRun> {
     let location = locations.garbage_collection();
-    CollectionRun { status: StatusCode::OK, location, run: api.registry.garbage_collection().current() }
+    let collection = api.registry.garbage_collection();
+    let run = collection.current().await?;
+    if parameters.has("watch") {
+        return Ok(CollectionRun::Watched(watch(collection.clone(), run).boxed()));
+    }
+    Ok(CollectionRun::Told { status: StatusCode::OK, location, run: Box::new(run) })
 }
 
 /// `POST /v2/_berth/garbage-collection`: starts a run, unless one goes on.
@@ -54,9 +72,31 @@ pub(super) async fn start(
 ) -> Result<CollectionRun> {
     let options = read(&order)?.into();
     let location = locations.garbage_collection();
-    Ok(match api.registry.garbage_collection().start(options) {
-        Ok(run) => CollectionRun { status: StatusCode::ACCEPTED, location, run },
-        Err(AlreadyRunning(run)) => CollectionRun { status: StatusCode::CONFLICT, location, run },
+    let (status, run) = match api.registry.garbage_collection().start(options).await {
+        Ok(run) => (StatusCode::ACCEPTED, Box::new(run)),
+        Err(NotStarted::AlreadyRunning(run)) => (StatusCode::CONFLICT, run),
+        Err(NotStarted::Failed(error)) => return Err(error.into()),
+    };
+    Ok(CollectionRun::Told { status, location, run })
+}
+
+/// The run now, and whenever there is something new of it, until it ends.
+fn watch(collection: GarbageCollection, run: Run) -> impl Stream<Item = Run> {
+    stream::unfold((collection, Some(run.clone()), Some(run)), |(collection, next, last)| async move {
+        let last = last?;
+        if let Some(next) = next {
+            let goes_on = next.state == RunState::Running;
+            return Some((next, (collection, None, goes_on.then_some(last))));
+        }
+        loop {
+            sleep(WATCH_INTERVAL).await;
+            // Whoever sees the stream end without an end of the run asks again.
+            let run = collection.current().await.ok()?;
+            if run != last {
+                let goes_on = run.state == RunState::Running;
+                return Some((run.clone(), (collection, None, goes_on.then_some(run))));
+            }
+        }
     })
 }
 
@@ -79,14 +119,25 @@ mod tests {
         let options: Options = read(b"").unwrap().into();
         assert_eq!(options, Options::default());
         assert_eq!(options.minimum_age, Duration::from_hours(24));
+        assert_eq!(options.quarantine, Duration::from_hours(18));
     }
 
     #[test]
     fn an_order_sets_what_it_names() {
-        let order = br#"{"deleteUntagged": true, "minimumAgeSeconds": 60, "dryRun": true}"#;
+        let order =
+            br#"{"deleteUntagged": true, "minimumAgeSeconds": 60, "quarantineSeconds": 30, "dryRun": true}"#;
         let options: Options = read(order).unwrap().into();
-        assert!(options.delete_untagged && options.dry_run);
-        assert_eq!(options.minimum_age, Duration::from_mins(1));
+        assert!(options.delete_untagged && options.dry_run && !options.finish);
+        assert_eq!(
+            (options.minimum_age, options.quarantine),
+            (Duration::from_mins(1), Duration::from_secs(30))
+        );
+    }
+
+    #[test]
+    fn the_quarantine_is_never_so_short_that_another_replica_does_not_know_of_it() {
+        let options: Options = read(br#"{"minimumAgeSeconds": 0, "quarantineSeconds": 0}"#).unwrap().into();
+        assert_eq!(options.quarantine, Options::SHORTEST_QUARANTINE);
     }
 
     #[test]

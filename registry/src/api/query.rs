@@ -24,6 +24,11 @@ impl Parameters {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether the parameter is there, with or without a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// The parameter `digest-algorithm`.
     pub(super) fn algorithm(&self) -> Result<Option<Algorithm>> {
         let algorithm = self.get("digest-algorithm").map(str::parse::<Algorithm>).transpose();

@@ -14,6 +14,7 @@ use axum::{
 };
 use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
 use form_urlencoded::byte_serialize;
+use futures::{StreamExt, stream::BoxStream};
 use serde::Serialize;
 use serde_json::json;
 
@@ -33,6 +34,7 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
+const JSON_LINES: HeaderValue = HeaderValue::from_static("application/jsonl");
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// What is found under a digest never changes.
 const FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -377,15 +379,24 @@ impl IntoResponse for RebuiltIndex {
     }
 }
 
-/// A run of the garbage collection, with the status that tells what became of the request.
-pub(super) struct CollectionRun {
-    pub(super) status: StatusCode,
-    pub(super) location: String,
-    pub(super) run: Run,
+/// A run of the garbage collection.
+pub(super) enum CollectionRun {
+    /// As it is now, with the status that tells what became of the request.
+    Told { status: StatusCode, location: String, run: Box<Run> },
+    /// As it goes on: 200 with a JSON document a line.
+    Watched(BoxStream<'static, Run>),
 }
 
 impl IntoResponse for CollectionRun {
     fn into_response(self) -> Response {
-        (self.status, [(LOCATION, value(&self.location))], Json(self.run)).into_response()
+        match self {
+            Self::Told { status, location, run } => {
+                (status, [(LOCATION, value(&location))], Json(run)).into_response()
+            }
+            Self::Watched(runs) => {
+                let lines = runs.map(|run| serde_json::to_string(&run).map(|line| line + "\n"));
+                ([(CONTENT_TYPE, JSON_LINES)], Body::from_stream(lines)).into_response()
+            }
+        }
     }
 }

@@ -120,10 +120,6 @@ impl ObjectStore for Measured {
         Observed::new(listed, Waited::default(), Some(self.timer("List"))).boxed()
     }
 
-    async fn touch(&self, key: &Key) -> Result<()> {
-        self.timed("Touch", self.store.touch(key)).await
-    }
-
     async fn append(
         &self,
         upload: &Key,

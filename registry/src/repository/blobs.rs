@@ -55,8 +55,8 @@ impl fmt::Debug for BlobContent {
 pub struct Blobs<'a>(pub(super) &'a Repository);
 
 impl Blobs<'_> {
-    /// What is known about the blob. A client that is told so may rely on it: the blob is spared by the
-    /// garbage collection for its minimum age.
+    /// What is known about the blob. A client that is told so may rely on it: the blob stays at least for as long as
+    /// garbage rests in quarantine.
     pub async fn head(&self, digest: &Digest) -> Result<BlobInfo> {
         self.rely_on(digest).await?.ok_or(Error::BlobUnknown(*digest))
     }
@@ -81,11 +81,16 @@ impl Blobs<'_> {
     pub async fn mount(&self, digest: &Digest, from: &RepositoryName) -> Result<Option<BlobInfo>> {
         self.0.check_writable()?;
         let source = Repository { name: from.clone(), ..self.0.clone() };
+        let state = &self.0.state;
         let Some(target) = source.blobs().target(digest).await? else { return Ok(None) };
-        let _held = self.0.state.liveness.hold(&target).await;
-        let Some(meta) = self.0.state.rely_on(&layout::blob(&target)).await? else { return Ok(None) };
-        self.0.state.write_link(&layout::layer(&self.0.name, digest), &target).await?;
-        Ok(Some(BlobInfo { digest: *digest, size: meta.size }))
+        let mut list = state.quarantine.list().await?;
+        loop {
+            let Some(meta) = state.rely_on(&target).await? else { return Ok(None) };
+            state.write_link(&layout::layer(&self.0.name, digest), &target).await?;
+            if !state.quarantine.has_changed(&mut list).await? {
+                return Ok(Some(BlobInfo { digest: *digest, size: meta.size }));
+            }
+        }
     }
 
     /// Makes the blob visible in this repository if it is in one of those that are `visible`, and returns which it was;
@@ -126,14 +131,10 @@ impl Blobs<'_> {
 
     /// Looks up the blob for somebody who will rely on it.
     pub(super) async fn rely_on(&self, digest: &Digest) -> Result<Option<BlobInfo>> {
-        let mut held = self.0.state.liveness.hold(digest).await;
+        // The link may be about to go with the content.
+        self.0.state.quarantine.rescue(digest).await?;
         let Some(target) = self.target(digest).await? else { return Ok(None) };
-        if target != *digest {
-            drop(held);
-            held = self.0.state.liveness.hold(&target).await;
-        }
-        let meta = self.0.state.rely_on(&layout::blob(&target)).await?;
-        drop(held);
+        let meta = self.0.state.rely_on(&target).await?;
         Ok(meta.map(|meta| BlobInfo { digest: *digest, size: meta.size }))
     }
 

@@ -36,6 +36,11 @@ impl DigestSet {
         sha256.chain(self.sha512.iter().map(|hash| Digest::sha512(*hash)))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.sha256.len() + self.sha512.len()
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.sha256.is_empty() && self.sha512.is_empty()

@@ -3,6 +3,8 @@
 //! Nobody else builds a key. Our own additions have names that start with `_`, so that Distribution's walks pass over
 //! them. All but the trash can be rebuilt from the rest.
 
+pub(super) mod collection;
+
 use berth_oci::{Algorithm, Digest, RepositoryName, Tag, UploadId};
 use berth_storage::Key;
 

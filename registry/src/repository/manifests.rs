@@ -34,12 +34,16 @@ impl Manifests<'_> {
         Ok(StoredManifest { digest, media_type, bytes })
     }
 
-    /// The manifest, for a client that may rely on its existence: it is spared by the garbage collection for
-    /// its minimum age.
+    /// The manifest, for a client that may rely on its existence: it stays at least for as long as garbage rests in
+    /// quarantine.
     pub async fn head(&self, reference: &Reference) -> Result<StoredManifest> {
-        let manifest = self.get(reference).await?;
-        self.rely_on(&manifest.digest).await?;
-        Ok(manifest)
+        let digest = self.resolve(reference).await?;
+        let digest = digest.ok_or_else(|| Error::ManifestUnknown(reference.clone()))?;
+        self.0.state.quarantine.rescue(&digest).await?;
+        self.get(&digest.into()).await.map_err(|error| match error {
+            Error::ManifestUnknown(_) => Error::ManifestUnknown(reference.clone()),
+            error => error,
+        })
     }
 
     /// Deletes a manifest together with its tags, or a tag alone.
@@ -91,9 +95,9 @@ impl Manifests<'_> {
 
     /// Looks up the manifest for somebody who will rely on it.
     async fn rely_on(&self, digest: &Digest) -> Result<bool> {
-        let _held = self.0.state.liveness.hold(digest).await;
-        let link = self.0.state.rely_on(&layout::revision(&self.0.name, digest)).await?;
-        Ok(link.is_some() && self.0.state.rely_on(&layout::blob(digest)).await?.is_some())
+        let content = self.0.state.rely_on(digest).await?;
+        let link = self.0.state.head(&layout::revision(&self.0.name, digest)).await?;
+        Ok(link.is_some() && content.is_some())
     }
 
     /// Deletes the manifest and returns its tags; `None` when it is not there.

@@ -11,6 +11,7 @@ mod copy;
 mod deletion;
 mod detached;
 mod digest_set;
+mod documents;
 mod error;
 mod garbage_collection;
 mod hash_state;
@@ -22,6 +23,7 @@ mod liveness;
 mod manifests;
 mod page;
 mod precondition;
+mod quarantine;
 mod referrers;
 mod registry;
 mod required_content;
@@ -38,7 +40,9 @@ pub use blobs::{BlobContent, BlobInfo, Blobs};
 pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, Quarantined};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
-pub use garbage_collection::{AlreadyRunning, GarbageCollection, Options, Run, RunState, Totals};
+pub use garbage_collection::{
+    Candidate, GarbageCollection, NotStarted, Options, Phase, Reason, Run, RunState, Totals,
+};
 pub(crate) use hasher::{Hasher, digest_of};
 pub use layer_urls::LayerUrls;
 pub use manifests::{Address, ManifestPush, Manifests, PushedManifest, StoredManifest};

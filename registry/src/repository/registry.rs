@@ -11,6 +11,7 @@ use futures::TryStreamExt as _;
 
 use super::detached::detached;
 use super::liveness::Liveness;
+use super::quarantine::Quarantine;
 use super::room::Guard;
 use super::state::State;
 use super::tag_locks::TagLocks;
@@ -79,8 +80,9 @@ impl Registry {
 
     /// The registry whose state is in `store` and whose notion of age comes from `clock`.
     pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
+        let quarantine = Quarantine::new(Arc::clone(&store), clock.clone());
         let (liveness, tag_locks, guard) = (Liveness::default(), TagLocks::default(), Guard::default());
-        let state = Arc::new(State { store, clock, liveness, tag_locks, guard });
+        let state = Arc::new(State { store, clock, liveness, quarantine, tag_locks, guard });
         let rules = Arc::new(RwLock::new(rules));
         Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state, rules }
     }

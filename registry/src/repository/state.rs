@@ -9,9 +9,10 @@ use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 
 use super::liveness::Liveness;
+use super::quarantine::Quarantine;
 use super::room::Guard;
 use super::tag_locks::TagLocks;
-use super::{Error, Result};
+use super::{Error, Result, layout};
 
 /// How many objects are deleted at once.
 const CONCURRENCY: usize = 16;
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) clock: Clock,
     pub(super) liveness: Liveness,
+    pub(super) quarantine: Quarantine,
     pub(super) tag_locks: TagLocks,
     pub(super) guard: Guard,
 }
@@ -44,6 +46,18 @@ fn parse_link(key: &Key, content: &[u8]) -> Option<Digest> {
     digest
 }
 
+/// The content of the object, if there is one, and what is known about it.
+pub(super) async fn read(store: &dyn ObjectStore, key: &Key) -> Result<Option<(ObjectMeta, Bytes)>> {
+    let Some(object) = found(store.get(key, None).await)? else { return Ok(None) };
+    let unreadable = |source| Error::Unavailable(StorageError::Unavailable { key: key.clone(), source });
+    let chunks: Vec<Bytes> = object.body.try_collect().await.map_err(unreadable)?;
+    let content = match <[Bytes; 1]>::try_from(chunks) {
+        Ok([content]) => content,
+        Err(chunks) => chunks.iter().flatten().copied().collect::<BytesMut>().freeze(),
+    };
+    Ok(Some((object.meta, content)))
+}
+
 impl State {
     /// What is known about the object, if there is one.
     pub(super) async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
@@ -52,14 +66,7 @@ impl State {
 
     /// The content of the object, if there is one, and what is known about it.
     pub(super) async fn read(&self, key: &Key) -> Result<Option<(ObjectMeta, Bytes)>> {
-        let Some(object) = found(self.store.get(key, None).await)? else { return Ok(None) };
-        let unreadable = |source| Error::Unavailable(StorageError::Unavailable { key: key.clone(), source });
-        let chunks: Vec<Bytes> = object.body.try_collect().await.map_err(unreadable)?;
-        let content = match <[Bytes; 1]>::try_from(chunks) {
-            Ok([content]) => content,
-            Err(chunks) => chunks.iter().flatten().copied().collect::<BytesMut>().freeze(),
-        };
-        Ok(Some((object.meta, content)))
+        read(&*self.store, key).await
     }
 
     /// The digest in the link. A link that is damaged counts as absent: pushing again repairs it.
@@ -81,21 +88,10 @@ impl State {
         Ok(self.store.put(key, content, PutCondition::Always).await?)
     }
 
-    /// Looks up the object for somebody who will rely on it, and makes it young if the collector might take
-    /// it.
-    ///
-    /// The caller holds the digest that the object belongs to.
-    pub(super) async fn rely_on(&self, key: &Key) -> Result<Option<ObjectMeta>> {
-        let Some(meta) = self.head(key).await? else { return Ok(None) };
-        if self.liveness.must_refresh(meta.modified, self.clock.now()) {
-            match self.store.touch(key).await {
-                Err(error) if error.is_not_found() => return Ok(None),
-                // A storage that is mounted read-only still serves; nothing will be deleted from it either.
-                Err(error) => tracing::warn!(%key, %error, "the object could not be marked as in use"),
-                Ok(()) => {}
-            }
-        }
-        Ok(Some(meta))
+    /// Keeps the content from being deleted by a collector, and then looks it up.
+    pub(super) async fn rely_on(&self, digest: &Digest) -> Result<Option<ObjectMeta>> {
+        self.quarantine.rescue(digest).await?;
+        self.head(&layout::blob(digest)).await
     }
 
     /// Removes all objects below `prefix`.

@@ -172,13 +172,6 @@ impl ObjectStore for Memory {
         stream::iter(names).boxed()
     }
 
-    async fn touch(&self, key: &Key) -> Result<()> {
-        let mut entries = self.entries_after_a_turn().await;
-        let entry = entries.get_mut(key).ok_or_else(|| Error::NotFound(key.clone()))?;
-        entry.modified = self.clock.now();
-        Ok(())
-    }
-
     async fn append(
         &self,
         upload: &Key,

@@ -17,7 +17,7 @@ pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
 /// Which content an object has: two versions of an object are equal when nobody has put it in between.
 ///
 /// What it is made of is up to the store. It can be compared and given to [`PutCondition::IfVersion`], and
-/// means nothing else; a touch may change it.
+/// means nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub(crate) Stamp);
 
@@ -35,7 +35,7 @@ pub struct ObjectMeta {
     pub key: Key,
     /// Its length in bytes.
     pub size: u64,
-    /// When it was last put, completed or touched.
+    /// When it was put or completed.
     pub modified: SystemTime,
     /// Which content it has; `None` where the store cannot tell.
     pub version: Option<Version>,
@@ -111,9 +111,6 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     ///
     /// A store may also name a component below which nothing is left.
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>>;
-
-    /// Makes the object look as if it had been put just now. `NotFound` when there is none.
-    async fn touch(&self, key: &Key) -> Result<()>;
 
     /// Adds `body` to the end of the upload, which must have `offset` bytes, and returns how many it has
     /// then.

@@ -28,6 +28,32 @@ async fn finished(registry: &Registry) -> Value {
     }
 }
 
+/// The last line of those that tell how the run goes on.
+async fn watched(registry: &Registry) -> Value {
+    let answer = registry.get(&format!("{PATH}?watch")).await;
+    assert_eq!(answer.header("content-type"), "application/jsonl");
+    let runs: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, earlier) = runs.split_last().unwrap();
+    assert!(earlier.iter().all(|run| run["state"] == "running"));
+    last.clone()
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_go_and_why() {
+    let (registry, _file) = with_administrator();
+    let orphan = registry.push_blob("app", b"orphan").await;
+    let run = loop {
+        registry.post(PATH, r#"{"minimumAgeSeconds": 0, "dryRun": true}"#).await;
+        let run = finished(&registry).await;
+        if run["blobsDeleted"] != 0 {
+            break run;
+        }
+    };
+    let expected = serde_json::json!([{"digest": orphan.to_string(), "size": 6, "reason": "unreferenced"}]);
+    assert_eq!(run["candidates"], expected);
+    assert_eq!(registry.get(&format!("/v2/app/blobs/{orphan}")).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn nothing_has_run_at_first() {
     let (registry, _file) = with_administrator();
@@ -40,9 +66,9 @@ async fn a_run_deletes_what_nothing_refers_to_and_reports_it() {
     let digest = registry.push_image("app", "latest").await;
     let orphan = registry.push_blob("app", b"orphan").await;
     let run = loop {
-        let answer = registry.post(PATH, r#"{"minimumAgeSeconds": 0}"#).await;
+        let answer = registry.post(PATH, r#"{"minimumAgeSeconds": 0, "finish": true}"#).await;
         assert_eq!((answer.status, answer.header("location")), (StatusCode::ACCEPTED, PATH));
-        let run = finished(&registry).await;
+        let run = watched(&registry).await;
         // What was written within the last step of the storage's clock still counts as young.
         if run["blobsDeleted"] != 0 {
             break run;

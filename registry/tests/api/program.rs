@@ -159,7 +159,7 @@ fn a_running_server_collects_garbage_for_an_administrator() {
     let report = folder.path().join("report");
     let collect = |password: &str| {
         program()
-            .args(["garbage-collect", "--wait", "--username", "admin", "--server", &server.url()])
+            .args(["garbage-collect", "--wait", "--json", "--username", "admin", "--server", &server.url()])
             .arg("--termination-log")
             .arg(&report)
             .env("REGISTRY_GC_PASSWORD", password)
@@ -168,8 +168,12 @@ fn a_running_server_collects_garbage_for_an_administrator() {
     };
     let done = collect("secret");
     let printed = String::from_utf8(done.stdout).unwrap();
-    assert!(done.status.success() && printed.contains("\"state\":\"succeeded\""), "{printed}");
-    assert_eq!(std::fs::read_to_string(&report).unwrap(), printed.trim_end());
+    let run: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(done.status.success() && run["state"] == "succeeded", "{printed}");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&report).unwrap()).unwrap(),
+        run
+    );
 
     let refused = collect("wrong");
     assert_eq!(refused.status.code(), Some(1));

@@ -1,5 +1,5 @@
-//! Many clients push images that share layers while garbage is collected without any grace: what was
-//! acknowledged is complete.
+//! Many clients push images that share layers while garbage is collected without any minimum age or quarantine: what
+//! was acknowledged is complete.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +49,13 @@ async fn collect_until(registry: Registry, is_over: Arc<AtomicBool>) {
 
 /// Collects with no minimum age at all.
 async fn collect(registry: &Registry) {
-    let options = Options { delete_untagged: true, minimum_age: Duration::ZERO, ..Options::default() };
+    let options = Options {
+        delete_untagged: true,
+        minimum_age: Duration::ZERO,
+        quarantine: Duration::ZERO,
+        finish: true,
+        ..Options::default()
+    };
     let run = registry.garbage_collection().run_to_end(options).await.unwrap();
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
 }

@@ -232,7 +232,7 @@ async fn a_damaged_tag_points_where_it_pointed_last(fixture: Fixture) {
     while fixture.store.head(&newest).await.unwrap().modified
         <= fixture.store.head(&older).await.unwrap().modified
     {
-        fixture.store.touch(&newest).await.unwrap();
+        fixture.store.put(&newest, newer.to_string().into(), PutCondition::Always).await.unwrap();
     }
     overwrite(&fixture, &in_repository("app", "_manifests/tags/v1/current/link"), "garbage").await;
     assert_eq!(problems(&fixture).await, [Problem::DamagedTag { tag: "v1".parse().unwrap() }]);

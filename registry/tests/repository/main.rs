@@ -14,6 +14,7 @@ mod fixture;
 mod garbage_collection;
 mod manifests;
 mod media_types;
+mod quarantine;
 mod referrers;
 mod required_content;
 mod room;

@@ -48,7 +48,8 @@ async fn restore(repository: &Repository, of: &str) -> Restored {
 
 /// Collects what may go after that time, untagged manifests too.
 async fn collect_after(fixture: &Fixture, time: Duration) {
-    let options = Options { delete_untagged: true, ..Options::default() };
+    let at_once = Options { quarantine: Duration::ZERO, finish: true, ..Options::default() };
+    let options = Options { delete_untagged: true, ..at_once };
     let run = later(fixture, time).garbage_collection().run_to_end(options).await.unwrap();
     assert_eq!(run.state, RunState::Succeeded, "{run:?}");
 }

@@ -10,7 +10,12 @@ use hyper::Uri;
     // As in both major versions of Distribution, the last word counts.
     args_override_self = true,
     override_usage = "registry garbage-collect [OPTIONS] CONFIG\n       \
-        registry garbage-collect [OPTIONS] --server URL [--wait]"
+        registry garbage-collect [OPTIONS] --server URL [--wait]",
+    after_help = "With CONFIG, garbage is found, rests for a few seconds, and is deleted at once. Servers may go on \
+        meanwhile: what they acknowledge stays, but a push that relies on an old blob without a manifest may have to \
+        be repeated.\n\
+        With --server, garbage is found in one run and deleted in a later one, after its quarantine, and every push \
+        succeeds."
 )]
 pub(in crate::cli) struct Arguments {
     /// Configuration file of the storage to clean; without one, the file that `REGISTRY_CONFIGURATION_PATH` names
@@ -45,6 +50,18 @@ pub(in crate::cli) struct Arguments {
     /// Spare what is younger than this, since a push may still need it
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::cli::duration)]
     pub(in crate::cli) min_age: Duration,
+    #[command(flatten)]
+    pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) remote: Remote,
+}
+
+/// What is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Output {
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
     /// Print nothing
     #[arg(
         short = 'q',
@@ -59,8 +76,6 @@ pub(in crate::cli) struct Arguments {
         action = clap::ArgAction::Set
     )]
     pub(super) quiet: bool,
-    #[command(flatten)]
-    pub(super) remote: Remote,
 }
 
 /// How a running server is reached.
@@ -73,6 +88,12 @@ pub(super) struct Remote {
     /// Wait for the end, and exit with 1 if it is a failure
     #[arg(long, requires = "server")]
     pub(super) wait: bool,
+    /// How long garbage rests before it is deleted [default: three quarters of the minimum age]
+    #[arg(long, value_name = "DURATION", requires = "server", value_parser = crate::cli::duration)]
+    pub(super) quarantine: Option<Duration>,
+    /// Let the run wait for the end of the quarantine, and delete what it has found
+    #[arg(long, requires = "server")]
+    pub(super) finish: bool,
     /// User who may administer the registry
     #[arg(long, value_name = "USER", requires = "server", env = "REGISTRY_GC_USERNAME")]
     pub(super) username: Option<String>,

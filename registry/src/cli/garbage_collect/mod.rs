@@ -2,6 +2,7 @@
 
 mod arguments;
 mod local;
+mod printed;
 mod remote;
 
 use std::process::ExitCode;

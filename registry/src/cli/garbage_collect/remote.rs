@@ -1,11 +1,6 @@
 //! The garbage collection of a running server: asks for it, waits for its end, and reports it.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use berth_registry::{
@@ -16,7 +11,10 @@ use bytes::Bytes;
 use hyper::{Request, StatusCode, Uri, header::CONTENT_TYPE};
 use serde_json::json;
 
-use super::arguments::{Arguments, Remote};
+use super::{
+    arguments::{Arguments, Remote},
+    printed,
+};
 use crate::cli::runtime;
 
 const PATH: &str = "/v2/_berth/garbage-collection";
@@ -38,7 +36,7 @@ pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCod
         std::fs::write(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let run = result?;
-    writeln!(io::stdout(), "{report}")?;
+    printed::print(&run, arguments.output.json)?;
     Ok(if run.state == RunState::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -48,6 +46,8 @@ async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
     let order = json!({
         "deleteUntagged": arguments.delete_untagged,
         "minimumAgeSeconds": arguments.min_age.as_secs(),
+        "quarantineSeconds": remote.quarantine.map(|quarantine| quarantine.as_secs()),
+        "finish": remote.finish,
         "dryRun": arguments.dry_run,
     });
     let order =

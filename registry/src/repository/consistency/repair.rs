@@ -76,7 +76,7 @@ async fn rewrite_link(repository: &Repository, key: &Key, digest: &Digest) -> Re
     let state = &repository.state;
     {
         let _held = state.liveness.hold(digest).await;
-        if state.rely_on(&layout::blob(digest)).await?.is_some() {
+        if state.rely_on(digest).await?.is_some() {
             state.write_link(key, digest).await?;
             return Ok(true);
         }

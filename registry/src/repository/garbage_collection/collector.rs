@@ -2,73 +2,122 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use futures::TryStreamExt as _;
+use berth_oci::RepositoryName;
+use futures::{Stream, TryStreamExt as _};
+use tokio::time::sleep;
 
-use super::Options;
-use super::report::Report;
-use crate::repository::digest_set::DigestSet;
+use super::lease::Lease;
+use super::look::Look;
+use super::report::{Phase, Report, timestamp};
+use super::{Options, Run};
+use crate::repository::quarantine::List;
 use crate::repository::state::State;
 use crate::repository::{Repository, Result, Rules, catalog, uploads};
 
-/// By how much the clock that dates objects may be behind ours; that of the kernel ticks in steps of
-/// milliseconds.
-const CLOCK_STEP: Duration = Duration::from_millis(100);
-
-/// A run and what it has found so far.
+/// A run, and what it has found so far.
+#[derive(Debug)]
 pub(super) struct Collector {
     pub(super) state: Arc<State>,
     pub(super) options: Options,
     pub(super) report: Report,
-    /// What was modified since then is spared.
-    cutoff: SystemTime,
-    /// Content that is needed or young.
-    pub(super) live: DigestSet,
+    /// Without one, nothing is changed.
+    lease: Option<Lease>,
+}
+
+/// How a run has ended, and the right to collect that it does not need any more.
+pub(super) struct Outcome {
+    pub(super) result: Result<()>,
+    pub(super) lease: Option<Lease>,
 }
 
 impl Collector {
-    /// A run that began at `since`: nothing that was relied on afterwards may go.
-    pub(super) fn new(state: Arc<State>, options: Options, since: SystemTime, report: Report) -> Self {
-        let oldest = since.checked_sub(options.minimum_age + CLOCK_STEP);
-        let cutoff = oldest.unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { state, options, report, cutoff, live: DigestSet::default() }
+    pub(super) fn new(state: Arc<State>, options: Options, lease: Option<Lease>, report: Report) -> Self {
+        Self { state, options, report, lease }
     }
 
-    /// Marks, then sweeps.
-    pub(super) async fn collect(mut self) -> Result<()> {
-        for repository in self.repositories().await? {
+    /// Does the run.
+    pub(super) async fn collect(self) -> Outcome {
+        let result = match self.lease {
+            None => self.find_candidates().await,
+            Some(_) => self.delete_and_list().await,
+        };
+        Outcome { result, lease: self.lease }
+    }
+
+    async fn find_candidates(&self) -> Result<()> {
+        self.remove_leftovers().await?;
+        Look::begin(self, None).find_candidates().await
+    }
+
+    async fn delete_and_list(&self) -> Result<()> {
+        let resting = self.state.quarantine.newest_list().await?;
+        self.state.quarantine.tidy(&resting).await?;
+        self.remove_leftovers().await?;
+        let has_rested = resting.has_rested_at(self.options.quarantine) <= self.state.clock.now();
+        if !has_rested && !resting.is_empty() && !self.options.finish {
+            // Another list would begin to rest anew.
+            self.tell_of(&resting);
+            return Ok(());
+        }
+        let resting = Look::begin(self, has_rested.then_some(resting)).delete_and_list().await?;
+        self.tell_of(&resting);
+        if self.options.finish && !resting.is_empty() {
+            self.enter(Phase::Resting).await?;
+            sleep(self.options.quarantine).await;
+            Look::begin(self, Some(resting)).delete().await?;
+            self.report.update(|run| run.rested_at = None);
+        }
+        Ok(())
+    }
+
+    fn tell_of(&self, resting: &List) {
+        let rested_at = (!resting.is_empty()).then(|| resting.has_rested_at(self.options.quarantine));
+        self.report.update(|run: &mut Run| run.rested_at = rested_at.and_then(timestamp));
+    }
+
+    /// Begins another part of the run.
+    pub(super) async fn enter(&self, phase: Phase) -> Result<()> {
+        self.report.update(|run| run.phase = Some(phase));
+        self.tell_progress().await
+    }
+
+    /// Tells others how far the run is, and fails if it is not the only one any more.
+    pub(super) async fn tell_progress(&self) -> Result<()> {
+        if let Some(lease) = &self.lease {
+            lease.check()?;
+        }
+        self.report.publish(&self.state).await
+    }
+
+    /// Every repository that has anything.
+    pub(super) fn repositories(&self) -> impl Stream<Item = Result<Repository>> + use<> {
+        let state = Arc::clone(&self.state);
+        catalog::repositories(&self.state, None).map_ok(move |found| repository(&state, found.name))
+    }
+
+    /// Removes uploads that nobody goes on with, and what has been in the trash for long enough.
+    async fn remove_leftovers(&self) -> Result<()> {
+        let mut repositories = pin!(self.repositories());
+        while let Some(repository) = repositories.try_next().await? {
             self.remove_abandoned_uploads(&repository).await?;
             if !self.options.dry_run {
                 repository.trash().remove_expired().await?;
             }
-            self.mark_repository(&repository).await?;
         }
-        self.sweep().await
-    }
-
-    /// Whether something that was modified then is spared for its age.
-    pub(super) fn is_young(&self, modified: SystemTime) -> bool {
-        modified >= self.cutoff
-    }
-
-    /// Every repository that has anything.
-    pub(super) async fn repositories(&self) -> Result<Vec<Repository>> {
-        let mut repositories = Vec::new();
-        let mut found = pin!(catalog::repositories(&self.state, None));
-        while let Some(found) = found.try_next().await? {
-            let state = Arc::clone(&self.state);
-            repositories.push(Repository { state, rules: Rules::default(), name: found.name, actor: None });
-        }
-        Ok(repositories)
+        Ok(())
     }
 
     async fn remove_abandoned_uploads(&self, repository: &Repository) -> Result<()> {
         for id in uploads::abandoned(&self.state, &repository.name, self.options.minimum_upload_age).await? {
             if self.options.dry_run || uploads::remove_abandoned(&self.state, &repository.name, &id).await? {
-                self.report.upload();
+                self.report.update(|run| run.uploads_deleted += 1);
             }
         }
         Ok(())
     }
+}
+
+fn repository(state: &Arc<State>, name: RepositoryName) -> Repository {
+    Repository { state: Arc::clone(state), rules: Rules::default(), name, actor: None }
 }

@@ -13,6 +13,8 @@ pub(super) struct Node {
     pub(super) blobs: Vec<Digest>,
     /// The manifest that it refers to as its subject.
     pub(super) subject: Option<Digest>,
+    /// Its length in bytes.
+    pub(super) size: u64,
 }
 
 impl Node {
@@ -20,7 +22,7 @@ impl Node {
     pub(super) fn read(bytes: &[u8]) -> Self {
         let manifest = Manifest::parse(bytes, None).ok().filter(|manifest| !manifest.is_opaque());
         let Some(manifest) = manifest else {
-            return Self { blobs: mentioned_digests(bytes), ..Self::default() };
+            return Self { blobs: mentioned_digests(bytes), size: bytes.len() as u64, ..Self::default() };
         };
         let mut blobs: Vec<_> = manifest.references().collect();
         if Manifest::named_media_type(bytes).is_none() {
@@ -31,11 +33,12 @@ impl Node {
             manifests: manifest.manifests().iter().map(|child| child.digest).collect(),
             blobs,
             subject: manifest.subject().map(|subject| subject.digest),
+            size: bytes.len() as u64,
         }
     }
 
     /// Everything that the manifest keeps from being deleted, whatever kind of content it is.
-    fn keeps(&self) -> impl Iterator<Item = &Digest> {
+    pub(super) fn keeps(&self) -> impl Iterator<Item = &Digest> {
         self.manifests.iter().chain(&self.blobs).chain(&self.subject)
     }
 }
@@ -76,6 +79,7 @@ mod tests {
             manifests: manifests.iter().map(|number| digest(*number)).collect(),
             blobs: Vec::new(),
             subject: subject.map(digest),
+            size: 0,
         };
         nodes.iter().map(|(number, manifests, subject)| (digest(*number), node(manifests, subject))).collect()
     }

@@ -1,19 +1,28 @@
-//! What is told about a run, while it goes on and afterwards.
+//! What is told about a run, while it goes on and afterwards, by the process that does it and by all others.
 
 use std::error::Error as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use berth_oci::{Digest, RepositoryName};
+use berth_storage::PutCondition;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use crate::repository::{Error, Result};
+use super::Options;
+use crate::repository::documents::write_document;
+use crate::repository::state::State;
+use crate::repository::{Error, Result, layout};
+
+/// How often other processes are told how far the run is.
+const PUBLISHED_EVERY: Duration = Duration::from_secs(3);
 
 /// Whether a run goes on, and how it ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// No run yet since the process started.
+    /// No run yet.
     #[default]
     Idle,
     /// Going on.
@@ -24,18 +33,73 @@ pub enum RunState {
     Failed,
 }
 
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It looks at the manifests of all repositories.
+    Marking,
+    /// It deletes what has rested and is garbage still.
+    Deleting,
+    /// It puts garbage into quarantine.
+    Listing,
+    /// It waits until the garbage has rested.
+    Resting,
+}
+
+/// Why something may be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reason {
+    /// No manifest leads to the blob.
+    Unreferenced,
+    /// No tag leads to the manifest.
+    Untagged,
+}
+
+/// Something that a run would delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// What it is.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Why it would be deleted.
+    pub reason: Reason,
+    /// The repository that has the manifest; blobs belong to all repositories.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub repository: Option<RepositoryName>,
+}
+
 /// One run of the collection. In a dry run, the numbers tell what would have been deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Run {
     /// Whether it goes on, and how it ended.
     pub state: RunState,
+    /// What it is doing.
+    pub phase: Option<Phase>,
+    /// The process that does it.
+    pub replica: Option<String>,
     /// When it started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
     /// Whether nothing is really deleted.
     pub dry_run: bool,
+    /// How many repositories it has looked at.
+    pub repositories: u64,
+    /// How many blobs and manifests are needed, as far as it has looked.
+    pub marked: u64,
+    /// How much it has put into quarantine.
+    pub quarantined: u64,
+    /// The length of that, in bytes.
+    pub bytes_quarantined: u64,
+    /// When what rests in quarantine may be deleted.
+    pub rested_at: Option<Timestamp>,
+    /// How much was in quarantine and is needed again.
+    pub rescued: u64,
     /// How many manifests were taken out of a repository.
     pub manifests_deleted: u64,
     /// How many blobs were deleted; the bytes of manifests are blobs as well.
@@ -44,8 +108,25 @@ pub struct Run {
     pub bytes_freed: u64,
     /// How many abandoned uploads were deleted.
     pub uploads_deleted: u64,
+    /// What a dry run would delete, one by one, as far as that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+impl Run {
+    /// What is known of a run that another process does, and has told nothing of yet.
+    pub(super) fn of(replica: String) -> Self {
+        Self { state: RunState::Running, replica: Some(replica), ..Self::default() }
+    }
+
+    /// The run, of which another process has told that it goes on, and which it does no longer.
+    pub(super) fn abandoned(self) -> Self {
+        let error =
+            Some("the process that did it has ended; the next run goes on with what is left".to_owned());
+        Self { state: RunState::Failed, phase: None, error, ..self }
+    }
 }
 
 /// What the runs that have ended in this process have come to. Dry runs do not count.
@@ -55,7 +136,17 @@ pub struct Totals {
     pub succeeded: u64,
     /// How many failed.
     pub failed: u64,
-    /// The length of the blobs that they have deleted.
+    /// How long they took together.
+    pub duration: Duration,
+    /// How much they have put into quarantine.
+    pub quarantined: u64,
+    /// How much was in quarantine and was needed again.
+    pub rescued: u64,
+    /// How many manifests they have taken out of a repository.
+    pub manifests_deleted: u64,
+    /// How many blobs they have deleted.
+    pub blobs_deleted: u64,
+    /// The length of these blobs.
     pub bytes_freed: u64,
 }
 
@@ -69,73 +160,109 @@ impl Totals {
             RunState::Failed => self.failed += 1,
             RunState::Idle | RunState::Running => {}
         }
+        self.quarantined += run.quarantined;
+        self.rescued += run.rescued;
+        self.manifests_deleted += run.manifests_deleted;
+        self.blobs_deleted += run.blobs_deleted;
         self.bytes_freed += run.bytes_freed;
     }
 }
 
-/// A run is going on already; this is what is known of it.
-#[derive(Debug, thiserror::Error)]
-#[error("a garbage collection is running already")]
-pub struct AlreadyRunning(pub Run);
-
 /// The current run and the sum of those before, shared between the collector and those who ask. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Report {
-    run: Arc<Mutex<Run>>,
-    totals: Arc<Mutex<Totals>>,
+pub(super) struct Report(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    run: Run,
+    totals: Totals,
+    /// How many candidates may be told one by one.
+    candidates: usize,
+    began: Option<Instant>,
+    published: Option<Instant>,
 }
 
 impl Report {
     /// What is known now.
     pub(super) fn current(&self) -> Run {
-        self.run().clone()
+        self.told().run.clone()
     }
 
     /// What the runs that have ended have come to.
     pub(super) fn totals(&self) -> Totals {
-        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told().totals
     }
 
     /// Begins a new run unless one is going on.
-    pub(super) fn start(&self, now: SystemTime, dry_run: bool) -> Result<Run, AlreadyRunning> {
-        let mut run = self.run();
-        if run.state == RunState::Running {
-            return Err(AlreadyRunning(run.clone()));
+    pub(super) fn start(
+        &self,
+        now: SystemTime,
+        options: &Options,
+        replica: Option<String>,
+    ) -> Result<Run, Box<Run>> {
+        let mut told = self.told();
+        if told.run.state == RunState::Running {
+            return Err(Box::new(told.run.clone()));
         }
-        *run = Run { state: RunState::Running, started_at: timestamp(now), dry_run, ..Run::default() };
-        Ok(run.clone())
+        let (state, started_at, dry_run) = (RunState::Running, timestamp(now), options.dry_run);
+        told.run = Run { state, replica, started_at, dry_run, ..Run::default() };
+        told.candidates = options.candidates;
+        (told.began, told.published) = (Some(Instant::now()), None);
+        Ok(told.run.clone())
     }
 
     /// Ends the run.
     pub(super) fn finish(&self, now: SystemTime, outcome: &Result<()>) -> Run {
-        let mut run = self.run();
+        let mut told = self.told();
+        let duration = told.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+        let run = &mut told.run;
         run.state = if outcome.is_ok() { RunState::Succeeded } else { RunState::Failed };
+        run.phase = None;
         run.error = outcome.as_ref().err().map(explain);
         run.finished_at = timestamp(now);
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&run);
-        run.clone()
+        let run = run.clone();
+        if !run.dry_run {
+            told.totals.duration += duration;
+        }
+        told.totals.add(&run);
+        run
     }
 
-    /// Counts a manifest.
-    pub(super) fn manifest(&self) {
-        self.run().manifests_deleted += 1;
+    /// Tells how far the run is.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Run)) {
+        change(&mut self.told().run);
     }
 
-    /// Counts a blob of `size` bytes.
-    pub(super) fn blob(&self, size: u64) {
-        let mut run = self.run();
-        run.blobs_deleted += 1;
-        run.bytes_freed += size;
+    /// Tells of something that would be deleted.
+    pub(super) fn candidate(&self, candidate: Candidate) {
+        let mut told = self.told();
+        if told.run.candidates.len() < told.candidates {
+            told.run.candidates.push(candidate);
+        }
     }
 
-    /// Counts an upload.
-    pub(super) fn upload(&self) {
-        self.run().uploads_deleted += 1;
+    /// Tells other processes how far the run is, if it is time for that.
+    pub(super) async fn publish(&self, state: &State) -> Result<()> {
+        let run = {
+            let mut told = self.told();
+            let is_recent = told.published.is_some_and(|published| published.elapsed() < PUBLISHED_EVERY);
+            if told.run.dry_run || is_recent {
+                return Ok(());
+            }
+            told.published = Some(Instant::now());
+            told.run.clone()
+        };
+        publish(state, &run).await
     }
 
-    fn run(&self) -> MutexGuard<'_, Run> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells other processes of the run.
+pub(super) async fn publish(state: &State, run: &Run) -> Result<()> {
+    Ok(write_document(&*state.store, &layout::collection::report(), run, PutCondition::Always).await?)
 }
 
 /// The error with its causes: whoever may collect garbage is an administrator.
@@ -150,7 +277,7 @@ fn explain(error: &Error) -> String {
 }
 
 /// Whole seconds are enough for people.
-fn timestamp(time: SystemTime) -> Option<Timestamp> {
+pub(super) fn timestamp(time: SystemTime) -> Option<Timestamp> {
     Timestamp::try_from(time).ok().and_then(|time| Timestamp::from_second(time.as_second()).ok())
 }
 
@@ -158,29 +285,54 @@ fn timestamp(time: SystemTime) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
+    fn start(report: &Report, dry_run: bool) -> Result<Run, Box<Run>> {
+        report.start(SystemTime::now(), &Options { dry_run, ..Options::default() }, None)
+    }
+
+    fn count_blob(report: &Report, size: u64) {
+        report.update(|run| {
+            run.blobs_deleted += 1;
+            run.bytes_freed += size;
+        });
+    }
+
     #[test]
     fn one_run_goes_on_at_a_time() {
         let report = Report::default();
         assert_eq!(report.current().state, RunState::Idle);
-        report.start(SystemTime::now(), false).unwrap();
-        report.blob(5);
-        let running = report.start(SystemTime::now(), false).unwrap_err().0;
+        start(&report, false).unwrap();
+        count_blob(&report, 5);
+        let running = start(&report, false).unwrap_err();
         assert_eq!((running.state, running.bytes_freed), (RunState::Running, 5));
         assert_eq!(report.finish(SystemTime::now(), &Ok(())).state, RunState::Succeeded);
-        assert_eq!(report.start(SystemTime::now(), true).unwrap().bytes_freed, 0);
+        assert_eq!(start(&report, true).unwrap().bytes_freed, 0);
     }
 
     #[test]
     fn the_totals_are_those_of_runs_that_have_ended_and_deleted() {
         let report = Report::default();
         for (dry_run, size) in [(false, 5), (true, 7), (false, 3)] {
-            report.start(SystemTime::now(), dry_run).unwrap();
-            report.blob(size);
+            start(&report, dry_run).unwrap();
+            count_blob(&report, size);
             report.finish(SystemTime::now(), &Ok(()));
         }
-        report.start(SystemTime::now(), false).unwrap();
-        report.blob(100);
-        assert_eq!(report.totals(), Totals { succeeded: 2, failed: 0, bytes_freed: 8 });
+        start(&report, false).unwrap();
+        count_blob(&report, 100);
+        let totals = report.totals();
+        assert_eq!((totals.succeeded, totals.failed, totals.bytes_freed), (2, 0, 8));
+    }
+
+    #[test]
+    fn as_many_candidates_are_told_as_were_asked_for() {
+        let report = Report::default();
+        let options = Options { candidates: 2, dry_run: true, ..Options::default() };
+        report.start(SystemTime::now(), &options, None).unwrap();
+        for number in 0..3 {
+            let digest = Digest::sha256([number; 32]);
+            let candidate = Candidate { digest, size: 1, reason: Reason::Unreferenced, repository: None };
+            report.candidate(candidate);
+        }
+        assert_eq!(report.current().candidates.len(), 2);
     }
 
     #[test]
@@ -190,7 +342,10 @@ mod tests {
         assert_eq!(
             document,
             serde_json::json!({
-                "state": "idle", "startedAt": "1970-01-01T00:00:00Z", "finishedAt": null, "dryRun": false,
+                "state": "idle", "phase": null, "replica": null,
+                "startedAt": "1970-01-01T00:00:00Z", "finishedAt": null, "dryRun": false,
+                "repositories": 0, "marked": 0,
+                "quarantined": 0, "bytesQuarantined": 0, "restedAt": null, "rescued": 0,
                 "manifestsDeleted": 0, "blobsDeleted": 0, "bytesFreed": 0, "uploadsDeleted": 0, "error": null,
             })
         );

@@ -1,77 +1,114 @@
-//! Sweeping: deletes the content that was not marked.
+//! Sweeping: deletes what has rested in quarantine and is garbage still.
 //!
 //! Links go before the content that they lead to, so that an interrupted sweep leaves content without links,
-//! which the next run finds, and no links without content.
+//! which the next run finds, and no links without content. A part of the list goes when all of it is dealt with.
+
+use std::pin::pin;
 
 use berth_oci::Digest;
-use berth_storage::ObjectMeta;
-use futures::TryStreamExt as _;
+use berth_storage::{Key, ObjectMeta};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::collector::Collector;
-use crate::repository::digest_set::DigestSet;
-use crate::repository::{Repository, Result, layout};
+use super::look::Look;
+use super::report::Phase;
+use crate::repository::{Repository, Result, layout, quarantine};
 
-impl Collector {
-    /// Deletes every blob that is neither needed nor young, and the links to it.
-    pub(super) async fn sweep(self) -> Result<()> {
-        let garbage = self.garbage().await?;
-        if self.options.dry_run || garbage.is_empty() {
+/// How many digests are announced and deleted at a time.
+pub(super) const BATCH: usize = 256;
+
+/// How many requests to the storage go on at once.
+const CONCURRENCY: usize = 16;
+
+impl Look<'_> {
+    /// Deletes every blob that has rested and is neither needed nor young, and the links to it.
+    pub(super) async fn sweep(&self) -> Result<()> {
+        if self.rested.is_empty() {
             return Ok(());
         }
-        for repository in self.repositories().await? {
-            self.delete_links(&repository, &garbage).await?;
+        self.collector.enter(Phase::Deleting).await?;
+        let mut repositories = pin!(self.collector.repositories());
+        while let Some(repository) = repositories.try_next().await? {
+            self.delete_links(&repository).await?;
         }
-        for digest in garbage.iter() {
-            self.delete_blob(&digest).await?;
+        for number in 0..self.rested.parts() {
+            self.delete_blobs(number).await?;
         }
         Ok(())
     }
 
-    /// The blobs that may go. In a dry run they are counted here, because they go no further.
-    async fn garbage(&self) -> Result<DigestSet> {
-        let mut garbage = DigestSet::default();
-        let mut blobs = self.state.store.list(&layout::blobs(), None);
-        while let Some(blob) = blobs.try_next().await? {
-            let Some(digest) = layout::digest_of_blob(&blob.key) else { continue };
-            if self.live.contains(&digest) || self.is_young(blob.modified) {
-                continue;
-            }
-            garbage.insert(&digest);
-            if self.options.dry_run {
-                self.report.blob(blob.size);
-            }
-        }
-        Ok(garbage)
-    }
-
-    /// The blob, if it is there and nobody has relied on it since the run began. The caller has condemned it.
-    async fn still_garbage(&self, digest: &Digest) -> Result<Option<ObjectMeta>> {
-        let blob = self.state.head(&layout::blob(digest)).await?;
-        Ok(blob.filter(|meta| !self.is_young(meta.modified)))
-    }
-
-    async fn delete_links(&self, repository: &Repository, garbage: &DigestSet) -> Result<()> {
+    async fn delete_links(&self, repository: &Repository) -> Result<()> {
         let folder = layout::layers(&repository.name);
-        let mut links = self.state.store.list(&folder, None);
-        while let Some(link) = links.try_next().await? {
-            let Some(digest) = layout::digest_of_link(&link.key, &folder) else { continue };
-            if garbage.contains(&digest) {
-                let _condemned = self.state.liveness.condemn(&digest).await;
-                if self.still_garbage(&digest).await?.is_some() {
-                    self.state.store.delete(&link.key).await?;
-                }
-            }
+        let links = repository.state.store.list(&folder, None).try_filter_map(|link| {
+            let digest = layout::digest_of_link(&link.key, &folder);
+            let condemned = digest.filter(|digest| self.is_condemned(digest));
+            std::future::ready(Ok(condemned.map(|digest| (digest, link.key))))
+        });
+        let mut batches = pin!(links.try_chunks(BATCH));
+        while let Some(batch) = batches.next().await {
+            self.delete_batch(batch.map_err(|failed| failed.1)?, Target::Link).await?;
         }
         Ok(())
     }
 
-    async fn delete_blob(&self, digest: &Digest) -> Result<()> {
-        let _condemned = self.state.liveness.condemn(digest).await;
-        if let Some(meta) = self.still_garbage(digest).await? {
-            self.state.store.delete(&meta.key).await?;
-            self.report.blob(meta.size);
-            tracing::debug!(%digest, size = meta.size, "deleted a blob");
+    async fn delete_blobs(&self, number: u32) -> Result<()> {
+        let store = &self.collector.state.store;
+        let listed = quarantine::part(&**store, self.rested.id(), number).await?;
+        let rescued = listed.iter().filter(|digest| !self.is_condemned(digest)).count();
+        self.collector.report.update(|run| run.rescued += rescued as u64);
+        let condemned: Vec<_> = listed.into_iter().filter(|digest| self.is_condemned(digest)).collect();
+        for batch in condemned.chunks(BATCH) {
+            let batch = batch.iter().map(|digest| (*digest, layout::blob(digest))).collect();
+            self.delete_batch(batch, Target::Content).await?;
         }
-        Ok(())
+        Ok(store.delete(&layout::collection::list_part(self.rested.id(), number)).await?)
     }
+
+    /// Deletes these objects, each of which belongs to a digest, except what somebody relies on.
+    async fn delete_batch(&self, batch: Vec<(Digest, Key)>, target: Target) -> Result<()> {
+        self.collector.tell_progress().await?;
+        let state = &self.collector.state;
+        let digests = batch.iter().map(|(digest, _)| *digest);
+        let announced = state.quarantine.announce(&self.rested, digests).await?;
+        let announcement = &announced;
+        let deletions = batch.into_iter().map(|(digest, key)| async move {
+            let Some(content) = self.old_content(&digest).await? else { return Ok(()) };
+            let is_condemned = announcement.condemns(&digest, state.clock.now());
+            if is_condemned {
+                state.store.delete(&key).await?;
+            }
+            if target == Target::Content {
+                self.count(&content, is_condemned);
+            }
+            Ok(())
+        });
+        // All of them end before the announcement is taken back, whatever becomes of one.
+        let ended: Vec<Result<()>> = stream::iter(deletions).buffer_unordered(CONCURRENCY).collect().await;
+        announced.withdraw().await?;
+        ended.into_iter().collect()
+    }
+
+    /// The content, if it is there and was not brought again.
+    async fn old_content(&self, digest: &Digest) -> Result<Option<ObjectMeta>> {
+        let content = self.collector.state.head(&layout::blob(digest)).await?;
+        Ok(content.filter(|meta| !self.is_young(meta.modified)))
+    }
+
+    fn count(&self, content: &ObjectMeta, is_deleted: bool) {
+        self.collector.report.update(|run| {
+            if is_deleted {
+                run.blobs_deleted += 1;
+                run.bytes_freed += content.size;
+                tracing::debug!(key = %content.key, size = content.size, "deleted a blob");
+            } else {
+                run.rescued += 1;
+            }
+        });
+    }
+}
+
+/// What of a digest is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Link,
+    Content,
 }

@@ -102,11 +102,15 @@ impl Manifests<'_> {
         }
         self.0.rules.layer_urls.check(&manifest)?;
         self.check_precondition(&digest, &push).await?;
-        let _content_stays = self.0.state.liveness.publish(&self.0.name).await;
-        self.require_content(&manifest).await?;
-        let _held = self.0.state.liveness.hold(&digest).await;
-        self.store(&digest, &manifest, push.bytes).await?;
+        let _repository_stays = self.0.state.liveness.publish(&self.0.name).await;
+        let _manifest_stays = self.0.state.liveness.hold(&digest).await;
+        let mut list = self.0.state.quarantine.list().await?;
+        self.take_in(&digest, &manifest, &push.bytes).await?;
         self.0.tags().point(&push.tags, &digest, &push.precondition).await?;
+        while self.0.state.quarantine.has_changed(&mut list).await? {
+            // A collector may have gone by what it saw before the manifest was visible.
+            self.take_in(&digest, &manifest, &push.bytes).await?;
+        }
         Ok(PushedManifest {
             digest,
             media_type: manifest.media_type().clone(),
@@ -125,6 +129,13 @@ impl Manifests<'_> {
             return push.precondition.require(&Reference::Digest(*digest), known);
         }
         self.0.tags().check(&push.tags, &push.precondition).await
+    }
+
+    /// Makes the manifest visible in the repository, if that has what it needs.
+    async fn take_in(&self, digest: &Digest, manifest: &Manifest, bytes: &Bytes) -> Result<()> {
+        self.0.state.quarantine.rescue(digest).await?;
+        self.require_content(manifest).await?;
+        self.store(digest, manifest, bytes.clone()).await
     }
 
     /// Checks that the repository has what the manifest needs, and keeps the collector from taking it.

@@ -175,18 +175,28 @@ impl Upload {
             self.discard().await?;
             return Err(Error::DigestMismatch { expected: *digest, actual: Box::new(actual) });
         }
-        {
-            let _held = self.state.liveness.hold(digest).await;
-            let blob = layout::blob(digest);
-            self.state.store.complete(&self.data, &blob).await.map_err(|error| self.explain(error))?;
-            self.state.rely_on(&blob).await?;
-            self.state.write_link(&layout::layer(&self.name, digest), digest).await?;
-        }
+        self.make_visible(digest).await?;
         if let Err(error) = self.discard().await {
             // The blob is there, and that is what counts; the remains are removed with the abandoned uploads.
             tracing::warn!(upload = %self.id, %error, "the remains of a finished upload could not be removed");
         }
         Ok(BlobInfo { digest: *digest, size: self.size })
+    }
+
+    /// Makes the upload the content, unless that is there already, and links to it.
+    async fn make_visible(&self, digest: &Digest) -> Result<()> {
+        let state = &self.state;
+        let (blob, link) = (layout::blob(digest), layout::layer(&self.name, digest));
+        let _held = state.liveness.hold(digest).await;
+        let mut list = state.quarantine.list().await?;
+        state.quarantine.rescue(digest).await?;
+        state.store.complete(&self.data, &blob).await.map_err(|error| self.explain(error))?;
+        state.write_link(&link, digest).await?;
+        while state.quarantine.has_changed(&mut list).await? {
+            state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
+            state.write_link(&link, digest).await?;
+        }
+        Ok(())
     }
 
     /// Removes the upload and everything about it.

@@ -85,11 +85,6 @@ impl ObjectStore for Filesystem {
         walk::children(self.path(prefix), prefix.clone(), start_after.map(str::to_owned))
     }
 
-    async fn touch(&self, key: &Key) -> Result<()> {
-        let path = self.path(key);
-        on_blocking_pool(key, move || write::touch(&path)).await
-    }
-
     async fn append(
         &self,
         upload: &Key,

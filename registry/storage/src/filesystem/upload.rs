@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::task::{self, JoinHandle};
 
-use super::write::{is_absent, touch_open};
+use super::write::{is_absent, touch};
 use super::{folder, on_blocking_pool};
 use crate::{ByteStream, Error, Key, Result};
 
@@ -184,7 +184,7 @@ pub(super) fn complete(root: &Path, upload: &Path, object: &Path) -> io::Result<
         fs::remove_file(upload)?;
         return Ok(Some(()));
     }
-    touch_open(&file)?;
+    touch(&file)?;
     file.sync_all()?;
     folder::with_folder_of(root, object, || fs::rename(upload, object))?;
     folder::sync(object.parent().unwrap_or(root))?;

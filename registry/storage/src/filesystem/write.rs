@@ -76,17 +76,12 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }
 
-/// Makes the file look as if it had been written just now.
-pub(super) fn touch(path: &Path) -> io::Result<()> {
-    touch_open(&File::open(path)?)
-}
-
 /// Makes the open file look as if it had been written just now.
 ///
 /// "Now" is left to the kernel, and said of both times: that is allowed to whoever may write the file, while
 /// anything else is allowed to its owner only, and a volume that an older registry filled may belong to
 /// somebody else.
-pub(super) fn touch_open(file: &File) -> io::Result<()> {
+pub(super) fn touch(file: &File) -> io::Result<()> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let times = Timestamps { last_access: now, last_modification: now };
     Ok(futimens(file, &times)?)
@@ -105,7 +100,7 @@ mod tests {
         put(root.path(), &path, b"x", &PutCondition::Always).unwrap();
         let old = SystemTime::now() - Duration::from_hours(48);
         File::open(&path).unwrap().set_modified(old).unwrap();
-        touch(&path).unwrap();
+        touch(&File::open(&path).unwrap()).unwrap();
         assert!(path.metadata().unwrap().modified().unwrap() > old + Duration::from_hours(24));
     }
 

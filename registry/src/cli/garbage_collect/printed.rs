@@ -1,0 +1,79 @@
+//! The report of a run, for people or for programs.
+
+use std::io::{self, Write};
+
+use berth_registry::repository::{Candidate, Reason, Run, RunState};
+
+use crate::cli::output::{self, counted};
+
+/// Prints the report.
+pub(super) fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return Ok(output::print_json(run)?);
+    }
+    Ok(output::print(|output| {
+        for candidate in &run.candidates {
+            write_candidate(output, candidate)?;
+        }
+        writeln!(output, "{}", summary(run))
+    })?)
+}
+
+/// A line as other registries print it, and why.
+fn write_candidate(output: &mut dyn Write, candidate: &Candidate) -> io::Result<()> {
+    let Candidate { digest, size, reason, repository } = candidate;
+    let (kind, reason) = match reason {
+        Reason::Unreferenced => ("blob", "no manifest leads to it"),
+        Reason::Untagged => ("manifest", "no tag leads to it"),
+    };
+    let place = repository.as_ref().map(|name| format!(", in {name}")).unwrap_or_default();
+    writeln!(
+        output,
+        "{kind} eligible for deletion: {digest} ({size}{place}; {reason})",
+        size = counted(*size, "byte", "bytes")
+    )
+}
+
+fn summary(run: &Run) -> String {
+    if run.state == RunState::Running {
+        let replica = run.replica.as_deref().unwrap_or("the server");
+        return format!("a garbage collection is running: {replica} does it");
+    }
+    let verb = if run.dry_run { "would be deleted (dry run)" } else { "deleted" };
+    let deleted = format!(
+        "{}, {} with {}, and {} {verb}",
+        counted(run.manifests_deleted, "manifest", "manifests"),
+        counted(run.blobs_deleted, "blob", "blobs"),
+        counted(run.bytes_freed, "byte", "bytes"),
+        counted(run.uploads_deleted, "upload", "uploads")
+    );
+    match run.rested_at {
+        Some(rested_at) => format!("{deleted}; what is in quarantine may be deleted from {rested_at} on"),
+        None => deleted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_is_told_with_its_reason() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let candidate: Candidate = serde_json::from_value(serde_json::json!({
+            "digest": digest, "size": 7, "reason": "untagged", "repository": "team/app",
+        }))
+        .unwrap();
+        let mut line = Vec::new();
+        write_candidate(&mut line, &candidate).unwrap();
+        let expected =
+            format!("manifest eligible for deletion: {digest} (7 bytes, in team/app; no tag leads to it)\n");
+        assert_eq!(String::from_utf8(line).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_summary_tells_when_the_rest_will_go() {
+        let run = Run { rested_at: Some("2026-03-01T12:00:00Z".parse().unwrap()), ..Run::default() };
+        assert!(summary(&run).ends_with("may be deleted from 2026-03-01T12:00:00Z on"), "{}", summary(&run));
+    }
+}
