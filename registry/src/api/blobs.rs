@@ -8,7 +8,7 @@ use super::{
     error::Result,
     extract::{InPath, Known, Wanted},
     notify::Happened,
-    respond::{BlobBody, BlobHead, Deleted, NotModified},
+    respond::{BlobBody, BlobHead, BlobNotModified, Deleted},
 };
 use crate::{notifications::Occurrence, repository::BlobInfo};
 
@@ -20,7 +20,7 @@ pub(super) async fn head(
 ) -> Result<Response> {
     let blob = repository.blobs().head(&digest).await?;
     if known.contains(&digest) {
-        return Ok(NotModified(digest).into_response());
+        return Ok(BlobNotModified(digest).into_response());
     }
     let pulled = Occurrence::BlobPulled(blob);
     Ok((Happened::new(repository, [pulled]), BlobHead(blob)).into_response())
@@ -35,7 +35,7 @@ pub(super) async fn pull(
 ) -> Result<Response> {
     if known.contains(&digest) {
         repository.blobs().head(&digest).await?;
-        return Ok(NotModified(digest).into_response());
+        return Ok(BlobNotModified(digest).into_response());
     }
     let range = wanted.and_then(|wanted| wanted.of(&digest));
     let content = repository.blobs().open(&digest, range).await?;

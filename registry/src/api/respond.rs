@@ -78,6 +78,15 @@ impl IntoResponse for NotModified {
     }
 }
 
+/// 304: the client has this blob, and may keep it for as long as if it had got it now (RFC 9110, section 15.4.5).
+pub(super) struct BlobNotModified(pub(super) Digest);
+
+impl IntoResponse for BlobNotModified {
+    fn into_response(self) -> Response {
+        ([(CACHE_CONTROL, FOR_A_YEAR)], NotModified(self.0)).into_response()
+    }
+}
+
 /// 200 without the bytes: a blob exists.
 pub(super) struct BlobHead(pub(super) BlobInfo);
 

@@ -77,6 +77,8 @@ async fn a_blob_that_the_client_has_is_not_sent_again() {
     for method in [Method::GET, Method::HEAD] {
         let answer = registry.send(method, &path, &[("if-none-match", &tag)], "").await;
         assert_eq!((answer.status, answer.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!(answer.header("etag"), tag);
+        assert_eq!(answer.header("cache-control"), "max-age=31536000");
         assert!(path.ends_with(answer.header("docker-content-digest")));
     }
 }
