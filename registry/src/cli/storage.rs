@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use berth_registry::{
     config::{Config, Log, Options, Storage},
+    reconfiguration,
     repository::{Registry, Rules},
     telemetry,
 };
@@ -62,7 +63,9 @@ impl StorageArguments {
                 root.display()
             );
         }
-        with(&config, Rules::default(), work)
+        // What an image may lack, it may lack for everybody.
+        let required_content = reconfiguration::rules(&config).required_content;
+        with(&config, Rules { required_content, ..Rules::default() }, work)
     }
 
     /// Does `work` with the registry, which need not exist yet and in which the rules for pushes hold, and with a
@@ -73,7 +76,7 @@ impl StorageArguments {
     ) -> anyhow::Result<ExitCode> {
         let config = self.config()?;
         let temporary = temporary_folder(&config.storage)?;
-        let rules = berth_registry::reconfiguration::rules(&config);
+        let rules = reconfiguration::rules(&config);
         with(&config, rules, async |registry| work(registry, temporary).await)
     }
 }

@@ -45,6 +45,19 @@ fn damage_is_told_and_repaired_when_wanted() {
 }
 
 #[test]
+fn layers_are_not_missing_where_images_may_be_pushed_without_them() {
+    let fixture = Fixture::new();
+    fixture.push_image("app", "1", "layer");
+    fixture.delete_blob("app", &sha256("layer"));
+    for (layers, code) in [("all", 1), ("none", 0)] {
+        let mut check = fixture.command("check", &[]);
+        check.env("REGISTRY_VALIDATION_MANIFESTS_IMAGES_LAYERS", layers);
+        let said = Said::from(check.output().unwrap());
+        assert_eq!(said.code, code, "{layers}: {said:?}");
+    }
+}
+
+#[test]
 fn programs_get_an_object_a_line() {
     let fixture = Fixture::new();
     let digest = fixture.push_blob("app", b"blob");

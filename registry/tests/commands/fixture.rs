@@ -109,10 +109,18 @@ impl Fixture {
 
     /// Deletes a tag, which then rests in the trash.
     pub(crate) fn delete(&self, repository: &str, tag: &str) {
+        let repository = self.with_deletion(repository);
+        self.runtime.block_on(repository.manifests().delete(&tag.parse().unwrap())).unwrap();
+    }
+
+    pub(crate) fn delete_blob(&self, repository: &str, digest: &Digest) {
+        self.runtime.block_on(self.with_deletion(repository).blobs().delete(digest)).unwrap();
+    }
+
+    fn with_deletion(&self, repository: &str) -> Repository {
         let rules = Rules { delete_enabled: true, trash_window: Duration::from_hours(1), ..Rules::default() };
         let registry = Registry::new(std::sync::Arc::new(Filesystem::new(self.root())), rules);
-        let repository = registry.repository(repository.parse().unwrap());
-        self.runtime.block_on(repository.manifests().delete(&tag.parse().unwrap())).unwrap();
+        registry.repository(repository.parse().unwrap())
     }
 
     /// Pushes an image of one layer, and returns its manifest.
