@@ -53,10 +53,10 @@ fn oci_is_a_leaf_without_input_and_output() {
 }
 
 #[test]
-fn storage_is_a_leaf_that_knows_neither_http_nor_oci() {
+fn storage_is_a_leaf_that_serves_nobody_and_knows_no_oci() {
     assert_without(
         "berth-storage",
-        &["berth-oci", "berth-registry", "berth-crds", "berth-operator", "axum", "kube", "hyper"],
+        &["berth-oci", "berth-registry", "berth-crds", "berth-operator", "axum", "kube"],
     );
 }
 

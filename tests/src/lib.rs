@@ -8,4 +8,5 @@ pub mod image;
 pub mod programs;
 pub mod registry_process;
 pub mod registry_server;
+pub mod s3_server;
 pub mod workspace;

@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -139,12 +139,20 @@ impl ObjectStore for Measured {
         self.timed("Stat", self.store.upload_size(upload)).await
     }
 
+    async fn read_upload(&self, upload: &Key, range: Range<u64>) -> Result<ByteStream> {
+        self.timed("GetContent", self.store.read_upload(upload, range)).await
+    }
+
     async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
         self.timed("Move", self.store.complete(upload, object)).await
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {
         self.timed("Delete", self.store.abort(upload)).await
+    }
+
+    async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
+        self.store.remove_leftovers(prefix, before).await
     }
 
     async fn space(&self) -> Result<Option<Space>> {

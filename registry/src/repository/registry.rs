@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use berth_oci::{RepositoryName, UploadId};
 use berth_storage::{Clock, ObjectStore};
@@ -156,9 +156,11 @@ impl Registry {
         Ok(abandoned)
     }
 
-    /// Removes these uploads, and returns how many there were.
+    /// Removes these uploads and what the storage hides of others, and returns how many there were.
     pub async fn purge_uploads(&self, older_than: Duration) -> Result<u64> {
-        let mut purged = 0;
+        let before = self.state.clock.now().checked_sub(older_than);
+        let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut purged = self.state.store.remove_leftovers(&layout::root(), before).await?;
         for (name, id) in self.abandoned_uploads(older_than).await? {
             purged += u64::from(uploads::remove_abandoned(&self.state, &name, &id).await?);
         }

@@ -10,6 +10,7 @@ mod filesystem;
 mod key;
 mod memory;
 mod object_store;
+mod s3;
 
 pub use clock::Clock;
 pub use error::{Error, Result};
@@ -17,3 +18,6 @@ pub use filesystem::Filesystem;
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
 pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space, Version};
+pub use s3::{
+    Copying, Encryption, Endpoint, Requests, S3, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,
+};

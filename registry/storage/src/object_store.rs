@@ -26,6 +26,8 @@ pub struct Version(pub(crate) Stamp);
 pub(crate) enum Stamp {
     /// Numbers that change with every write.
     Numbers([u64; 3]),
+    /// The server's word for the content.
+    Tag(String),
 }
 
 /// What is known about an object without reading it.
@@ -79,7 +81,8 @@ pub enum PutCondition {
 ///
 /// A reader sees a whole object or none, never a part. What an operation has acknowledged is not lost when
 /// the process or the machine stops, except where a method says so. Several processes may work on the same
-/// store. An upload in progress is seen by `head`, `get`, `list` and `children` as if it were an object.
+/// store. What there is of an upload in progress is listed at its key or below it, dated by its last append; only
+/// [`read_upload`](ObjectStore::read_upload) reads it.
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// What is known about the object. `NotFound` when there is none.
@@ -133,12 +136,26 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// How many bytes the upload has. `NotFound` when there is none.
     async fn upload_size(&self, upload: &Key) -> Result<u64>;
 
+    /// The bytes that the upload has in the range, cut to its end. `NotFound` when there is no upload, and also
+    /// when a store that cannot read what it has taken in has dropped it; `Busy` when an append is going on and
+    /// the store cannot read beside it.
+    async fn read_upload(&self, upload: &Key, range: Range<u64>) -> Result<ByteStream> {
+        Ok(self.get(upload, Some(range)).await?.body)
+    }
+
     /// Turns the upload into the object in one step. When the object exists already it stays as it is, and
     /// the upload is dropped. `NotFound` when there is no upload.
     async fn complete(&self, upload: &Key, object: &Key) -> Result<()>;
 
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.
     async fn abort(&self, upload: &Key) -> Result<()>;
+
+    /// Removes what interrupted work has left below `prefix` in places that no key shows, if it is from before a
+    /// point in time, and returns how many such things there were.
+    async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
+        let _nothing_is_hidden = (prefix, before);
+        Ok(0)
+    }
 
     /// How much room there is; `None` when the store has no bound of its own.
     async fn space(&self) -> Result<Option<Space>> {

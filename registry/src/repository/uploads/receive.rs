@@ -139,8 +139,8 @@ impl Upload {
             (hasher, offset) = (remembered, length);
         }
         if offset < self.size {
-            let rest = self.state.store.get(&self.data, Some(offset..self.size)).await;
-            let mut body = rest.map_err(|error| self.explain(error))?.body;
+            let rest = self.state.store.read_upload(&self.data, offset..self.size).await;
+            let mut body = rest.map_err(|error| self.explain(error))?;
             while let Some(chunk) = body.try_next().await.map_err(|source| self.unreadable(source))? {
                 hasher.update(&chunk);
             }

@@ -1,0 +1,138 @@
+//! The bucket: what all operations share.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::path::Path;
+use object_store::{
+    Attribute, AttributeValue, Attributes, BackoffConfig, ObjectMeta as S3Meta, ObjectStore as _, PutMode,
+    PutOptions, RetryConfig,
+};
+
+use super::conditions::Conditions;
+use super::http::Connections;
+use super::settings::{Encryption, S3Settings};
+use super::{credentials, endpoint, error};
+use crate::object_store::Stamp;
+use crate::{Error, Key, ObjectMeta, Result, Version};
+
+/// How long a request is sent again at most. Its signature must still be valid then.
+const RETRY_LIMIT: Duration = Duration::from_secs(120);
+
+/// A bucket, or the part of it below a prefix.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    pub(super) client: AmazonS3,
+    pub(super) connections: Connections,
+    pub(super) settings: S3Settings,
+    pub(super) conditions: Conditions,
+}
+
+impl Bucket {
+    pub(super) fn open(settings: S3Settings, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
+        let connections = Connections::new(&settings.trust, &settings.requests)?;
+        let place = endpoint::place(&settings.endpoint, &settings.bucket, &settings.region);
+        let builder = AmazonS3Builder::new()
+            .with_http_connector(connections.clone())
+            .with_bucket_name(&settings.bucket)
+            .with_region(&settings.region)
+            // Over TLS nobody changes a body on its way; hashing each once more would cost a core at 1 GB/s.
+            .with_unsigned_payload(place.url.starts_with("https"))
+            .with_endpoint(place.url)
+            .with_virtual_hosted_style_request(place.is_virtual_hosted)
+            // One object at a time goes by the request that every server knows.
+            .with_disable_bulk_delete(true)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(retries(settings.requests.retries));
+        let builder = encrypted(builder, &settings.writing.encryption).map_err(io::Error::other)?;
+        let builder = credentials::add(builder, settings.credentials.as_ref(), variable);
+        let conditions = Conditions::new(settings.writing.conditional);
+        Ok(Self { client: builder.build().map_err(io::Error::other)?, connections, conditions, settings })
+    }
+
+    /// The name of `key` in the bucket.
+    pub(super) fn path(&self, key: &Key) -> Result<Path> {
+        let name = match (self.settings.root.as_str(), key.as_str()) {
+            ("", name) | (name, "") => name.to_owned(),
+            (root, name) => format!("{root}/{name}"),
+        };
+        Path::parse(name).map_err(|invalid| error::explain(key, invalid.into()))
+    }
+
+    /// What the names of everything below `key` start with.
+    pub(super) fn prefix(&self, key: &Key) -> Result<String> {
+        let path = self.path(key)?;
+        Ok(if path.as_ref().is_empty() { String::new() } else { format!("{path}/") })
+    }
+
+    /// The key whose name is `path`. There is none for what others keep in the bucket.
+    pub(super) fn key(&self, path: &Path) -> Option<Key> {
+        let name = match self.settings.root.as_str() {
+            "" => path.as_ref(),
+            root => path.as_ref().strip_prefix(root)?.strip_prefix('/')?,
+        };
+        name.parse().ok()
+    }
+
+    /// What a new object is given beside its bytes.
+    pub(super) fn attributes(&self) -> Attributes {
+        let class = self.settings.writing.storage_class.clone();
+        class.into_iter().map(|class| (Attribute::StorageClass, AttributeValue::from(class))).collect()
+    }
+
+    /// Puts an object in one request, and returns its tag.
+    pub(super) async fn put(&self, key: &Key, body: Bytes, mode: PutMode) -> Result<Option<String>, Failed> {
+        let path = self.path(key).map_err(Failed::Otherwise)?;
+        let options = PutOptions { mode, attributes: self.attributes(), ..PutOptions::default() };
+        match self.client.put_opts(&path, body.into(), options).await {
+            Ok(put) => Ok(put.e_tag),
+            Err(failure) if error::is_unmet_condition(&failure) => Err(Failed::Condition),
+            Err(failure) if error::is_not_implemented(&failure) => Err(Failed::NotImplemented),
+            Err(failure) => Err(Failed::Otherwise(error::explain(key, failure))),
+        }
+    }
+}
+
+/// Why an object was not put.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The condition does not hold.
+    Condition,
+    /// The server knows no such condition.
+    NotImplemented,
+    Otherwise(Error),
+}
+
+fn retries(most: usize) -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(5),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: most, retry_timeout: RETRY_LIMIT }
+}
+
+/// Who encrypts is a setting that `object_store` takes by its name only.
+fn encrypted(builder: AmazonS3Builder, encryption: &Encryption) -> object_store::Result<AmazonS3Builder> {
+    let encryption = match encryption {
+        Encryption::Bucket => return Ok(builder),
+        Encryption::Kms(Some(id)) => return Ok(builder.with_sse_kms_encryption(id)),
+        Encryption::Kms(None) => "sse:kms",
+        Encryption::S3 => "AES256",
+    };
+    Ok(builder.with_config("aws_server_side_encryption".parse()?, encryption))
+}
+
+/// What S3 says about the object `key`.
+pub(super) fn meta(key: Key, meta: &S3Meta) -> ObjectMeta {
+    // A list tells the time more exactly than the answer about a single object does.
+    let seconds = u64::try_from(meta.last_modified.timestamp()).unwrap_or_default();
+    ObjectMeta {
+        key,
+        size: meta.size,
+        modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        version: meta.e_tag.clone().map(|tag| Version(Stamp::Tag(tag))),
+    }
+}

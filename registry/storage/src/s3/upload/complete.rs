@@ -1,0 +1,118 @@
+//! An upload becomes an object.
+
+use bytes::Bytes;
+use object_store::multipart::{MultipartStore as _, PartId};
+
+use super::super::bucket::{Bucket, Failed};
+use super::super::conditions::Condition;
+use super::super::{copy, error};
+use super::Active;
+use super::state::{Body, Multipart, Part};
+use crate::{Error, Key, Result};
+
+/// Turns the upload into the object.
+pub(in super::super) async fn complete(
+    bucket: &Bucket,
+    active: &Active,
+    upload: &Key,
+    object: &Key,
+) -> Result<()> {
+    let _turn = active.begin(upload)?;
+    let stored = bucket.load(upload).await?.ok_or_else(|| Error::NotFound(upload.clone()))?;
+    let mut state = stored.state;
+    if state.is_open {
+        return Err(Error::Busy(upload.clone()));
+    }
+    if !matches!(state.body, Body::Nothing) && bucket.exists(object).await? {
+        return bucket.drop_upload(upload, &state).await;
+    }
+    let tail = bucket.load_tail(upload, &state.tail).await?;
+    match &mut state.body {
+        Body::Nothing => bucket.create(object, tail).await?,
+        Body::Object(size) => bucket.join(upload, *size, tail, object).await?,
+        Body::Parts(multipart) if multipart.target == object.as_str() => {
+            bucket.add_last(object, multipart, tail).await?;
+            bucket.finish_multipart(object, multipart).await?;
+        }
+        Body::Parts(multipart) if multipart.target == upload.as_str() => {
+            bucket.add_last(upload, multipart, tail).await?;
+            bucket.finish_multipart(upload, multipart).await?;
+            let size = multipart.size();
+            bucket.copy(upload, size, object).await?;
+            state.body = Body::Object(size);
+        }
+        // The parts are at the place of another object, which must not have this content; and S3 moves no parts.
+        Body::Parts(_) => {
+            bucket.drop_upload(upload, &state).await?;
+            return Err(Error::NotFound(upload.clone()));
+        }
+    }
+    bucket.drop_upload(upload, &state).await
+}
+
+impl Bucket {
+    async fn exists(&self, key: &Key) -> Result<bool> {
+        match self.head(key).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is_not_found() => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Puts an object that is no larger than a part, unless it is there.
+    async fn create(&self, object: &Key, body: Bytes) -> Result<()> {
+        match self.put_if(object, body, &Condition::Nothing).await {
+            Ok(_) | Err(Failed::Condition) => Ok(()),
+            Err(failed) => Err(failed.unconditional(object)),
+        }
+    }
+
+    /// Sends the tail as the last part, if there is any.
+    pub(super) async fn add_last(&self, target: &Key, multipart: &mut Multipart, tail: Bytes) -> Result<()> {
+        if tail.is_empty() {
+            return Ok(());
+        }
+        let (size, index) = (tail.len() as u64, multipart.parts.len());
+        let part = self.client.put_part(&self.path(target)?, &multipart.id, index, tail.into()).await;
+        match part {
+            Ok(part) => multipart.parts.push(Part { tag: part.content_id, size }),
+            // It was finished before, and whoever did that did not live to note it.
+            Err(failure) if error::is_unknown_upload(&failure) => {
+                multipart.parts.push(Part { tag: String::new(), size });
+            }
+            Err(failure) => return Err(error::explain(target, failure)),
+        }
+        Ok(())
+    }
+
+    /// Makes the parts an object. That this was done before is success.
+    pub(super) async fn finish_multipart(&self, target: &Key, multipart: &Multipart) -> Result<()> {
+        let parts = multipart.parts.iter().map(|part| PartId { content_id: part.tag.clone() }).collect();
+        match self.client.complete_multipart(&self.path(target)?, &multipart.id, parts).await {
+            Ok(_) => Ok(()),
+            Err(failure) => match self.head(target).await {
+                Ok(meta) if error::is_unknown_upload(&failure) && meta.size == multipart.size() => Ok(()),
+                Err(unknown) if !unknown.is_not_found() => Err(unknown),
+                _ => Err(error::explain(target, failure)),
+            },
+        }
+    }
+
+    /// Makes an object of the one that the upload has become and of its tail.
+    async fn join(&self, upload: &Key, size: u64, tail: Bytes, object: &Key) -> Result<()> {
+        if tail.is_empty() {
+            return self.copy(upload, size, object).await;
+        }
+        let id = self.start_multipart(object).await?;
+        let mut multipart =
+            Multipart { target: object.to_string(), id, part_size: copy::LARGEST_COPY, parts: Vec::new() };
+        let path = self.path(object)?;
+        for (index, range) in copy::ranges(size, copy::LARGEST_COPY).into_iter().enumerate() {
+            let size = range.end - range.start;
+            let part = self.copy_part(upload, range, &path, &multipart.id, index).await?;
+            multipart.parts.push(Part { tag: part.content_id, size });
+        }
+        self.add_last(object, &mut multipart, tail).await?;
+        self.finish_multipart(object, &multipart).await
+    }
+}

@@ -1,0 +1,209 @@
+//! A body on its way into an upload: whole parts go to S3 while the next one arrives, the rest becomes the tail.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use object_store::PutPayload;
+use object_store::multipart::{MultipartStore as _, PartId};
+use tokio::task::JoinHandle;
+
+use super::super::bucket::Bucket;
+use super::super::copy;
+use super::super::error;
+use super::super::settings::SMALLEST_PART;
+use super::Active;
+use super::state::{Body, Multipart, Part, State, Stored};
+use crate::{ByteStream, Error, Key, Result};
+
+/// After so many parts, twice as large ones are made, so that the number of parts that S3 allows is enough.
+const PARTS_OF_A_SIZE: usize = 2_500;
+
+/// With more appends than this going on, parts are as small as S3 allows: each append holds one in memory.
+const APPENDS_WITH_LARGE_PARTS: usize = 3;
+
+/// An upload that grows.
+pub(super) struct Receiving<'a> {
+    bucket: &'a Arc<Bucket>,
+    active: &'a Active,
+    upload: &'a Key,
+    destination: Option<&'a Key>,
+    stored: Option<Stored>,
+    state: State,
+    /// What waits for becoming a part.
+    buffer: Buffer,
+    /// The part that is on its way.
+    in_flight: Option<JoinHandle<Result<Part>>>,
+}
+
+impl<'a> Receiving<'a> {
+    /// Goes on where `stored` ends.
+    pub(super) async fn new(
+        bucket: &'a Arc<Bucket>,
+        active: &'a Active,
+        upload: &'a Key,
+        destination: Option<&'a Key>,
+        stored: Option<Stored>,
+    ) -> Result<Self> {
+        let state = stored.as_ref().map_or_else(State::new, |stored| stored.state.clone());
+        let mut buffer = Buffer::default();
+        buffer.push(bucket.load_tail(upload, &state.tail).await?);
+        Ok(Self { bucket, active, upload, destination, stored, state, buffer, in_flight: None })
+    }
+
+    /// Takes in the body, and returns what broke it off if something did.
+    pub(super) async fn receive(&mut self, mut body: ByteStream) -> Result<Option<io::Error>> {
+        while let Some(chunk) = body.next().await {
+            match chunk {
+                Ok(chunk) => self.buffer.push(chunk),
+                Err(broken) => return Ok(Some(broken)),
+            }
+            while self.buffer.size > self.part_size() {
+                self.send_part().await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers what has arrived, and returns how much the upload has now.
+    pub(super) async fn finish(mut self) -> Result<u64> {
+        self.settle().await?;
+        let tail = self.buffer.take(self.buffer.size);
+        let tail = tail.iter().flatten().copied().collect::<BytesMut>().freeze();
+        let before = std::mem::replace(&mut self.state.tail, self.bucket.save_tail(self.upload, tail).await?);
+        self.state.is_open = false;
+        let saved = self.bucket.save(self.upload, self.stored.as_ref(), self.state).await?;
+        self.bucket.drop_tail(self.upload, &before).await?;
+        Ok(saved.state.size())
+    }
+
+    /// How large the next part is to be.
+    fn part_size(&self) -> u64 {
+        let (size, parts) = match &self.state.body {
+            Body::Parts(multipart) => (multipart.part_size, multipart.parts.len()),
+            _ if self.active.count() > APPENDS_WITH_LARGE_PARTS => (SMALLEST_PART, 0),
+            _ => (self.bucket.settings.writing.part_size, 0),
+        };
+        size << (parts / PARTS_OF_A_SIZE)
+    }
+
+    /// Sends a part of what has arrived. Where memory allows, the next one arrives meanwhile.
+    async fn send_part(&mut self) -> Result<()> {
+        let size = self.part_size();
+        self.claim(size).await?;
+        self.settle().await?;
+        let Body::Parts(multipart) = &self.state.body else { return Ok(()) };
+        let target: Key = multipart.target.parse().map_err(|damage| error::invalid(self.upload, damage))?;
+        let payload: PutPayload = self.buffer.take(size).into_iter().collect();
+        let (bucket, id, index) = (Arc::clone(self.bucket), multipart.id.clone(), multipart.parts.len());
+        let extra = self.active.extra_buffer();
+        let is_alone = extra.is_none();
+        self.in_flight = Some(tokio::spawn(async move {
+            let _extra = extra;
+            let path = bucket.path(&target)?;
+            let put = bucket.client.put_part(&path, &id, index, payload).await;
+            let PartId { content_id } = put.map_err(|failure| error::explain(&target, failure))?;
+            Ok(Part { tag: content_id, size })
+        }));
+        if is_alone { self.settle().await } else { Ok(()) }
+    }
+
+    /// Waits for the part that is on its way.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
+        let sent = in_flight.await;
+        let part =
+            sent.map_err(|stopped| Error::Unavailable { key: self.upload.clone(), source: stopped.into() })??;
+        if let Body::Parts(multipart) = &mut self.state.body {
+            multipart.parts.push(part);
+        }
+        Ok(())
+    }
+
+    /// Makes known that parts will be added, before the first of them: from now on nobody else can add one.
+    async fn claim(&mut self, part_size: u64) -> Result<()> {
+        if self.state.is_open {
+            return Ok(());
+        }
+        let multipart = match std::mem::replace(&mut self.state.body, Body::Nothing) {
+            Body::Parts(multipart) => multipart,
+            Body::Nothing => self.start(self.destination.unwrap_or(self.upload), part_size).await?,
+            Body::Object(size) => {
+                let multipart = self.start(self.upload, part_size).await?;
+                self.bucket.copy_into(self.upload, size, multipart).await?
+            }
+        };
+        self.state.body = Body::Parts(multipart);
+        self.state.is_open = true;
+        self.stored = Some(self.bucket.save(self.upload, self.stored.as_ref(), self.state.clone()).await?);
+        Ok(())
+    }
+
+    async fn start(&self, target: &Key, part_size: u64) -> Result<Multipart> {
+        let id = self.bucket.start_multipart(target).await?;
+        Ok(Multipart { target: target.to_string(), id, part_size, parts: Vec::new() })
+    }
+}
+
+impl Bucket {
+    /// Makes the object of the upload the first parts of the multipart upload.
+    async fn copy_into(&self, upload: &Key, size: u64, mut multipart: Multipart) -> Result<Multipart> {
+        let target = multipart.target.parse().map_err(|damage| error::invalid(upload, damage))?;
+        let path = self.path(&target)?;
+        for (index, range) in copy::ranges(size, copy::LARGEST_COPY).into_iter().enumerate() {
+            let size = range.end - range.start;
+            let part = self.copy_part(upload, range, &path, &multipart.id, index).await?;
+            multipart.parts.push(Part { tag: part.content_id, size });
+        }
+        Ok(multipart)
+    }
+}
+
+/// Chunks that have arrived.
+#[derive(Default)]
+struct Buffer {
+    chunks: VecDeque<Bytes>,
+    size: u64,
+}
+
+impl Buffer {
+    fn push(&mut self, chunk: Bytes) {
+        self.size += chunk.len() as u64;
+        self.chunks.push_back(chunk);
+    }
+
+    /// Takes the first `size` bytes, or what there is.
+    fn take(&mut self, size: u64) -> Vec<Bytes> {
+        let (mut taken, mut missing) = (Vec::new(), size.min(self.size));
+        self.size -= missing;
+        while missing > 0 {
+            let Some(mut chunk) = self.chunks.pop_front() else { break };
+            if chunk.len() as u64 > missing {
+                let rest = chunk.split_off(usize::try_from(missing).unwrap_or(usize::MAX));
+                self.chunks.push_front(rest);
+            }
+            missing -= chunk.len() as u64;
+            taken.push(chunk);
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_leave_the_buffer_in_their_order_and_in_any_portions() {
+        let mut buffer = Buffer::default();
+        for chunk in ["abc", "", "defg", "h"] {
+            buffer.push(Bytes::from_static(chunk.as_bytes()));
+        }
+        assert_eq!(buffer.take(4).concat(), b"abcd");
+        assert_eq!(buffer.size, 4);
+        assert_eq!(buffer.take(9).concat(), b"efgh");
+        assert!(buffer.take(1).is_empty());
+    }
+}

@@ -1,0 +1,130 @@
+//! A real S3 server, Garage, on the loopback device: one node, one bucket, one key.
+
+use crate::cluster::wait;
+use crate::http::ask;
+use crate::programs;
+use crate::registry_process::free_port;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The name of the bucket.
+pub const BUCKET: &str = "hub";
+/// The region that the server says it is in.
+pub const REGION: &str = "garage";
+/// The access key that may do everything with the bucket.
+pub const ACCESS_KEY: &str = "GK0123456789abcdef01234567";
+/// Its secret.
+pub const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Runs the server until nobody holds the other end of the standard input: also when a test process ends in a way in
+/// which nothing is dropped any more. Then its folder goes, too.
+const GUARD: &str =
+    "folder=$1; shift; \"$@\" & server=$!; read -r order; kill -9 $server; wait $server 2>/dev/null
+[ \"$order\" = keep ] || rm -rf -- \"$folder\"";
+
+/// A server with an empty bucket.
+#[derive(Debug)]
+pub struct S3Server {
+    folder: PathBuf,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+impl S3Server {
+    /// Starts the server and makes the bucket.
+    pub fn start() -> Result<Self> {
+        let folder = TempDir::new()?.keep();
+        let (port, rpc_port) = (free_port()?, free_port()?);
+        fs::write(folder.join("garage.toml"), configuration(&folder.display().to_string(), port, rpc_port))?;
+        let server = Self { folder, port, process: Mutex::default() };
+        server.resume()?;
+        Ok(server)
+    }
+
+    /// The URL of the server.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The section `storage.s3` of a registry that keeps its images there, below the folder `root`, and asks for them at
+    /// `url`.
+    pub fn section(url: &str, root: &str) -> String {
+        format!(
+            "{{accesskey: {ACCESS_KEY}, secretkey: {SECRET_KEY}, region: {REGION}, bucket: {BUCKET}, \
+             regionendpoint: '{url}', forcepathstyle: true, rootdirectory: '{root}'}}"
+        )
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill(&self) -> Result<()> {
+        let running = self.process.lock().map_or(None, |mut process| process.take());
+        running.map_or(Ok(()), |child| end(child, "keep\n"))
+    }
+
+    /// Starts it again with what it has stored.
+    pub fn resume(&self) -> Result<()> {
+        let log = fs::File::options().create(true).append(true).open(self.folder.join("log"))?;
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD, "sh"]).arg(&self.folder).arg(programs::built("garage")?);
+        guard.arg("-c").arg(self.folder.join("garage.toml")).args([
+            "server",
+            "--single-node",
+            "--default-bucket",
+        ]);
+        guard.env("GARAGE_DEFAULT_BUCKET", BUCKET);
+        guard.env("GARAGE_DEFAULT_ACCESS_KEY", ACCESS_KEY).env("GARAGE_DEFAULT_SECRET_KEY", SECRET_KEY);
+        let child = guard
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        if let Ok(mut process) = self.process.lock() {
+            *process = Some(child);
+        }
+        wait::until("the S3 server to answer", Duration::from_secs(60), || {
+            let said = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            // Whoever asks without a signature is refused by a server that is ready.
+            let mut curl = Command::new("curl");
+            let answer = ask(curl.arg(format!("{}/{BUCKET}", self.url()))).with_context(said)?;
+            answer.expect(403).map(drop)
+        })
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        let running = self.process.lock().map_or(None, |mut process| process.take());
+        if let Some(child) = running {
+            // It may have ended already, and then there is nothing more to do.
+            let _ended = end(child, "");
+        }
+    }
+}
+
+/// Ends the server by an order to its guard.
+fn end(mut child: Child, order: &str) -> Result<()> {
+    if let Some(mut guard) = child.stdin.take() {
+        std::io::Write::write_all(&mut guard, order.as_bytes())?;
+    }
+    child.wait()?;
+    Ok(())
+}
+
+fn configuration(folder: &str, port: u16, rpc_port: u16) -> String {
+    format!(
+        "metadata_dir = \"{folder}/meta\"\ndata_dir = \"{folder}/data\"\ndb_engine = \"sqlite\"\n\
+         replication_factor = 1\nrpc_bind_addr = \"127.0.0.1:{rpc_port}\"\nrpc_public_addr = \"127.0.0.1:{rpc_port}\"\n\
+         rpc_secret = \"{SECRET_KEY}\"\n[s3_api]\ns3_region = \"{REGION}\"\napi_bind_addr = \"127.0.0.1:{port}\"\n"
+    )
+}
