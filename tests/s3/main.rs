@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod contract;
+mod registry;
 mod uploads;
 
 use berth_tests::s3_server::S3Server;

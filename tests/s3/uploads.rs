@@ -27,7 +27,8 @@ fn server(settings: S3Settings) -> Store {
 
 /// So many bytes, none of which is like its neighbours.
 fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at * 31 + at / 251) as u8).collect()
+    let letters = b"abcdefghijklmnopqrstuvwxyz".iter().copied();
+    letters.cycle().enumerate().map(|(at, letter)| letter ^ (at / 26).to_le_bytes()[0]).take(length).collect()
 }
 
 fn body(bytes: &[u8]) -> ByteStream {
@@ -109,7 +110,7 @@ async fn of_two_servers_that_continue_an_upload_the_later_takes_it_over() {
     let content = content(18 * MIB);
     let acknowledged = 7 * MIB;
     one.store.append(&key(UPLOAD), 0, body(&content[..acknowledged]), None).await.unwrap();
-    let (stuck, has_arrived, go_on) = slow(&[1; 13 * MIB]);
+    let (stuck, has_arrived, go_on) = slow(&vec![1; 13 * MIB]);
     let late = tokio::spawn({
         let store = Arc::clone(&one.store);
         async move { store.append(&key(UPLOAD), acknowledged as u64, stuck, None).await }
@@ -129,7 +130,7 @@ async fn of_two_servers_that_continue_an_upload_the_later_takes_it_over() {
 async fn what_a_server_did_not_live_to_acknowledge_does_not_count() {
     let (one, other) = servers();
     let content = content(11 * MIB);
-    let (stuck, has_arrived, _never) = slow(&[1; 13 * MIB]);
+    let (stuck, has_arrived, _never) = slow(&vec![1; 13 * MIB]);
     let lost = tokio::spawn({
         let store = Arc::clone(&one.store);
         async move { store.append(&key(UPLOAD), 0, stuck, None).await }

@@ -92,7 +92,7 @@ impl S3Server {
         if let Ok(mut process) = self.process.lock() {
             *process = Some(child);
         }
-        wait::until("the S3 server to answer", Duration::from_secs(60), || {
+        wait::until("the S3 server to answer", Duration::from_mins(1), || {
             let said = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             // Whoever asks without a signature is refused by a server that is ready.
             let mut curl = Command::new("curl");

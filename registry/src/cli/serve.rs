@@ -19,7 +19,7 @@ use berth_registry::{
     server::Server,
     telemetry::{self, Traces},
 };
-use berth_storage::{Filesystem, Memory, ObjectStore};
+use berth_storage::{Filesystem, Memory, ObjectStore, S3};
 use futures::stream;
 use tokio::sync::watch;
 
@@ -56,7 +56,7 @@ async fn serve(
     let metrics = Metrics::default();
     let rules = rules(config);
     let limit = rules.max_manifest_size;
-    let store = Measured::new(open_store(&config.storage), driver(&config.storage), &metrics);
+    let store = Measured::new(open_store(&config.storage)?, driver(&config.storage), &metrics);
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let source = notifications::address_of(&config.http.listen);
     let notifications = Notifications::start(&config.notifications, &store, source, metrics.notifications())?;
@@ -122,17 +122,22 @@ fn open_auth(config: &Config) -> anyhow::Result<Auth> {
 }
 
 /// The store that a configuration names.
-pub(super) fn open_store(storage: &Storage) -> Arc<dyn ObjectStore> {
-    match storage {
+pub(super) fn open_store(storage: &Storage) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    Ok(match storage {
         Storage::Filesystem { root } => Arc::new(Filesystem::new(root)),
+        Storage::S3(settings) => {
+            let store = S3::new((**settings).clone(), |name| std::env::var(name).ok());
+            Arc::new(store.context("the storage in S3 cannot be set up")?)
+        }
         Storage::Memory => Arc::new(Memory::new()),
-    }
+    })
 }
 
 /// The name of a kind of storage in the metrics.
 fn driver(storage: &Storage) -> &'static str {
     match storage {
         Storage::Filesystem { .. } => "filesystem",
+        Storage::S3(_) => "s3aws",
         Storage::Memory => "inmemory",
     }
 }
@@ -175,6 +180,7 @@ fn announce(file: Option<&PathBuf>, config: &Config, server: &Server) -> anyhow:
     let address = server.address().context("the address that is listened on is unknown")?;
     let storage = match &config.storage {
         Storage::Filesystem { root } => std::path::absolute(root)?.display().to_string(),
+        Storage::S3(settings) => format!("s3://{}/{}", settings.bucket, settings.root),
         Storage::Memory => "memory".to_owned(),
     };
     let protocol = if config.http.tls.is_some() { "HTTPS" } else { "HTTP" };

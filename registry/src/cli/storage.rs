@@ -100,6 +100,6 @@ fn with(
     work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     telemetry::start(&Log { level: config.log.level.min(Level::WARN), ..config.log.clone() });
-    let registry = Registry::new(serve::open_store(&config.storage), rules);
+    let registry = Registry::new(serve::open_store(&config.storage)?, rules);
     runtime()?.block_on(work(registry))
 }

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_so_when_it_is_written_and_a_storage_when_it_is_mentioned() {
         for (text, key) in [
-            ("storage: s3", "`storage.s3`"),
+            ("storage: gcs", "`storage.gcs`"),
             ("proxy: {remoteurl: x}", "`proxy`"),
             ("proxy: {exec: {command: x}}", "`proxy`"),
             ("http: {tls: {letsencrypt: {email: x}}}", "`http.tls.letsencrypt`"),

@@ -39,6 +39,7 @@ pub use overview::Setting;
 pub use validation::{ImageLayers, IndexPlatforms, Platform, Validation};
 
 use crate::repository::Reserve;
+use berth_storage::S3Settings;
 use key_path::KeyPath;
 use settings::Settings;
 use tree::Node;
@@ -84,6 +85,8 @@ pub enum Storage {
         /// The folder, in which `docker/registry/v2` lies.
         root: PathBuf,
     },
+    /// In a bucket.
+    S3(Box<S3Settings>),
     /// In the memory of the process; gone when it ends.
     Memory,
 }
@@ -202,8 +205,9 @@ fn lay_option(tree: &mut Node, key: &str, value: Option<&String>, name: &'static
 /// Without a storage, and without a folder for it, images are kept in a folder whose name depends on how we began.
 fn lay_default_root(tree: &mut Node, root: &str) -> Result<(), Error> {
     let path = KeyPath::of(ROOT_DIRECTORY);
-    let in_memory = tree.at(&KeyPath::of("storage.inmemory")).is_some();
-    if in_memory || tree.at(&path).is_some_and(Node::is_written) {
+    let others = ["storage.inmemory", "storage.s3", "storage.s3aws"];
+    let is_elsewhere = others.iter().any(|storage| tree.at(&KeyPath::of(storage)).is_some());
+    if is_elsewhere || tree.at(&path).is_some_and(Node::is_written) {
         return Ok(());
     }
     Ok(tree.put(&path, Node::scalar(root, Origin::Default))?)

@@ -22,7 +22,7 @@ pub struct Setting {
 /// The settings that hold, written or not.
 pub(super) fn settings(root: &Node) -> Vec<Setting> {
     let mut settings = Vec::new();
-    for section in SECTIONS {
+    for section in SECTIONS.iter().filter(|section| holds(section.path, root)) {
         for path in instances(section.path, root) {
             for key in section.keys.iter().filter(|key| key.effect(section) == Effect::Honoured) {
                 let path = path.name(key.name);
@@ -34,6 +34,11 @@ pub(super) fn settings(root: &Node) -> Vec<Setting> {
         }
     }
     settings
+}
+
+/// Whether the section has a say: the defaults of a storage that was not chosen hold nowhere.
+fn holds(section: &str, root: &Node) -> bool {
+    !matches!(section, "storage.s3" | "storage.s3aws") || root.at(&KeyPath::of(section)).is_some()
 }
 
 /// The paths that a path of the table stands for: one for each item of the lists in it.

@@ -20,7 +20,7 @@ pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<Exi
         log.level = Level::ERROR;
     }
     telemetry::start(&log);
-    let registry = Registry::new(open_store(&loaded.config.storage), Rules::default());
+    let registry = Registry::new(open_store(&loaded.config.storage)?, Rules::default());
     let options = Options {
         delete_untagged: arguments.delete_untagged,
         minimum_age: arguments.min_age,

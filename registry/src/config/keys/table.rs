@@ -1,15 +1,16 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `space`, `trash`, `validation.manifests.images`.
+//! ours: `access`, `space`, `trash`, `validation.manifests.images`, and the last three of `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
     Key, Kind, Section,
 };
 
-const OBJECT_STORAGE: Effect =
-    Refused("object storage is not supported in this release; use storage.filesystem on a volume");
+const OBJECT_STORAGE: Effect = Refused(
+    "this kind of object storage is not supported; use storage.s3, or storage.filesystem on a volume",
+);
 const OTHER_AUTHENTICATION: Effect =
     Refused("only htpasswd authentication is supported in this release; use auth.htpasswd");
 const PROXY: Effect =
@@ -76,14 +77,10 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
         NO_CACHE,
         &[text("blobdescriptor"), number("blobdescriptorsize"), text("layerinfo")],
     ),
-    section(
-        "storage.redirect",
-        Ignored("blobs in a file system are always served by this server itself"),
-        &[flag("disable")],
-    ),
+    section("storage.redirect", Ignored("blobs are always served by this server itself"), &[flag("disable")]),
     section("storage.tag", NO_LIMIT, &[number("concurrencylimit")]),
-    section("storage.s3", OBJECT_STORAGE, S3),
-    section("storage.s3aws", OBJECT_STORAGE, S3),
+    section("storage.s3", Honoured, S3),
+    section("storage.s3aws", Honoured, S3),
     section(
         "storage.azure",
         OBJECT_STORAGE,
@@ -314,31 +311,35 @@ const S3: &[Key] = &[
     text("accesskey").secret(),
     text("secretkey").secret(),
     text("sessiontoken").secret(),
-    text("credentialsconfigpath"),
+    text("credentialsconfigpath")
+        .but(Refused("name the file in the environment variable AWS_SHARED_CREDENTIALS_FILE")),
     text("region"),
     text("bucket"),
     text("regionendpoint"),
-    text("redirectendpoint"),
-    flag("forcepathstyle"),
-    flag("virtualhostedstyle"),
-    flag("encrypt"),
+    text("redirectendpoint").but(Ignored("blobs are always served by this server itself")),
+    flag("forcepathstyle").or("true"),
+    flag("virtualhostedstyle").or("false"),
+    flag("encrypt").or("false"),
     text("keyid"),
-    flag("secure"),
-    flag("skipverify"),
+    flag("secure").or("true"),
+    flag("skipverify").or("false"),
     text("trustedca"),
-    flag("v4auth"),
-    number("chunksize"),
-    number("multipartcopychunksize"),
-    number("multipartcopymaxconcurrency"),
-    number("multipartcopythresholdsize"),
+    flag("v4auth").but(Ignored("requests are signed by version 4 of the protocol, always")),
+    number("chunksize").or("10485760"),
+    number("multipartcopychunksize").or("33554432"),
+    number("multipartcopymaxconcurrency").or("100"),
+    number("multipartcopythresholdsize").or("33554432"),
     text("rootdirectory"),
-    text("storageclass"),
+    text("storageclass").or("STANDARD"),
     text("useragent"),
-    flag("usedualstack"),
-    flag("accelerate"),
-    flag("usefipsendpoint"),
-    text("objectacl"),
-    text("loglevel"),
+    flag("usedualstack").or("false"),
+    flag("accelerate").or("false"),
+    flag("usefipsendpoint").or("false"),
+    text("objectacl").or("private"),
+    text("loglevel").but(Ignored("what the storage does is logged at log.level")),
+    number("maxrequests").or("128"),
+    duration("timeout").or("30s"),
+    flag("conditionalwrites").or("true"),
 ];
 
 const MIDDLEWARE: &[Key] = &[text("name"), flag("disabled"), map("options").secret()];

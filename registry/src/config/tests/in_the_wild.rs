@@ -36,7 +36,7 @@ fn the_chart_twuni_is_served_with_a_volume() {
 }
 
 #[test]
-fn the_chart_twuni_is_refused_with_object_storage_or_as_a_mirror() {
+fn the_chart_twuni_keeps_images_in_s3_and_is_refused_as_a_mirror() {
     let s3 = [
         ("REGISTRY_STORAGE_S3_REGION", "eu-west-1"),
         ("REGISTRY_STORAGE_S3_BUCKET", "images"),
@@ -44,8 +44,9 @@ fn the_chart_twuni_is_refused_with_object_storage_or_as_a_mirror() {
         ("REGISTRY_STORAGE_S3_SECRETKEY", "456"),
         ("REGISTRY_STORAGE_S3_FORCEPATHSTYLE", "true"),
     ];
-    let error = load_yaml(TWUNI, &s3).unwrap_err().to_string();
-    assert!(error.contains("`storage.s3`: object storage is not supported"), "{error}");
+    let Storage::S3(s3) = load_yaml(TWUNI, &s3).unwrap().config.storage else { panic!("not in S3") };
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("images", "eu-west-1"));
+    assert_eq!(s3.credentials.unwrap().access_key, "0123");
     let mirror =
         [("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io"), ("REGISTRY_PROXY_USERNAME", "")];
     let error = load_yaml(TWUNI, &mirror).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 mod every_key;
 mod in_the_wild;
+mod s3;
 mod sections;
 
 use super::*;
@@ -133,10 +134,10 @@ fn the_environment_of_a_compose_file_is_understood() {
 }
 
 #[test]
-fn object_storage_is_refused_in_words_that_say_what_to_use() {
-    let variables = [("REGISTRY_STORAGE", "s3"), ("REGISTRY_STORAGE_S3_BUCKET", "docker-registry")];
+fn other_object_storage_is_refused_in_words_that_say_what_to_use() {
+    let variables = [("REGISTRY_STORAGE", "gcs"), ("REGISTRY_STORAGE_GCS_BUCKET", "docker-registry")];
     let error = load_yaml(IMAGE_DEFAULT, &variables).unwrap_err().to_string();
-    assert!(error.contains("REGISTRY_STORAGE") && error.contains("use storage.filesystem"), "{error}");
+    assert!(error.contains("REGISTRY_STORAGE") && error.contains("use storage.s3"), "{error}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod log;
 mod manifests;
 mod middleware;
 mod notifications;
+mod s3;
 mod space;
 mod storage;
 mod tls;

@@ -1,9 +1,10 @@
 //! `storage`: where objects are kept, and what may be done to them.
 
+use super::s3;
 use crate::config::{Rules, Storage, UploadPurging, error::Error, settings::Settings};
 
 pub(super) fn storage(settings: &Settings) -> Result<Storage, Error> {
-    let chosen = settings.chosen("storage", &["filesystem", "inmemory"]);
+    let chosen = settings.chosen("storage", &["filesystem", "inmemory", "s3", "s3aws"]);
     match chosen.as_slice() {
         [] | ["filesystem"] => {
             let root =
@@ -11,6 +12,9 @@ pub(super) fn storage(settings: &Settings) -> Result<Storage, Error> {
             Ok(Storage::Filesystem { root })
         }
         ["inmemory"] => Ok(Storage::Memory),
+        [name @ ("s3" | "s3aws")] => {
+            Ok(Storage::S3(Box::new(s3::settings(&settings.below("storage").below(name))?)))
+        }
         _ => Err(settings.ambiguous("storage", &chosen)),
     }
 }

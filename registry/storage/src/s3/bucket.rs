@@ -19,7 +19,7 @@ use crate::object_store::Stamp;
 use crate::{Error, Key, ObjectMeta, Result, Version};
 
 /// How long a request is sent again at most. Its signature must still be valid then.
-const RETRY_LIMIT: Duration = Duration::from_secs(120);
+const RETRY_LIMIT: Duration = Duration::from_mins(2);
 
 /// A bucket, or the part of it below a prefix.
 #[derive(Debug)]

@@ -71,7 +71,7 @@ impl Bucket {
         completed
     }
 
-    async fn copy_all_parts(&self, from: &Key, size: u64, to: &Path, upload: &String) -> Result<Vec<PartId>> {
+    async fn copy_all_parts(&self, from: &Key, size: u64, to: &Path, upload: &str) -> Result<Vec<PartId>> {
         let ranges = ranges(size, self.settings.copying.part_size);
         let parts = ranges
             .into_iter()
@@ -86,15 +86,17 @@ impl Bucket {
         from: &Key,
         range: Range<u64>,
         to: &Path,
-        upload: &String,
+        upload: &str,
         index: usize,
     ) -> Result<PartId> {
         let mut headers = HeaderMap::new();
         headers.insert(SOURCE, self.source(from)?);
         let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         headers.insert(SOURCE_RANGE, HeaderValue::from_str(&bytes).map_err(|e| error::invalid(from, e))?);
-        let query =
-            vec![("partNumber".to_owned(), (index + 1).to_string()), ("uploadId".to_owned(), upload.clone())];
+        let query = vec![
+            ("partNumber".to_owned(), (index + 1).to_string()),
+            ("uploadId".to_owned(), upload.to_owned()),
+        ];
         let body = self.send(from, Plain { method: Method::PUT, path: to, query, headers }).await?;
         let result: CopyPartResult =
             quick_xml::de::from_reader(body.as_ref()).map_err(|e| error::invalid(from, e))?;

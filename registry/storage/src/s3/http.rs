@@ -31,7 +31,7 @@ use super::tls;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a connection without a request is kept.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A body is given at least a second for so many bytes, beside the time limit of its request.
 const SLOWEST_UPLOAD: u64 = 256 * 1024;

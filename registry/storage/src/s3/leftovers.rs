@@ -29,7 +29,8 @@ struct Page {
 #[serde(rename_all = "PascalCase")]
 struct Upload {
     key: String,
-    upload_id: String,
+    #[serde(rename = "UploadId")]
+    id: String,
     /// RFC 3339, in UTC.
     initiated: String,
 }
@@ -66,7 +67,7 @@ impl Bucket {
     /// `false` when it is gone already.
     async fn drop_leftover(&self, prefix: &Key, upload: &Upload) -> Result<bool> {
         let path = Path::parse(&upload.key).map_err(|damage| error::invalid(prefix, damage))?;
-        match self.client.abort_multipart(&path, &upload.upload_id).await {
+        match self.client.abort_multipart(&path, &upload.id).await {
             Ok(()) => Ok(true),
             Err(failure) if error::is_unknown_upload(&failure) => Ok(false),
             Err(failure) => Err(error::explain(prefix, failure)),
