@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{Error, Key, Result};
 
 /// So many parts may be on their way while the next ones of their uploads arrive. The other uploads wait for theirs.
-const EXTRA_BUFFERS: usize = 3;
+const EXTRA_BUFFERS: usize = 2;
 
 /// The uploads with a writer.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use crate::{ByteStream, Error, Key, Result};
 const PARTS_OF_A_SIZE: usize = 2_500;
 
 /// With more appends than this going on, parts are as small as S3 allows: each append holds one in memory.
-const APPENDS_WITH_LARGE_PARTS: usize = 3;
+const APPENDS_WITH_LARGE_PARTS: usize = 1;
 
 /// An upload that grows.
 pub(super) struct Receiving<'a> {
@@ -161,21 +161,43 @@ impl Bucket {
     }
 }
 
-/// Chunks that have arrived.
+/// How much memory is taken at once for what arrives.
+const BLOCK: usize = 256 * 1024;
+
+/// Bytes that have arrived.
+///
+/// They are copied into blocks: a chunk of a connection may keep much more memory alive than it shows.
 #[derive(Default)]
 struct Buffer {
     chunks: VecDeque<Bytes>,
+    /// What comes after the chunks.
+    block: BytesMut,
     size: u64,
 }
 
 impl Buffer {
-    fn push(&mut self, chunk: Bytes) {
+    fn push(&mut self, mut chunk: Bytes) {
         self.size += chunk.len() as u64;
-        self.chunks.push_back(chunk);
+        while !chunk.is_empty() {
+            if self.block.capacity() == self.block.len() {
+                self.close_block();
+                self.block = BytesMut::with_capacity(BLOCK);
+            }
+            let room = self.block.capacity() - self.block.len();
+            self.block.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
+        }
+    }
+
+    fn close_block(&mut self) {
+        let block = std::mem::take(&mut self.block).freeze();
+        if !block.is_empty() {
+            self.chunks.push_back(block);
+        }
     }
 
     /// Takes the first `size` bytes, or what there is.
     fn take(&mut self, size: u64) -> Vec<Bytes> {
+        self.close_block();
         let (mut taken, mut missing) = (Vec::new(), size.min(self.size));
         self.size -= missing;
         while missing > 0 {
