@@ -23,10 +23,10 @@ struct Site {
 }
 
 impl Site {
-    /// A site with a folder of its own in the bucket.
-    fn new(root: &str) -> Result<Self> {
+    /// A site with the folder `root` of the bucket.
+    fn new(s3: &S3Server, root: &str) -> Result<Self> {
         let site = Self { folder: TempDir::new()?, port: free_port()? };
-        let section = S3Server::section(&SERVER.url(), root);
+        let section = S3Server::section(&s3.url(), root);
         fs::write(
             site.config(),
             format!(
@@ -125,7 +125,7 @@ fn layer(letter: u8, length: usize) -> Vec<u8> {
 
 #[test]
 fn images_are_pushed_and_pulled_and_every_command_works() -> Result<()> {
-    let site = Site::new("commands")?;
+    let site = Site::new(&SERVER, "commands")?;
     let server = site.serve(program()?)?;
     let (small, large) = (layer(b'a', 5_000), layer(b'b', 25_000_000));
     site.push("team/app", "1", &small)?;
@@ -150,7 +150,7 @@ fn images_are_pushed_and_pulled_and_every_command_works() -> Result<()> {
 
 #[test]
 fn a_bucket_of_the_original_is_served_in_place_and_given_back() -> Result<()> {
-    let site = Site::new("/shared/with/the/original")?;
+    let site = Site::new(&SERVER, "/shared/with/the/original")?;
     let (theirs, ours) = (layer(b'c', 12_000_000), layer(b'd', 12_000_001));
     let original = site.serve(packaged("docker-registry")?)?;
     site.push("team/app", "theirs", &theirs)?;
@@ -166,4 +166,20 @@ fn a_bucket_of_the_original_is_served_in_place_and_given_back() -> Result<()> {
     site.assert_has("team/app", "theirs", &theirs)?;
     site.assert_has("team/app", "ours", &ours)?;
     original.stop()
+}
+
+#[test]
+fn while_s3_is_away_clients_are_told_to_come_back_and_then_all_is_there() -> Result<()> {
+    let s3 = S3Server::start()?;
+    let site = Site::new(&s3, "outage")?;
+    let server = site.serve(program()?)?;
+    let layer = layer(b'e', 6_000_000);
+    site.push("team/app", "1", &layer)?;
+    s3.kill()?;
+    let away = site.ask(&[], "/v2/team/app/manifests/1")?.expect(503)?;
+    assert!(away.header("retry-after").is_some(), "{away:?}");
+    site.ask(&["--request", "POST"], "/v2/team/app/blobs/uploads/")?.expect(503)?;
+    s3.resume()?;
+    site.assert_has("team/app", "1", &layer)?;
+    server.stop()
 }
