@@ -122,6 +122,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         reserve: _,
         trash_window: _,
         upload_purging: _,
+        collection,
         validation: _,
         limits,
         http:
@@ -147,6 +148,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("log.formatter", *format != new.log.format),
         ("log.fields", *fields != new.log.fields),
         ("storage", *storage != new.storage),
+        ("garbagecollection", *collection != new.collection),
         ("catalog, tags", *limits != new.limits),
         ("http.addr", *listen != new.http.listen),
         ("http.prefix", *prefix != new.http.prefix),

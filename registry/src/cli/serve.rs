@@ -1,5 +1,6 @@
 //! `registry serve`: puts the parts together and serves until a signal comes.
 
+mod collecting;
 mod signals;
 mod upload_purging;
 
@@ -76,6 +77,9 @@ async fn serve(
         .with_traces(traces.clone());
     let (upload_purging, purging) = watch::channel(upload_purging(config));
     tokio::spawn(upload_purging::purge(registry.clone(), purging));
+    if let Some(schedule) = config.collection.filter(|_| !config.rules.read_only) {
+        tokio::spawn(collecting::collect(registry.clone(), schedule));
+    }
     let live = Live { log, registry, api: api.clone(), upload_purging };
     tokio::spawn(follow(followed(&loaded, load, &server, &auth, live)?, POLL_INTERVAL, hangups));
     announce(loaded.file.as_ref(), config, &server)?;

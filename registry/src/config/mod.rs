@@ -5,6 +5,7 @@
 //! `settings`, into [`Config`], in which every value is usable. Nothing else reads the environment.
 
 mod check;
+mod collection;
 mod document;
 mod duration;
 mod environment;
@@ -28,6 +29,7 @@ use std::{
     time::Duration,
 };
 
+pub use collection::CollectionSchedule;
 pub use duration::parse as parse_duration;
 pub use error::Error;
 pub use health::{FileCheck, Health, HttpCheck, Pace, TcpCheck};
@@ -59,6 +61,8 @@ pub struct Config {
     pub trash_window: Duration,
     /// How forgotten uploads are removed; `None` when they are kept.
     pub upload_purging: Option<UploadPurging>,
+    /// How often garbage is collected; `None` when only on request.
+    pub collection: Option<CollectionSchedule>,
     /// What manifests may refer to.
     pub validation: Validation,
     /// The longest pages of lists.

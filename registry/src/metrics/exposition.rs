@@ -201,7 +201,13 @@ mod tests {
             "berth_registry_storage_reserve_bytes",
             "berth_registry_storage_low",
             "berth_registry_garbage_collection_runs_total",
+            "berth_registry_garbage_collection_seconds_total",
+            "berth_registry_garbage_collection_marked_total",
+            "berth_registry_garbage_collection_spared_total",
+            "berth_registry_garbage_collection_rescued_total",
+            "berth_registry_garbage_collection_deleted_total",
             "berth_registry_garbage_collection_freed_bytes_total",
+            "berth_registry_garbage_collection_lease",
         ] {
             assert!(found.contains(name), "{name} is missing in {found:?}");
         }

@@ -6,6 +6,7 @@
 //! asks is looked up then.
 
 mod exposition;
+mod garbage_collection;
 mod notifications;
 mod process;
 mod requests;

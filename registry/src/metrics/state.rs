@@ -9,9 +9,10 @@ use std::{
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, gauge::ConstGauge},
 };
 
+use super::garbage_collection;
 use crate::repository::{Registry, Room};
 
 /// The registry, and the room that its storage had when it was last asked.
@@ -61,26 +62,12 @@ impl State {
         }
         Ok(())
     }
-
-    fn encode_collections(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
-        let totals = self.registry.garbage_collection().totals();
-        let name = "berth_registry_garbage_collection_runs";
-        let help = "Garbage collections of this process that have ended, by their result";
-        let mut runs = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (result, number) in [("succeeded", totals.succeeded), ("failed", totals.failed)] {
-            ConstCounter::new(number).encode(runs.encode_family(&[("result", result)])?)?;
-        }
-        let name = "berth_registry_garbage_collection_freed_bytes";
-        let help = "Bytes of the blobs that garbage collections of this process have deleted";
-        let freed = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(totals.bytes_freed).encode(freed)
-    }
 }
 
 impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_room(&mut encoder)?;
-        self.encode_collections(&mut encoder)?;
+        garbage_collection::encode(self.registry.garbage_collection(), &mut encoder)?;
         let help = "Always 1; the label tells which version runs";
         let mut build =
             encoder.encode_descriptor("berth_registry_build_info", help, None, MetricType::Gauge)?;

@@ -4,6 +4,7 @@
 
 mod blobs;
 mod catalog;
+mod collection_memory;
 mod collection_under_load;
 mod concurrent_pushes;
 mod consistency;

@@ -1,7 +1,8 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `space`, `trash`, `validation.manifests.images`, and the last three of `storage.s3`.
+//! ours: `access`, `space`, `trash`, `garbagecollection`, `validation.manifests.images`, and the last three of
+//! `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -162,6 +163,11 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
     ),
     section("space", Honoured, &[text("reserve").or("auto")]),
     section("trash", Honoured, &[duration("window").or("24h")]),
+    section(
+        "garbagecollection",
+        Honoured,
+        &[duration("interval").or("0s"), duration("minage").or("24h"), flag("deleteuntagged").or("false")],
+    ),
     section("auth.none", Honoured, &[]),
     section("auth.htpasswd", Honoured, &[text("realm"), text("path")]),
     section(

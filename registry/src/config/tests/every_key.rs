@@ -17,6 +17,7 @@ const HONOURED: &str = "
     storage.maintenance.uploadpurging.enabled storage.maintenance.uploadpurging.age
     storage.maintenance.uploadpurging.interval storage.maintenance.uploadpurging.dryrun
     auth.htpasswd.realm auth.htpasswd.path access.path space.reserve trash.window
+    garbagecollection.interval garbagecollection.minage garbagecollection.deleteuntagged
     middleware.registry[].name middleware.registry[].disabled middleware.registry[].options
     middleware.repository[].name middleware.repository[].disabled middleware.repository[].options
     middleware.storage[].name middleware.storage[].disabled middleware.storage[].options

@@ -4,6 +4,7 @@
 
 mod address;
 mod auth;
+mod collection;
 mod headers;
 mod health;
 mod http;
@@ -43,6 +44,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         reserve: space::reserve(settings)?,
         trash_window: settings.duration("trash.window")?,
         upload_purging: storage::upload_purging(settings)?,
+        collection: collection::schedule(&settings.below("garbagecollection"))?,
         validation: manifests::validation(&settings.below("validation"))?,
         limits: Limits {
             catalog: settings.positive_number("catalog.maxentries")?,

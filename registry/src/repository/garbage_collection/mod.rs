@@ -149,9 +149,10 @@ impl GarbageCollection {
         self.state.quarantine.rescues()
     }
 
-    /// Whether this process does a run at the moment.
-    pub fn is_running(&self) -> bool {
-        self.report.current().state == RunState::Running
+    /// Whether this process is the one that collects at the moment.
+    pub fn has_lease(&self) -> bool {
+        let run = self.report.current();
+        run.state == RunState::Running && !run.dry_run
     }
 
     /// Makes sure that no other run goes on, and begins one.
