@@ -86,6 +86,7 @@ pub fn rules(config: &Config) -> Rules {
         },
         reserve: config.reserve,
         trash_window: config.trash_window,
+        retention: config.retention.clone().into(),
         ..Rules::default()
     }
 }
@@ -121,6 +122,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         rules: _,
         reserve: _,
         trash_window: _,
+        retention: _,
         upload_purging: _,
         collection,
         validation: _,

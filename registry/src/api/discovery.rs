@@ -7,7 +7,8 @@ use super::{
 };
 
 /// Below `/v2/`.
-const OF_REGISTRY: &[&str] = &["_berth/garbage-collection", "_berth/referrers/rebuild"];
+const OF_REGISTRY: &[&str] =
+    &["_berth/garbage-collection", "_berth/read-only", "_berth/referrers/rebuild", "_berth/retention"];
 /// Below `/v2/<name>/`.
 const OF_REPOSITORY: &[&str] =
     &["_berth/copy", "_berth/repository", "_berth/restore", "_berth/tags", "_berth/trash"];

@@ -28,6 +28,7 @@ pub(super) async fn head(
 ) -> Result<Response> {
     let found = repository.manifests().head(&reference).await?;
     let manifest = negotiate::fit(&repository, &reference, &accepted, found).await?;
+    note_pull(&repository, &reference);
     Ok(unless_known(manifest, &known, repository, &reference))
 }
 
@@ -40,7 +41,15 @@ pub(super) async fn pull(
 ) -> Result<Response> {
     let found = repository.manifests().get(&reference).await?;
     let manifest = negotiate::fit(&repository, &reference, &accepted, found).await?;
+    note_pull(&repository, &reference);
     Ok(unless_known(manifest, &known, repository, &reference))
+}
+
+/// Clients that have the manifest, or ask only for its digest, use the tag as well.
+fn note_pull(repository: &Repository, reference: &Reference) {
+    if let Some(tag) = tag_of(reference) {
+        repository.note_pull(tag);
+    }
 }
 
 fn unless_known(

@@ -45,10 +45,12 @@ mod negotiate;
 mod notify;
 mod prefix;
 mod query;
+mod read_only;
 mod referrers;
 mod repositories;
 mod request_head;
 mod respond;
+mod retention;
 mod tags;
 mod trash;
 mod upload_state;
@@ -187,7 +189,12 @@ fn routes() -> Router<Api> {
             "/v2/_berth/garbage-collection",
             get(garbage_collection::current).post(garbage_collection::start),
         )
+        .route(
+            "/v2/_berth/read-only",
+            get(read_only::current).put(read_only::switch_on).delete(read_only::switch_off),
+        )
         .route("/v2/_berth/referrers/rebuild", post(referrers::rebuild))
+        .route("/v2/_berth/retention", post(retention::apply))
         .route("/v2/{name}/blobs/{digest}", get(blobs::pull).head(blobs::head).delete(blobs::delete))
         .route("/v2/{name}/blobs/uploads/", post(uploads::start))
         .route(

@@ -19,7 +19,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::repository::{
-    BlobContent, BlobInfo, Listing, Rebuilt, Restored, Run, StoredManifest, TagSummary, Trashed,
+    BlobContent, BlobInfo, Listing, ReadOnlySwitch, Rebuilt, Restored, Retention, Run, StoredManifest,
+    TagSummary, Trashed,
 };
 
 /// The name and value by which clients know a registry.
@@ -374,6 +375,30 @@ pub(super) struct RestoredManifests {
 }
 
 impl IntoResponse for RestoredManifests {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// 200 with what the rules of retention come to.
+pub(super) struct RetentionReport(pub(super) Retention);
+
+impl IntoResponse for RetentionReport {
+    fn into_response(self) -> Response {
+        Json(self.0).into_response()
+    }
+}
+
+/// 200 with whether the registry is read-only, and since when it was switched so.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReadOnlyState {
+    pub(super) read_only: bool,
+    /// The switch, when it is on; the configuration may make the registry read-only as well.
+    pub(super) switch: Option<ReadOnlySwitch>,
+}
+
+impl IntoResponse for ReadOnlyState {
     fn into_response(self) -> Response {
         Json(self).into_response()
     }

@@ -13,7 +13,7 @@ use std::fmt;
 use berth_oci::RepositoryName;
 use serde::Deserialize;
 
-use super::repository_pattern::RepositoryPattern;
+use crate::repository_pattern::RepositoryPattern;
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

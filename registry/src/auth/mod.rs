@@ -9,7 +9,6 @@ mod keyed_hash;
 mod lane;
 mod passwords;
 mod remembered;
-mod repository_pattern;
 mod throttle;
 mod turns;
 

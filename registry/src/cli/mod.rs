@@ -14,6 +14,7 @@ mod ls;
 mod output;
 mod progress;
 mod restore;
+mod retention;
 mod serve;
 mod server;
 mod storage;
@@ -62,6 +63,8 @@ enum Command {
     Check(check::Arguments),
     /// Bring back what was deleted
     Restore(restore::Arguments),
+    /// Delete the tags that the rules of the configuration do not keep
+    Retention(retention::Arguments),
     /// Delete blobs that no manifest refers to
     GarbageCollect(garbage_collect::Arguments),
     /// Print a line for a password file
@@ -81,6 +84,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Du(arguments) => du::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
+        Command::Retention(arguments) => retention::run(&arguments),
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Htpasswd(arguments) => htpasswd::run(&arguments),
         Command::Config(command) => config::run(&command),

@@ -62,6 +62,7 @@ async fn serve(
     let source = notifications::address_of(&config.http.listen);
     let notifications = Notifications::start(&config.notifications, &store, source, metrics.notifications())?;
     let registry = Registry::new(store, rules);
+    follow_read_only_switch(&registry).await;
     let auth = open_auth(config)?;
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
@@ -89,6 +90,15 @@ async fn serve(
         tokio::task::spawn_blocking(move || traces.finish()).await?;
     }
     Ok(())
+}
+
+/// Looks at the read-only switch before the first request, and follows it from then on.
+async fn follow_read_only_switch(registry: &Registry) {
+    if let Err(error) = registry.read_only_switch().await {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "the read-only switch cannot be looked at yet");
+    }
+    tokio::spawn(registry.clone().follow_read_only_switch());
 }
 
 /// Where spans of requests go, if the environment asks for them. Images are served without them, too.

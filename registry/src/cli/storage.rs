@@ -50,11 +50,8 @@ impl StorageArguments {
         Ok(config)
     }
 
-    /// Does `work` with the registry, which has to exist and in which an administrator may do everything.
-    pub(super) fn with_registry(
-        &self,
-        work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
-    ) -> anyhow::Result<ExitCode> {
+    /// The configuration of a registry that has to exist.
+    fn existing(&self) -> anyhow::Result<Config> {
         let config = self.config()?;
         if let Storage::Filesystem { root } = &config.storage {
             ensure!(
@@ -63,9 +60,27 @@ impl StorageArguments {
                 root.display()
             );
         }
+        Ok(config)
+    }
+
+    /// Does `work` with the registry, which has to exist and in which an administrator may do everything.
+    pub(super) fn with_registry(
+        &self,
+        work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let config = self.existing()?;
         // What an image may lack, it may lack for everybody.
         let required_content = reconfiguration::rules(&config).required_content;
         with(&config, Rules { required_content, ..Rules::default() }, work)
+    }
+
+    /// Does `work` with the registry, which has to exist and in which the rules of its configuration hold.
+    pub(super) fn with_configured_registry(
+        &self,
+        work: impl AsyncFnOnce(Registry) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let config = self.existing()?;
+        with(&config, reconfiguration::rules(&config), work)
     }
 
     /// Does `work` with the registry, which need not exist yet and in which the rules for pushes hold, and with a

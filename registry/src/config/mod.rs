@@ -40,7 +40,7 @@ pub use origin::Origin;
 pub use overview::Setting;
 pub use validation::{ImageLayers, IndexPlatforms, Platform, Validation};
 
-use crate::repository::Reserve;
+use crate::repository::{Reserve, RetentionRule};
 use berth_storage::S3Settings;
 use key_path::KeyPath;
 use settings::Settings;
@@ -59,6 +59,8 @@ pub struct Config {
     pub reserve: Reserve,
     /// For how long what was deleted can be brought back; none deletes at once.
     pub trash_window: Duration,
+    /// Which tags are kept; all of them when there is no rule.
+    pub retention: Vec<RetentionRule>,
     /// How forgotten uploads are removed; `None` when they are kept.
     pub upload_purging: Option<UploadPurging>,
     /// How often garbage is collected; `None` when only on request.

@@ -42,6 +42,7 @@ impl Repository {
             state.delete_below(&layout::repository(&self.name).join(folder)).await?;
         }
         state.delete_below(&layout::media_types(&self.name)).await?;
+        state.delete_below(&layout::pulls(&self.name)).await?;
         tracing::info!(repository = %self.name, "deleted a repository");
         Ok(())
     }

@@ -13,6 +13,11 @@ pub(super) fn root() -> Key {
     Key::default().join("docker").join("registry").join("v2")
 }
 
+/// The object that makes the whole registry read-only. An addition of ours.
+pub(super) fn read_only_switch() -> Key {
+    root().join(OWN).join("read-only")
+}
+
 /// The root of the content of all repositories, blobs and manifests alike.
 pub(super) fn blobs() -> Key {
     root().join("blobs")
@@ -45,7 +50,7 @@ pub(super) fn repository(name: &RepositoryName) -> Key {
 /// The folder that makes a repository exist.
 pub(super) const MANIFESTS: &str = "_manifests";
 
-/// The folder of our own additions to a repository, but for the index of referrers.
+/// The folder of our own additions, to the whole and to a repository; the index of referrers has another.
 pub(super) const OWN: &str = "_berth";
 
 /// The folder of the uploads in progress of a repository.
@@ -127,6 +132,16 @@ pub(super) fn media_type(name: &RepositoryName, digest: &Digest) -> Key {
 /// The media types that are remembered in a repository.
 pub(super) fn media_types(name: &RepositoryName) -> Key {
     repository(name).join(OWN).join("media-types")
+}
+
+/// The object that is put when a tag is pulled. An addition of ours.
+pub(super) fn pulled(name: &RepositoryName, tag: &Tag) -> Key {
+    pulls(name).join(tag)
+}
+
+/// When the tags of a repository were last pulled.
+pub(super) fn pulls(name: &RepositoryName) -> Key {
+    repository(name).join(OWN).join("pulls")
 }
 
 /// The trash of a repository. An addition of ours.

@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -12,12 +13,13 @@ use futures::TryStreamExt as _;
 use super::detached::detached;
 use super::liveness::Liveness;
 use super::quarantine::Quarantine;
+use super::retention::Pulls;
 use super::room::Guard;
 use super::state::State;
 use super::tag_locks::TagLocks;
 use super::{
     Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Page, Rebuilt, Referrers,
-    RequiredContent, Reserve, Result, Room, Tags, Trash, Uploads, catalog, layout, uploads,
+    RequiredContent, Reserve, Result, RetentionRule, Room, Tags, Trash, Uploads, catalog, layout, uploads,
 };
 
 /// What the configuration allows.
@@ -37,6 +39,8 @@ pub struct Rules {
     pub reserve: Reserve,
     /// For how long what was deleted can be brought back; none deletes at once.
     pub trash_window: Duration,
+    /// Which tags are kept, when the garbage is collected or somebody asks for it; all of them when there is no rule.
+    pub retention: Arc<[RetentionRule]>,
 }
 
 impl Default for Rules {
@@ -49,6 +53,7 @@ impl Default for Rules {
             layer_urls: LayerUrls::default(),
             reserve: Reserve::default(),
             trash_window: Duration::ZERO,
+            retention: Arc::default(),
         }
     }
 }
@@ -57,8 +62,6 @@ impl Default for Rules {
 #[derive(Debug, Clone)]
 pub struct Registry {
     pub(super) state: Arc<State>,
-    /// Shared by all clones, so that they change for all.
-    rules: Arc<RwLock<Rules>>,
     garbage_collection: GarbageCollection,
 }
 
@@ -81,10 +84,18 @@ impl Registry {
     /// The registry whose state is in `store` and whose notion of age comes from `clock`.
     pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
         let quarantine = Quarantine::new(Arc::clone(&store), clock.clone());
-        let (liveness, tag_locks, guard) = (Liveness::default(), TagLocks::default(), Guard::default());
-        let state = Arc::new(State { store, clock, liveness, quarantine, tag_locks, guard });
-        let rules = Arc::new(RwLock::new(rules));
-        Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state, rules }
+        let state = Arc::new(State {
+            rules: RwLock::new(rules),
+            store,
+            clock,
+            liveness: Liveness::default(),
+            quarantine,
+            tag_locks: TagLocks::default(),
+            guard: Guard::default(),
+            pulls: Pulls::default(),
+            read_only: AtomicBool::default(),
+        });
+        Self { garbage_collection: GarbageCollection::new(Arc::clone(&state)), state }
     }
 
     /// The repository of that name, whether it exists or not.
@@ -93,13 +104,13 @@ impl Registry {
     }
 
     /// What is allowed now.
-    fn rules(&self) -> Rules {
-        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn rules(&self) -> Rules {
+        self.state.rules()
     }
 
     /// Allows something else from now on. Requests that have begun end under the rules that they began with.
     pub fn set_rules(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        *self.state.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
     /// The repositories that have a manifest and are `visible`, in lexical order.

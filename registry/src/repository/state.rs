@@ -1,7 +1,8 @@
 //! What all parts of the registry share, and the few operations that all of them need.
 
 use std::str::{self, FromStr as _};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use berth_oci::Digest;
 use berth_storage::{Clock, Error as StorageError, Key, ObjectMeta, ObjectStore, PutCondition};
@@ -10,23 +11,27 @@ use futures::TryStreamExt as _;
 
 use super::liveness::Liveness;
 use super::quarantine::Quarantine;
+use super::retention::Pulls;
 use super::room::Guard;
 use super::tag_locks::TagLocks;
-use super::{Error, Result, layout};
+use super::{Error, Result, Rules, layout};
 
 /// How many objects are deleted at once.
 const CONCURRENCY: usize = 16;
 
-/// The storage, the time, and the agreements with the garbage collection, among those who change a tag, and about the
-/// room that is left.
+/// The storage, the rules, the time, and what the requests of a process have to agree about.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) rules: RwLock<Rules>,
     pub(super) clock: Clock,
     pub(super) liveness: Liveness,
     pub(super) quarantine: Quarantine,
     pub(super) tag_locks: TagLocks,
     pub(super) guard: Guard,
+    pub(super) pulls: Pulls,
+    /// Whether the read-only switch was on when it was last looked at.
+    pub(super) read_only: AtomicBool,
 }
 
 /// Turns the absence of an object into `None`.
@@ -59,6 +64,13 @@ pub(super) async fn read(store: &dyn ObjectStore, key: &Key) -> Result<Option<(O
 }
 
 impl State {
+    /// What is allowed now.
+    pub(super) fn rules(&self) -> Rules {
+        let mut rules = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        rules.read_only |= self.read_only.load(Ordering::Relaxed);
+        rules
+    }
+
     /// What is known about the object, if there is one.
     pub(super) async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
         found(self.store.head(key).await)

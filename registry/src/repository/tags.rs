@@ -110,6 +110,7 @@ impl Tags<'_> {
     /// Removes everything about the tag. The caller has locked it.
     async fn remove(&self, tag: &Tag) -> Result<()> {
         self.0.state.store.delete(&layout::tag_current(&self.0.name, tag)).await?;
+        self.0.state.store.delete(&layout::pulled(&self.0.name, tag)).await?;
         self.0.state.delete_below(&layout::tag(&self.0.name, tag)).await
     }
 

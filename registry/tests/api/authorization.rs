@@ -21,16 +21,22 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) fn new() -> Self {
+        Self::configured(&[])
+    }
+
+    /// The same with more variables of the environment.
+    pub(crate) fn configured(more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (htpasswd, access) = (folder.path().join("htpasswd"), folder.path().join("access.yml"));
         let users = ["admin", "reader", "ci"].map(|user| entry(user, "secret", 4).unwrap());
         std::fs::write(&htpasswd, users.join("\n")).unwrap();
         std::fs::write(&access, RULES).unwrap();
-        let registry = Registry::configured(&[
+        let own = [
             ("REGISTRY_AUTH_HTPASSWD_REALM", "Berth"),
             ("REGISTRY_AUTH_HTPASSWD_PATH", htpasswd.to_str().unwrap()),
             ("REGISTRY_ACCESS_PATH", access.to_str().unwrap()),
-        ]);
+        ];
+        let registry = Registry::configured(&[&own, more].concat());
         Self { registry, _folder: folder }
     }
 

@@ -10,3 +10,4 @@ mod fixture;
 mod import;
 mod ls;
 mod restore;
+mod retention;

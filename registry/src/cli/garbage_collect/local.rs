@@ -4,7 +4,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use berth_registry::{
     config::Options as ConfigOptions,
-    repository::{Options, Registry, Rules, RunState},
+    reconfiguration,
+    repository::{Options, Registry, RunState},
     telemetry,
 };
 
@@ -15,12 +16,13 @@ use crate::cli::{load_config, runtime, serve::open_store};
 
 pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let loaded = load_config(Some(config), &ConfigOptions::default())?;
+    let rules = reconfiguration::rules(&loaded.config);
     let mut log = loaded.config.log;
     if arguments.output.quiet {
         log.level = Level::ERROR;
     }
     telemetry::start(&log);
-    let registry = Registry::new(open_store(&loaded.config.storage)?, Rules::default());
+    let registry = Registry::new(open_store(&loaded.config.storage)?, rules);
     let options = Options {
         delete_untagged: arguments.delete_untagged,
         minimum_age: arguments.min_age,

@@ -24,6 +24,9 @@ pub(super) async fn purge(registry: Registry, mut purging: watch::Receiver<Optio
 }
 
 async fn purge_once(registry: &Registry, purging: UploadPurging) {
+    if registry.is_read_only() {
+        return;
+    }
     let purged = if purging.dry_run {
         tell_abandoned_uploads(registry, &purging).await
     } else {

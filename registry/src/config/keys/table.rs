@@ -1,8 +1,8 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `space`, `trash`, `garbagecollection`, `validation.manifests.images`, and the last three of
-//! `storage.s3`.
+//! ours: `access`, `space`, `trash`, `garbagecollection`, `retention`, `validation.manifests.images`, and the last three
+//! of `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -167,6 +167,13 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
         "garbagecollection",
         Honoured,
         &[duration("interval").or("0s"), duration("minage").or("24h"), flag("deleteuntagged").or("false")],
+    ),
+    section("retention.rules[]", Honoured, &[list("repositories"), list("tags")]),
+    section("retention.rules[].keep", Honoured, &[number("last"), duration("newerthan")]),
+    section(
+        "retention.rules[].keep.semver",
+        Honoured,
+        &[number("majors"), number("minors"), number("patches")],
     ),
     section("auth.none", Honoured, &[]),
     section("auth.htpasswd", Honoured, &[text("realm"), text("path")]),

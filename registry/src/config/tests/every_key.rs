@@ -18,6 +18,8 @@ const HONOURED: &str = "
     storage.maintenance.uploadpurging.interval storage.maintenance.uploadpurging.dryrun
     auth.htpasswd.realm auth.htpasswd.path access.path space.reserve trash.window
     garbagecollection.interval garbagecollection.minage garbagecollection.deleteuntagged
+    retention.rules[].repositories retention.rules[].tags retention.rules[].keep.last retention.rules[].keep.newerthan
+    retention.rules[].keep.semver.majors retention.rules[].keep.semver.minors retention.rules[].keep.semver.patches
     middleware.registry[].name middleware.registry[].disabled middleware.registry[].options
     middleware.repository[].name middleware.repository[].disabled middleware.repository[].options
     middleware.storage[].name middleware.storage[].disabled middleware.storage[].options

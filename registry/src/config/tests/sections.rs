@@ -1,7 +1,10 @@
 //! What each section of the file means.
 
 use super::{config, error, load_yaml};
-use crate::config::*;
+use crate::{
+    config::*,
+    repository::{Keep, VersionLimits},
+};
 
 #[test]
 fn the_outside_of_the_server_is_read() {
@@ -202,4 +205,32 @@ fn two_storages_are_told_with_their_places() {
 fn the_old_key_of_the_log_level_holds_while_nobody_writes_the_new_one() {
     assert_eq!(config("loglevel: debug").log.level, tracing::Level::DEBUG);
     assert_eq!(config("loglevel: debug\nlog: {level: warn}").log.level, tracing::Level::WARN);
+}
+
+#[test]
+fn rules_of_retention_are_read() {
+    let rules = config(
+        "
+retention:
+  rules:
+  - {repositories: [team/**], tags: [pr-*, '/^b[0-9]+$/'], keep: {last: 10, newerthan: 336h}}
+  - {keep: {semver: {majors: 2}}}
+",
+    )
+    .retention;
+    let keep = Keep { last: Some(10), newer_than_seconds: Some(336 * 3600), semver: None };
+    let tags = ["pr-*".to_owned(), "/^b[0-9]+$/".to_owned()];
+    assert_eq!(rules[0], RetentionRule::new(&["team/**".to_owned()], &tags, keep).unwrap());
+    let semver = Some(VersionLimits { majors: Some(2), ..VersionLimits::default() });
+    let keep = Keep { semver, ..Keep::default() };
+    assert_eq!(rules[1], RetentionRule::new(&[], &[], keep).unwrap());
+    for (wrong, told) in [
+        ("{tags: [v1]}", "`retention.rules[0].keep` is missing: say what the rule keeps"),
+        ("{tags: [/(/], keep: {last: 1}}", "`retention.rules[0].tags` must be names of tags"),
+        ("{repositories: [Team], keep: {last: 1}}", "`retention.rules[0].repositories` must be names of"),
+        ("{keep: {last: many}}", "`retention.rules[0].keep.last` must be a number"),
+    ] {
+        let error = error(&format!("retention: {{rules: [{wrong}]}}"));
+        assert!(error.contains(told), "{error}");
+    }
 }

@@ -12,6 +12,7 @@ mod log;
 mod manifests;
 mod middleware;
 mod notifications;
+mod retention;
 mod s3;
 mod space;
 mod storage;
@@ -43,6 +44,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         rules: storage::rules(settings)?,
         reserve: space::reserve(settings)?,
         trash_window: settings.duration("trash.window")?,
+        retention: retention::rules(settings)?,
         upload_purging: storage::upload_purging(settings)?,
         collection: collection::schedule(&settings.below("garbagecollection"))?,
         validation: manifests::validation(&settings.below("validation"))?,

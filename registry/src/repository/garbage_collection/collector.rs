@@ -13,7 +13,7 @@ use super::report::{Phase, Report, timestamp};
 use super::{Options, Run};
 use crate::repository::quarantine::List;
 use crate::repository::state::State;
-use crate::repository::{Repository, Result, Rules, catalog, uploads};
+use crate::repository::{Repository, Result, Rules, catalog, retention, uploads};
 
 /// A run, and what it has found so far.
 #[derive(Debug)]
@@ -46,11 +46,13 @@ impl Collector {
     }
 
     async fn find_candidates(&self) -> Result<()> {
+        self.retain().await?;
         self.remove_leftovers().await?;
         Look::begin(self, None).find_candidates().await
     }
 
     async fn delete_and_list(&self) -> Result<()> {
+        self.retain().await?;
         let resting = self.state.quarantine.newest_list().await?;
         self.state.quarantine.tidy(&resting).await?;
         self.remove_leftovers().await?;
@@ -94,6 +96,16 @@ impl Collector {
     pub(super) fn repositories(&self) -> impl Stream<Item = Result<Repository>> + use<> {
         let state = Arc::clone(&self.state);
         catalog::repositories(&self.state, None).map_ok(move |found| repository(&state, found.name))
+    }
+
+    /// Deletes the tags that no rule of retention keeps, so that this run sees what they led to as untagged. A registry that
+    /// is read-only keeps its tags.
+    async fn retain(&self) -> Result<()> {
+        let rules = self.state.rules();
+        if !rules.read_only {
+            retention::retain(&self.state, &rules, self.options.dry_run).await?;
+        }
+        Ok(())
     }
 
     /// Removes uploads that nobody goes on with, and what has been in the trash for long enough.

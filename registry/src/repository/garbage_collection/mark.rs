@@ -20,9 +20,12 @@ const CONCURRENCY: usize = 16;
 impl Look<'_> {
     /// Marks what the repository needs, after parting with its untagged manifests if that is wanted.
     pub(super) async fn mark_repository(&mut self, repository: &Repository) -> Result<()> {
+        let delete_untagged = self.collector.options.delete_untagged;
+        // A deletion is noted in the trash before the tag goes: whoever looks in this order sees one of the two.
+        let tagged = if delete_untagged { self.tagged(repository).await? } else { HashSet::new() };
         let (mut graph, kept) = self.read_manifests(repository).await?;
-        if self.collector.options.delete_untagged {
-            let roots = self.tagged(repository).await?.into_iter().chain(kept);
+        if delete_untagged {
+            let roots = tagged.into_iter().chain(kept);
             let kept = reachable(&graph, roots);
             let untagged = graph.keys().filter(|digest| !kept.contains(*digest)).copied().collect();
             self.part_with(repository, untagged, &mut graph).await?;

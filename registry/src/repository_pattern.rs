@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// A pattern such as `team/*` or `**`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct RepositoryPattern(Vec<Component>);
+pub(crate) struct RepositoryPattern(Vec<Component>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Component {
@@ -24,11 +24,11 @@ enum Component {
     "`{0}` is not a pattern of repository names: write components of a-z, 0-9, `.`, `_`, `-` and `*`, \
      separated by `/`; `**` must be a component of its own"
 )]
-pub(super) struct InvalidPattern(String);
+pub struct InvalidPattern(String);
 
 impl RepositoryPattern {
     /// Whether the pattern stands for this name.
-    pub(super) fn matches(&self, name: &RepositoryName) -> bool {
+    pub(crate) fn matches(&self, name: &RepositoryName) -> bool {
         let name = name.to_string();
         let components: Vec<&str> = name.split('/').collect();
         components_match(&self.0, &components)
