@@ -15,7 +15,7 @@ advisories:
 test:
     tests/all unit
 
-# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, s3, control_plane or cluster.
+# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, replicas, s3, control_plane or cluster.
 ring name:
     tests/all {{ name }}
 
