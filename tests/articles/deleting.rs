@@ -101,7 +101,9 @@ fn with_a_digest_cut_out_of_the_headers() -> Result<()> {
 #[test]
 fn and_then_collecting_the_garbage() -> Result<()> {
     let machine = Machine::new()?;
-    let registry = machine.serve(&[DELETE], "http://localhost:5000/v2/")?;
+    // What is deleted takes its space for another day, in which it can be brought back, unless that is switched off.
+    let at_once = ("REGISTRY_TRASH_WINDOW", "0");
+    let registry = machine.serve(&[DELETE, at_once], "http://localhost:5000/v2/")?;
     machine.push("localhost:5000/web/nginx:alpine", "")?;
     machine.sh(r#"DIGEST=$(curl -s -u admin:pass \
         -H "Accept: application/vnd.docker.distribution.manifest.v2+json" \

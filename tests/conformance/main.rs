@@ -1,6 +1,6 @@
 //! The conformance suite of the OCI distribution specification, against the registry's own program, with users and without.
 //!
-//! `tests/install` builds the newest version of the suite that the Go module proxy serves with a checksum. The variable
+//! `tests/install` builds the newest version of the suite that the Go module proxy serves. The variable
 //! `CONFORMANCE_SUITE` may name the program of a newer one, which then runs in its place, for the specification 1.1 and for
 //! the one in development.
 //!

@@ -7,10 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules below `tests/tools`, in the order in which a program is looked for.
-const MODULES: [&str; 6] = ["kubernetes", "dns", "containers", "clients", "helm", "conformance"];
-
-/// The crates that `tests/install` builds, with their versions, each into a folder of its own.
-const CRATES: [&str; 1] = ["garage-2.5.0"];
+const MODULES: [&str; 7] = ["kubernetes", "dns", "containers", "clients", "helm", "conformance", "s3"];
 
 /// The path of a program that `tests/install` builds, such as `kubectl`.
 ///
@@ -18,12 +15,9 @@ const CRATES: [&str; 1] = ["garage-2.5.0"];
 pub fn built(name: &str) -> Result<PathBuf> {
     let assets = path_variable("KUBEBUILDER_ASSETS");
     let modules = MODULES.iter().map(|module| folder(module)).collect::<Result<Vec<_>>>()?;
-    let tools = cache()?.join("tools");
-    let crates = CRATES.iter().map(|name| tools.join(name).join("bin"));
     assets
         .into_iter()
         .chain(modules)
-        .chain(crates)
         .map(|folder| folder.join(name))
         .find(|program| program.is_file())
         .with_context(|| format!("the program {name} is missing; run tests/install"))

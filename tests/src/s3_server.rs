@@ -1,4 +1,4 @@
-//! A real S3 server, Garage, on the loopback device: one node, one bucket, one key.
+//! A real S3 server, MinIO, on the loopback device: one drive, one bucket, one key. It holds conditional writes.
 
 use crate::cluster::wait;
 use crate::http::ask;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// The name of the bucket.
 pub const BUCKET: &str = "hub";
 /// The region that the server says it is in.
-pub const REGION: &str = "garage";
+pub const REGION: &str = "harbour";
 /// The access key that may do everything with the bucket.
 pub const ACCESS_KEY: &str = "GK0123456789abcdef01234567";
 /// Its secret.
@@ -39,10 +39,9 @@ impl S3Server {
     /// Starts the server and makes the bucket.
     pub fn start() -> Result<Self> {
         let folder = TempDir::new()?.keep();
-        let (port, rpc_port) = (free_port()?, free_port()?);
-        fs::write(folder.join("garage.toml"), configuration(&folder.display().to_string(), port, rpc_port))?;
-        let server = Self { folder, port, process: Mutex::default() };
+        let server = Self { folder, port: free_port()?, process: Mutex::default() };
         server.resume()?;
+        server.make_bucket()?;
         Ok(server)
     }
 
@@ -75,16 +74,11 @@ impl S3Server {
     pub fn resume(&self) -> Result<()> {
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log"))?;
         let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, "sh"]).arg(&self.folder).arg(programs::built("garage")?);
-        guard.arg("-c").arg(self.folder.join("garage.toml")).args([
-            "server",
-            "--single-node",
-            "--default-bucket",
-        ]);
-        guard.env("GARAGE_DEFAULT_BUCKET", BUCKET);
-        guard.env("GARAGE_DEFAULT_ACCESS_KEY", ACCESS_KEY).env("GARAGE_DEFAULT_SECRET_KEY", SECRET_KEY);
+        guard.args(["-c", GUARD, "sh"]).arg(&self.folder).arg(programs::built("minio")?);
+        guard.args(["server", "--quiet", "--address", &self.address()]).arg(self.folder.join("drive"));
+        guard.env("MINIO_ROOT_USER", ACCESS_KEY).env("MINIO_ROOT_PASSWORD", SECRET_KEY);
+        guard.env("MINIO_SITE_REGION", REGION).env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off");
         let child = guard
-            .env("RUST_LOG", "warn")
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -99,6 +93,13 @@ impl S3Server {
             let answer = ask(curl.arg(format!("{}/{BUCKET}", self.url()))).with_context(said)?;
             answer.expect(403).map(drop)
         })
+    }
+
+    fn make_bucket(&self) -> Result<()> {
+        let mut curl = Command::new("curl");
+        curl.args(["--aws-sigv4", &format!("aws:amz:{REGION}:s3")]);
+        curl.args(["--user", &format!("{ACCESS_KEY}:{SECRET_KEY}"), "--request", "PUT"]);
+        ask(curl.arg(format!("{}/{BUCKET}", self.url())))?.expect(200).map(drop)
     }
 }
 
@@ -119,12 +120,4 @@ fn end(mut child: Child, order: &str) -> Result<()> {
     }
     child.wait()?;
     Ok(())
-}
-
-fn configuration(folder: &str, port: u16, rpc_port: u16) -> String {
-    format!(
-        "metadata_dir = \"{folder}/meta\"\ndata_dir = \"{folder}/data\"\ndb_engine = \"sqlite\"\n\
-         replication_factor = 1\nrpc_bind_addr = \"127.0.0.1:{rpc_port}\"\nrpc_public_addr = \"127.0.0.1:{rpc_port}\"\n\
-         rpc_secret = \"{SECRET_KEY}\"\n[s3_api]\ns3_region = \"{REGION}\"\napi_bind_addr = \"127.0.0.1:{port}\"\n"
-    )
 }
