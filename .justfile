@@ -15,9 +15,14 @@ advisories:
 test:
     tests/all unit
 
-# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, replicas, s3, control_plane or cluster.
+# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, control_plane or cluster.
 ring name:
     tests/all {{ name }}
+
+# Garbage collection against writers, for as many hours as wanted; a seed from an earlier run repeats its choices.
+torture hours="1" seed="":
+    TORTURE_SECONDS=$(({{ hours }} * 3600)) TORTURE_SEED={{ seed }} \
+        cargo test --locked -p berth-tests --features outer-rings --test torture -- --nocapture
 
 # The fuzz targets of the registry, or some of them, for this long each.
 fuzz seconds="60" *targets:
