@@ -105,7 +105,10 @@ impl Suite {
         let mut command = Command::new(&self.program);
         command.env_clear().current_dir(folder);
         command.envs(self.variables.iter().chain(round.variables).copied());
-        command.env(variable, format!("{scheme}{}", server.host())).env("OCI_RESULTS_DIR", folder).env("OCI_REPORT_DIR", folder);
+        command
+            .env(variable, format!("{scheme}{}", server.host()))
+            .env("OCI_RESULTS_DIR", folder)
+            .env("OCI_REPORT_DIR", folder);
         command.env("SSL_CERT_FILE", server.ca_file());
         if !server.is_open() {
             command.env("OCI_USERNAME", USER).env("OCI_PASSWORD", PASSWORD);

@@ -1,4 +1,4 @@
-//! A real S3 server, MinIO, on the loopback device: one drive, one bucket, one key. It holds conditional writes.
+//! A real S3 server, `MinIO`, on the loopback device: one drive, one bucket, one key. It holds conditional writes.
 
 use crate::cluster::wait;
 use crate::http::ask;
@@ -78,11 +78,7 @@ impl S3Server {
         guard.args(["server", "--quiet", "--address", &self.address()]).arg(self.folder.join("drive"));
         guard.env("MINIO_ROOT_USER", ACCESS_KEY).env("MINIO_ROOT_PASSWORD", SECRET_KEY);
         guard.env("MINIO_SITE_REGION", REGION).env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off");
-        let child = guard
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let child = guard.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).spawn()?;
         if let Ok(mut process) = self.process.lock() {
             *process = Some(child);
         }

@@ -3,7 +3,7 @@
 use std::future::ready;
 
 use berth_oci::{Digest, Reference, Tag};
-use berth_storage::Error as StorageError;
+use berth_storage::{Error as StorageError, Key};
 use futures::{Stream, TryStreamExt as _};
 
 use super::{Error, Listing, Page, Precondition, Repository, Result, layout};
@@ -18,11 +18,17 @@ pub struct Tags<'a>(pub(super) &'a Repository);
 impl Tags<'_> {
     /// The tags in lexical order. [`Error::NameUnknown`] when the repository does not exist.
     pub async fn list(&self, page: &Page) -> Result<Listing<Tag>> {
-        let manifests = layout::manifests(&self.0.name);
-        if self.0.state.store.children(&manifests, None).try_next().await?.is_none() {
+        if !self.has(&layout::manifests(&self.0.name)).await?
+            && !self.has(&layout::layers(&self.0.name)).await?
+        {
             return Err(Error::NameUnknown(self.0.name.clone()));
         }
         Listing::of(self.after(page.last.as_deref()), page.limit).await
+    }
+
+    /// Whether there is anything in the folder. A repository is there for as long as it has manifests or blobs.
+    async fn has(&self, folder: &Key) -> Result<bool> {
+        Ok(self.0.state.store.children(folder, None).try_next().await?.is_some())
     }
 
     /// The tags that come after `last`, leaving out those that an interrupted push or deletion left without a

@@ -112,6 +112,14 @@ async fn a_deleted_manifest_is_gone_with_its_tags() {
 }
 
 #[tokio::test]
+async fn a_repository_without_manifests_has_no_tags_while_it_has_blobs() {
+    let registry = Registry::new();
+    let digest = registry.push_image("app", "latest").await;
+    assert_eq!(registry.delete(&format!("/v2/app/manifests/{digest}")).await.status, StatusCode::ACCEPTED);
+    assert_eq!(registry.get("/v2/app/tags/list").await.json(), json!({ "name": "app", "tags": [] }));
+}
+
+#[tokio::test]
 async fn a_deleted_tag_leaves_the_manifest() {
     let registry = Registry::new();
     let digest = registry.push_image("app", "latest").await;

@@ -8,7 +8,8 @@ use crate::for_every_store;
 for_every_store!(
     tags_are_listed_in_lexical_order,
     tags_are_listed_in_pages,
-    a_repository_without_manifests_is_unknown,
+    a_repository_that_has_only_blobs_has_no_tags,
+    a_repository_that_has_nothing_is_unknown,
     a_repository_whose_tags_are_gone_has_an_empty_list,
     a_tag_without_a_target_is_not_listed,
 );
@@ -56,9 +57,14 @@ async fn tags_are_listed_in_pages(fixture: Fixture) {
     assert_eq!(list(&repository, Page { limit: Some(5), last: Some("e".to_owned()) }).await, (vec![], None));
 }
 
-async fn a_repository_without_manifests_is_unknown(fixture: Fixture) {
+async fn a_repository_that_has_only_blobs_has_no_tags(fixture: Fixture) {
     let repository = fixture.repository("app");
     push_blob(&repository, "content").await;
+    assert_eq!(list(&repository, Page::default()).await, (vec![], None));
+}
+
+async fn a_repository_that_has_nothing_is_unknown(fixture: Fixture) {
+    let repository = fixture.repository("app");
     let error = repository.tags().list(&Page::default()).await.unwrap_err();
     assert!(matches!(error, Error::NameUnknown(unknown) if unknown == name("app")));
 }
