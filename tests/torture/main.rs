@@ -79,6 +79,7 @@ fn strain(torture: &Torture, seed: u64, duration: Duration) -> Result<()> {
         for number in WRITERS..WRITERS + DELETERS {
             workers.push(scope.spawn(move || deleter::delete(torture, dice(number))));
         }
+        workers.push(scope.spawn(move || writer::write_late(torture, dice(99))));
         workers.push(scope.spawn(move || verifier::verify(torture, dice(100))));
         for number in [200, 201] {
             workers.push(scope.spawn(move || collector::collect_without_pause(torture, dice(number))));

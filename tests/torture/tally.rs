@@ -50,7 +50,7 @@ impl Tally {
 
     /// Whether writers and collectors have met at all.
     pub(crate) fn is_worth_something(&self) -> bool {
-        self.pushed.get() > 0 && self.deleted_blobs.get() > 0
+        self.pushed.get() > 0 && self.rescued.get() > 0 && self.deleted_blobs.get() > 0
     }
 }
 

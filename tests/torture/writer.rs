@@ -7,10 +7,14 @@ use crate::model::Tagged;
 use crate::site::Connections;
 use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// For how long a client may count on what it was told: the quarantine, less the age of what a server knows of it.
 const PROMISE: Duration = Duration::from_secs(3);
+
+/// How many layers an image has whose writer stays away for a while.
+const LATE_LAYERS: usize = 8;
 
 /// Pushes until it is over.
 pub(crate) fn write(torture: &Torture, number: u64, mut dice: Dice) -> Result<()> {
@@ -21,6 +25,32 @@ pub(crate) fn write(torture: &Torture, number: u64, mut dice: Dice) -> Result<()
         if client.push(&mut dice, &tag)? {
             round += 1;
         }
+    }
+    Ok(())
+}
+
+/// Uploads layers, stays away for so long that collectors find them, and comes back to push the image that needs them:
+/// however fast the machine is, some of them are in quarantine then.
+pub(crate) fn write_late(torture: &Torture, mut dice: Dice) -> Result<()> {
+    let mut client = Client { torture, connections: torture.site.connect()? };
+    for round in 0.. {
+        let repository = content::repository(&mut dice);
+        let first = LAYERS + round * LATE_LAYERS;
+        let layers: Vec<_> = (first..first + LATE_LAYERS).collect();
+        client.bring_all(&mut dice, &repository, &layers)?;
+        let back = Instant::now() + Duration::from_secs(3 + dice.below(6));
+        while torture.goes_on() && Instant::now() < back {
+            thread::park_timeout(Duration::from_millis(100));
+        }
+        if !torture.goes_on() {
+            break;
+        }
+        let started = Instant::now();
+        let tag = format!("late-{round}");
+        client.bring_all(&mut dice, &repository, &layers)?;
+        let manifests = vec![content::image(&tag, &layers)];
+        let layers = layers.into_iter().chain([0]).collect();
+        client.put(&mut dice, Tagged { repository, tag, manifests, layers }, IMAGE, started)?;
     }
     Ok(())
 }
@@ -64,11 +94,14 @@ impl Client<'_> {
         all: &mut BTreeSet<usize>,
     ) -> Result<Vec<u8>> {
         let layers: Vec<_> = (0..=dice.below(3)).map(|_| 1 + dice.index(LAYERS - 1)).collect();
-        for layer in layers.iter().chain(&[0]) {
-            self.bring(dice, repository, *layer)?;
-        }
+        self.bring_all(dice, repository, &layers)?;
         all.extend(&layers);
         Ok(content::image(name, &layers))
+    }
+
+    /// Brings these layers, and the config, which is layer 0.
+    fn bring_all(&mut self, dice: &mut Dice, repository: &str, layers: &[usize]) -> Result<()> {
+        layers.iter().chain(&[0]).try_for_each(|layer| self.bring(dice, repository, *layer))
     }
 
     fn bring(&mut self, dice: &mut Dice, repository: &str, number: usize) -> Result<()> {
