@@ -150,7 +150,7 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.
     async fn abort(&self, upload: &Key) -> Result<()>;
 
-    /// Removes what interrupted work has left below `prefix` in places that no key shows, if it is from before a
+    /// Removes what interrupted work has left at `prefix` or below it in places that no key shows, if it is from before a
     /// point in time, and returns how many such things there were.
     async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
         let _nothing_is_hidden = (prefix, before);

@@ -36,12 +36,14 @@ struct Upload {
 }
 
 impl Bucket {
-    /// Drops the multipart uploads below `prefix` that were begun before a point in time; returns how many.
+    /// Drops the multipart uploads of `prefix` and below it that were begun before a point in time; returns how many.
     pub(super) async fn drop_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
         let (mut dropped, mut markers) = (0, Vec::new());
         loop {
             let page = self.multipart_uploads(prefix, &markers).await?;
-            for upload in page.upload.iter().filter(|upload| upload.is_older_than(before)) {
+            let place = self.path(prefix)?;
+            let found = page.upload.iter().filter(|upload| upload.is_at_or_below(place.as_ref()));
+            for upload in found.filter(|upload| upload.is_older_than(before)) {
                 dropped += u64::from(self.drop_leftover(prefix, upload).await?);
             }
             if !page.is_truncated {
@@ -55,8 +57,9 @@ impl Bucket {
     }
 
     async fn multipart_uploads(&self, prefix: &Key, markers: &[(String, String)]) -> Result<Page> {
-        let mut query =
-            vec![("uploads".to_owned(), String::new()), ("prefix".to_owned(), self.prefix(prefix)?)];
+        // Without a slash at the end: MinIO lists the uploads of a whole key, and no others.
+        let prefix_of_keys = self.path(prefix)?.to_string();
+        let mut query = vec![("uploads".to_owned(), String::new()), ("prefix".to_owned(), prefix_of_keys)];
         query.extend_from_slice(markers);
         let path = Path::default();
         let request = Plain { method: Method::GET, path: &path, query, headers: HeaderMap::new() };
@@ -76,6 +79,11 @@ impl Bucket {
 }
 
 impl Upload {
+    fn is_at_or_below(&self, place: &str) -> bool {
+        let rest = self.key.strip_prefix(place);
+        rest.is_some_and(|rest| place.is_empty() || rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// An upload whose date cannot be read is left alone.
     fn is_older_than(&self, before: SystemTime) -> bool {
         before
@@ -110,6 +118,17 @@ mod tests {
         assert_eq!(seconds("2000-02-29T23:59:59Z"), Some(951_868_799));
         assert_eq!(seconds("2026-11-22T08:30:00.123Z"), Some(1_795_336_200));
         assert_eq!(seconds("yesterday"), None);
+    }
+
+    #[test]
+    fn a_neighbour_whose_name_begins_alike_is_not_below() {
+        let upload = Upload { key: "hub/blobs/1".to_owned(), id: String::new(), initiated: String::new() };
+        for place in ["", "hub", "hub/blobs", "hub/blobs/1"] {
+            assert!(upload.is_at_or_below(place), "{place}");
+        }
+        for place in ["hub/blob", "hub/blobs/1/2", "blobs"] {
+            assert!(!upload.is_at_or_below(place), "{place}");
+        }
     }
 
     #[test]
