@@ -224,7 +224,8 @@ async fn referrers(repository: &Repository, subject: &Digest) -> Result<Vec<Desc
     }
 }
 
-/// How long a part is, which from now on is spared by the garbage collection; `None` when it is missing.
+/// How long a part is, which a garbage collection spares from now on for as long as its quarantine takes; `None` when it
+/// is missing.
 async fn size_of(repository: &Repository, name: &str, part: &Part) -> Result<Option<u64>> {
     match repository.blobs().head(&part.descriptor.digest).await {
         Ok(blob) => Ok(Some(blob.size)),

@@ -31,8 +31,8 @@ use super::{image_name::ImageName, output::human_size, progress, storage::Storag
         an index, the image for one platform. Both keep digests, and layers as they are; the same images always \
         give the same bytes.\n\n\
         All content is verified while it is written. A FILE appears when it is whole; on standard output, only \
-        the exit code tells whether the archive is. The blobs of what is exported are spared by the garbage \
-        collection meanwhile; a manifest without a tag is not, where it runs with -m.\n\n\
+        the exit code tells whether the archive is. A garbage collection meanwhile spares the blobs \
+        of what is exported for as long as its quarantine takes; a manifest without a tag it does not, where it runs with -m.\n\n\
         Exit codes: 0 the archive is whole, 1 it is not."
 )]
 pub(super) struct Arguments {

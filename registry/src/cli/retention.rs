@@ -10,7 +10,7 @@ use hyper::{Method, Uri};
 use serde_json::json;
 
 use super::{
-    output::{print_json, print_table},
+    output::{counted, print_json, print_table},
     runtime,
     server::ServerArguments,
     storage::StorageArguments,
@@ -66,7 +66,8 @@ impl Arguments {
             print_table(0, &std::iter::once(heading).chain(rows).collect::<Vec<_>>())?;
         }
         let verb = if retention.dry_run { "would go to the trash (dry run)" } else { "went to the trash" };
-        writeln!(io::stdout(), "{} tags {verb}, {} are kept", retention.deleted.len(), retention.kept)?;
+        let tags = counted(retention.deleted.len() as u64, "tag", "tags");
+        writeln!(io::stdout(), "{tags} {verb}; kept: {}", retention.kept)?;
         Ok(())
     }
 }

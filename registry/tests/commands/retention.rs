@@ -17,10 +17,10 @@ fn a_dry_run_tells_what_would_go_and_why() {
     };
     let told = run(&["--dry-run"]);
     assert!(told.lines()[1].ends_with("app:v1   rule 1 keeps the last 1"), "{told:?}");
-    assert_eq!(told.lines()[2], "1 tags would go to the trash (dry run), 1 are kept");
+    assert_eq!(told.lines()[2], "1 tag would go to the trash (dry run); kept: 1");
     assert_eq!(fixture.run("ls", &["--json", "app"]).json()["tags"].as_array().unwrap().len(), 2);
 
     assert_eq!(run(&["--json"]).json()["deleted"][0]["tag"], "v1");
-    assert_eq!(run(&[]).lines(), ["0 tags went to the trash, 1 are kept"]);
+    assert_eq!(run(&[]).lines(), ["0 tags went to the trash; kept: 1"]);
     assert!(fixture.run("restore", &["--list", "app"]).stdout.contains("retention"));
 }
