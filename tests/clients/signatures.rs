@@ -2,10 +2,11 @@
 //! collection keeps both, even when it deletes what has no tag.
 
 use crate::crane;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, credentials};
 use crate::oras;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use berth_tests::command::{fail, succeed};
+use berth_tests::http::ask;
 use berth_tests::registry_process::program;
 use std::fs;
 use std::process::Command;
@@ -15,6 +16,12 @@ fn collect_garbage(fixture: &Fixture) -> Result<()> {
     let mut collect = Command::new(program()?);
     collect.env_clear().args(["garbage-collect", "--delete-untagged", "--min-age=0s"]);
     succeed(collect.arg(fixture.server.config_file())).map(drop)
+}
+
+fn empty_trash(fixture: &Fixture, repository: &str) -> Result<()> {
+    let mut curl = fixture.server.curl();
+    curl.args(["--user", &credentials(), "--request", "DELETE"]);
+    ask(curl.arg(fixture.server.url(&format!("/v2/{repository}/_berth/trash"))))?.expect(202).map(drop)
 }
 
 #[test]
@@ -71,6 +78,10 @@ fn a_signature_that_refers_to_its_image_is_kept_with_it_and_goes_with_it() -> Re
     succeed(crane::crane(&fixture)?.args(["manifest", &signature]))?;
     let by_digest = fixture.reference(&format!("team/app@{}", digest.trim()));
     succeed(crane::crane(&fixture)?.args(["delete", &by_digest]))?;
+    collect_garbage(&fixture)?;
+    succeed(crane::crane(&fixture)?.args(["manifest", &signature]))
+        .context("the trash keeps it with its image")?;
+    empty_trash(&fixture, "team/app")?;
     collect_garbage(&fixture)?;
     let gone = fail(crane::crane(&fixture)?.args(["manifest", &signature]))?;
     assert!(gone.contains("MANIFEST_UNKNOWN"), "{gone}");

@@ -47,10 +47,12 @@ fn summary(run: &Run) -> String {
         counted(run.bytes_freed, "byte", "bytes"),
         counted(run.uploads_deleted, "upload", "uploads")
     );
-    match run.rested_at {
-        Some(rested_at) => format!("{deleted}; what is in quarantine may be deleted from {rested_at} on"),
-        None => deleted,
-    }
+    let resting = run.rested_at.map(|at| format!("; what is in quarantine may be deleted from {at} on"));
+    let trashed = (run.trashed > 0).then(|| {
+        let trashed = counted(run.trashed, "deleted manifest", "deleted manifests");
+        format!("; the trash keeps {trashed} with all content (`registry help restore` tells for how long)")
+    });
+    [Some(deleted), resting, trashed].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -75,5 +77,11 @@ mod tests {
     fn the_summary_tells_when_the_rest_will_go() {
         let run = Run { rested_at: Some("2026-03-01T12:00:00Z".parse().unwrap()), ..Run::default() };
         assert!(summary(&run).ends_with("may be deleted from 2026-03-01T12:00:00Z on"), "{}", summary(&run));
+    }
+
+    #[test]
+    fn the_summary_tells_what_the_trash_keeps() {
+        let told = summary(&Run { trashed: 1, ..Run::default() });
+        assert!(told.contains("; the trash keeps 1 deleted manifest with all content"), "{told}");
     }
 }

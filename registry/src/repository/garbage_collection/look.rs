@@ -83,7 +83,7 @@ impl<'a> Look<'a> {
 
     async fn mark(&mut self) -> Result<()> {
         self.collector.enter(Phase::Marking).await?;
-        self.collector.report.update(|run| (run.repositories, run.marked) = (0, 0));
+        self.collector.report.update(|run| (run.repositories, run.marked, run.trashed) = (0, 0, 0));
         let mut repositories = pin!(self.collector.repositories());
         while let Some(repository) = repositories.try_next().await? {
             self.mark_repository(&repository).await?;

@@ -59,7 +59,9 @@ impl Look<'_> {
             }
             graph.insert(digest, Node::read(&bytes));
         }
-        for digest in repository.trash().roots().await? {
+        let trashed: HashSet<_> = repository.trash().roots().await?.into_iter().collect();
+        self.collector.report.update(|run| run.trashed += trashed.len() as u64);
+        for digest in trashed {
             if let Some((_, bytes)) = repository.state.read(&layout::blob(&digest)).await? {
                 graph.insert(digest, Node::read(&bytes));
                 kept.insert(digest);

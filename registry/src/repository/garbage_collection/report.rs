@@ -108,6 +108,8 @@ pub struct Run {
     pub bytes_freed: u64,
     /// How many abandoned uploads were deleted.
     pub uploads_deleted: u64,
+    /// How many deleted manifests rest in the trash, and keep their content for as long.
+    pub trashed: u64,
     /// What a dry run would delete, one by one, as far as that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<Candidate>,
@@ -346,7 +348,7 @@ mod tests {
                 "startedAt": "1970-01-01T00:00:00Z", "finishedAt": null, "dryRun": false,
                 "repositories": 0, "marked": 0,
                 "quarantined": 0, "bytesQuarantined": 0, "restedAt": null, "rescued": 0,
-                "manifestsDeleted": 0, "blobsDeleted": 0, "bytesFreed": 0, "uploadsDeleted": 0, "error": null,
+                "manifestsDeleted": 0, "blobsDeleted": 0, "bytesFreed": 0, "uploadsDeleted": 0, "trashed": 0, "error": null,
             })
         );
     }
