@@ -155,6 +155,10 @@ impl ObjectStore for Measured {
         self.store.remove_leftovers(prefix, before).await
     }
 
+    fn patience(&self) -> Duration {
+        self.store.patience()
+    }
+
     async fn space(&self) -> Result<Option<Space>> {
         self.store.space().await
     }

@@ -34,6 +34,7 @@ impl Repository {
         self.trash().keep_repository().await?;
         state.delete_below(&layout::tags(&self.name)).await?;
         state.delete_below(&layout::manifests(&self.name)).await?;
+        state.remembered.forget_all(&self.name);
         for id in uploads::abandoned(state, &self.name, Duration::ZERO).await? {
             // One that is being written to goes on, and its blob will be the first of a new repository.
             uploads::remove_abandoned(state, &self.name, &id).await?;

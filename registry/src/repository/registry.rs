@@ -12,6 +12,7 @@ use futures::TryStreamExt as _;
 
 use super::detached::detached;
 use super::liveness::Liveness;
+use super::manifests::Remembered;
 use super::quarantine::Quarantine;
 use super::retention::Pulls;
 use super::room::Guard;
@@ -90,6 +91,7 @@ impl Registry {
             clock,
             liveness: Liveness::default(),
             quarantine,
+            remembered: Remembered::default(),
             tag_locks: TagLocks::default(),
             guard: Guard::default(),
             pulls: Pulls::default(),

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 
 use super::liveness::Liveness;
+use super::manifests::Remembered;
 use super::quarantine::Quarantine;
 use super::retention::Pulls;
 use super::room::Guard;
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) liveness: Liveness,
     pub(super) quarantine: Quarantine,
+    pub(super) remembered: Remembered,
     pub(super) tag_locks: TagLocks,
     pub(super) guard: Guard,
     pub(super) pulls: Pulls,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ pub struct Memory {
     entries: Mutex<BTreeMap<Key, Entry>>,
     busy: Mutex<BTreeSet<Key>>,
     versions: AtomicU64,
+    patience: Duration,
 }
 
 /// An object, or an upload in progress.
@@ -41,6 +42,12 @@ impl Memory {
     /// A store without objects whose objects are dated by `clock`.
     pub fn with_clock(clock: Clock) -> Self {
         Self { clock, ..Self::default() }
+    }
+
+    /// The same store with the patience of one that is far away.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
@@ -213,5 +220,9 @@ impl ObjectStore for Memory {
         let _writer = self.writer(upload)?;
         self.entries_after_a_turn().await.remove(upload);
         Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 use std::io;
 use std::ops::Range;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -155,6 +155,12 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
         let _nothing_is_hidden = (prefix, before);
         Ok(0)
+    }
+
+    /// For how long what was read may be told again without another look. That is no time at all where a look costs
+    /// next to nothing; a store that is far away spares requests so.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// How much room there is; `None` when the store has no bound of its own.

@@ -18,6 +18,7 @@ mod media_types;
 mod quarantine;
 mod read_only;
 mod referrers;
+mod remembered;
 mod required_content;
 mod retention;
 mod room;

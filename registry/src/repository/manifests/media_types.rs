@@ -39,11 +39,15 @@ impl Manifests<'_> {
         }
         let note = Bytes::from(media_type.to_string());
         let key = layout::media_type(&self.0.name, digest);
-        Ok(self.0.state.store.put(&key, note, PutCondition::Always).await?)
+        self.0.state.store.put(&key, note, PutCondition::Always).await?;
+        self.0.state.remembered.forget(&self.0.name, digest);
+        Ok(())
     }
 
     /// Forgets the type of a manifest that is no longer in the repository.
     pub(in crate::repository) async fn forget_media_type(&self, digest: &Digest) -> Result<()> {
-        Ok(self.0.state.store.delete(&layout::media_type(&self.0.name, digest)).await?)
+        self.0.state.store.delete(&layout::media_type(&self.0.name, digest)).await?;
+        self.0.state.remembered.forget(&self.0.name, digest);
+        Ok(())
     }
 }

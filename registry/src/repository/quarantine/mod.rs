@@ -124,25 +124,29 @@ impl Quarantine {
         Ok(has_changed)
     }
 
-    /// Keeps the content from being deleted. Whether it exists must be looked up afterwards, not before.
-    pub(super) async fn rescue(&self, digest: &Digest) -> Result<()> {
+    /// Keeps the content from being deleted, and tells whether it was about to be. Whether it exists must be looked up
+    /// afterwards then, not before.
+    pub(super) async fn rescue(&self, digest: &Digest) -> Result<bool> {
         let list = self.list().await?;
-        if !list.contains(digest) || list.is_rescued(digest) {
-            return Ok(());
+        if !list.contains(digest) {
+            return Ok(false);
+        }
+        if list.is_rescued(digest) {
+            return Ok(true);
         }
         let mark = layout::collection::rescue_mark(list.id(), digest);
         match self.store.put(&mark, Bytes::new(), PutCondition::Always).await {
             // A storage that is mounted read-only still serves those who pull.
             Err(error @ StorageError::Other { .. }) => {
                 tracing::warn!(%digest, %error, "the content could not be marked as in use");
-                return Ok(());
+                return Ok(true);
             }
             put => put?,
         }
         self.wait_until_not_being_deleted(digest).await?;
         list.note_rescued(digest);
         self.rescues.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(true)
     }
 
     async fn wait_until_not_being_deleted(&self, digest: &Digest) -> Result<()> {

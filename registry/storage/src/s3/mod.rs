@@ -20,7 +20,7 @@ mod write;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -33,6 +33,9 @@ use crate::{ByteStream, Key, Object, ObjectMeta, ObjectStore, PutCondition, Resu
 pub use settings::{
     Copying, Encryption, Endpoint, Requests, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,
 };
+
+/// For how long what S3 has said is taken to hold.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An object store in a bucket.
 #[derive(Debug)]
@@ -104,5 +107,9 @@ impl ObjectStore for S3 {
 
     async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
         self.bucket.drop_leftovers(prefix, before).await
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 }
