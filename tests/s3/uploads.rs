@@ -37,7 +37,7 @@ fn body(bytes: &[u8]) -> ByteStream {
 }
 
 async fn assert_becomes_the_object(store: &Store, expected: &[u8]) {
-    store.store.complete(&key(UPLOAD), &key(OBJECT)).await.unwrap();
+    store.store.complete(&key(UPLOAD), expected.len() as u64, &key(OBJECT)).await.unwrap();
     assert!(store.read(OBJECT).await == expected);
     assert_eq!(store.names().await, [OBJECT]);
     assert_eq!(store.store.remove_leftovers(&key(""), SystemTime::now()).await.unwrap(), 0);
@@ -148,7 +148,7 @@ async fn an_upload_that_was_begun_for_one_object_does_not_become_another() {
     let (one, _) = servers();
     let content = content(11 * MIB);
     one.store.append(&key(UPLOAD), 0, body(&content), Some(&key("blobs/other"))).await.unwrap();
-    let refused = one.store.complete(&key(UPLOAD), &key(OBJECT)).await.unwrap_err();
+    let refused = one.store.complete(&key(UPLOAD), content.len() as u64, &key(OBJECT)).await.unwrap_err();
     assert!(matches!(refused, Error::NotFound(_)), "{refused:?}");
     assert!(one.names().await.is_empty());
 }

@@ -143,8 +143,8 @@ impl ObjectStore for Measured {
         self.timed("GetContent", self.store.read_upload(upload, range)).await
     }
 
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
-        self.timed("Move", self.store.complete(upload, object)).await
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
+        self.timed("Move", self.store.complete(upload, size, object)).await
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {

@@ -208,9 +208,13 @@ impl ObjectStore for Memory {
         Ok(self.head(upload).await?.size)
     }
 
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
         let _writer = self.writer(upload)?;
         let mut entries = self.entries_after_a_turn().await;
+        let expected = entries.get(upload).map(|entry| entry.bytes.len() as u64);
+        if let Some(expected) = expected.filter(|expected| *expected != size) {
+            return Err(Error::OffsetMismatch { expected });
+        }
         let entry = entries.remove(upload).ok_or_else(|| Error::NotFound(upload.clone()))?;
         entries.entry(object.clone()).or_insert_with(|| self.object(entry.bytes));
         Ok(())

@@ -144,8 +144,9 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     }
 
     /// Turns the upload into the object in one step. When the object exists already it stays as it is, and
-    /// the upload is dropped. `NotFound` when there is no upload.
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()>;
+    /// the upload is dropped. `NotFound` when there is no upload, `OffsetMismatch` when it has another `size`: somebody
+    /// has added to what the caller knows.
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()>;
 
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.
     async fn abort(&self, upload: &Key) -> Result<()>;

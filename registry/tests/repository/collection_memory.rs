@@ -146,7 +146,7 @@ impl ObjectStore for Vast {
         Err(Error::NotFound(upload.clone()))
     }
 
-    async fn complete(&self, upload: &Key, _: &Key) -> Result<()> {
+    async fn complete(&self, upload: &Key, _: u64, _: &Key) -> Result<()> {
         Err(Error::NotFound(upload.clone()))
     }
 

@@ -73,8 +73,8 @@ impl ObjectStore for Counted {
         self.store.upload_size(upload).await
     }
 
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
-        self.store.complete(upload, object).await
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
+        self.store.complete(upload, size, object).await
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {

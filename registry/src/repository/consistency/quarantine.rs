@@ -34,11 +34,13 @@ pub(super) async fn move_aside(state: &State, digest: &Digest, actual: &Digest) 
         let copy = layout::quarantined_partly(digest, actual);
         // What a repair has left that was interrupted.
         state.store.abort(&copy).await?;
-        if let Err(error) = state.store.append(&copy, 0, damaged.body, Some(&place)).await {
-            state.store.abort(&copy).await?;
-            return Err(error.into());
+        match state.store.append(&copy, 0, damaged.body, Some(&place)).await {
+            Ok(size) => state.store.complete(&copy, size, &place).await?,
+            Err(error) => {
+                state.store.abort(&copy).await?;
+                return Err(error.into());
+            }
         }
-        state.store.complete(&copy, &place).await?;
     }
     Ok(state.store.delete(&content).await?)
 }

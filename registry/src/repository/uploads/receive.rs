@@ -190,7 +190,7 @@ impl Upload {
         let _held = state.liveness.hold(digest).await;
         let mut list = state.quarantine.list().await?;
         state.quarantine.rescue(digest).await?;
-        state.store.complete(&self.data, &blob).await.map_err(|error| self.explain(error))?;
+        state.store.complete(&self.data, self.size, &blob).await.map_err(|error| self.explain(error))?;
         state.write_link(&link, digest).await?;
         while state.quarantine.has_changed(&mut list).await? {
             state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
+use self::upload::Completion;
 use self::write::Put;
 use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
 
@@ -99,10 +100,13 @@ impl ObjectStore for Filesystem {
         Ok(self.head(upload).await?.size)
     }
 
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
         let (root, from, to) = (Arc::clone(&self.root), self.path(upload), self.path(object));
-        let busy = upload.clone();
-        on_blocking_pool(upload, move || upload::complete(&root, &from, &to)).await?.ok_or(Error::Busy(busy))
+        match on_blocking_pool(upload, move || upload::complete(&root, &from, size, &to)).await? {
+            Completion::Done => Ok(()),
+            Completion::Busy => Err(Error::Busy(upload.clone())),
+            Completion::OfSize(expected) => Err(Error::OffsetMismatch { expected }),
+        }
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {

@@ -174,22 +174,36 @@ fn write_all(file: &mut File, chunks: &[Bytes]) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the upload to the place of the object; `None` when somebody else writes to it.
-pub(super) fn complete(root: &Path, upload: &Path, object: &Path) -> io::Result<Option<()>> {
+/// What has become of an upload that was to be completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Completion {
+    Done,
+    /// Somebody else writes to it.
+    Busy,
+    /// It has another size than it should have, and stays.
+    OfSize(u64),
+}
+
+/// Moves the upload to the place of the object, if it has that size.
+pub(super) fn complete(root: &Path, upload: &Path, size: u64, object: &Path) -> io::Result<Completion> {
     let file = File::open(upload)?;
     if !lock(&file, upload)? {
-        return Ok(None);
+        return Ok(Completion::Busy);
+    }
+    let actual = file.metadata()?.len();
+    if actual != size {
+        return Ok(Completion::OfSize(actual));
     }
     if object.is_file() {
         fs::remove_file(upload)?;
-        return Ok(Some(()));
+        return Ok(Completion::Done);
     }
     touch(&file)?;
     file.sync_all()?;
     folder::with_folder_of(root, object, || fs::rename(upload, object))?;
     folder::sync(object.parent().unwrap_or(root))?;
     folder::sync(upload.parent().unwrap_or(root))?;
-    Ok(Some(()))
+    Ok(Completion::Done)
 }
 
 /// Removes the upload; `None` when somebody else writes to it.

@@ -97,8 +97,8 @@ impl ObjectStore for S3 {
         upload::read(&self.bucket, &self.active, upload, range).await
     }
 
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
-        upload::complete(&self.bucket, &self.active, upload, object).await
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
+        upload::complete(&self.bucket, &self.active, upload, size, object).await
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {

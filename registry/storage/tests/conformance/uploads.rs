@@ -22,6 +22,7 @@ for_every_store!(
     a_completed_object_is_dated_by_its_completion,
     an_object_that_exists_stays_when_an_upload_is_completed,
     an_upload_that_is_absent_cannot_be_completed,
+    an_upload_of_another_size_is_not_completed_and_goes_on,
     an_aborted_upload_is_gone_and_aborting_it_again_is_success,
 );
 
@@ -86,7 +87,7 @@ async fn only_one_append_goes_on_at_a_time(store: Store) {
     });
     has_started.await.unwrap();
     assert!(matches!(append(&store, 0, "x").await.unwrap_err(), Error::Busy(_)));
-    assert!(matches!(store.store.complete(&key(UPLOAD), &key("b")).await.unwrap_err(), Error::Busy(_)));
+    assert!(matches!(store.store.complete(&key(UPLOAD), 0, &key("b")).await.unwrap_err(), Error::Busy(_)));
     assert!(matches!(store.store.abort(&key(UPLOAD)).await.unwrap_err(), Error::Busy(_)));
     finish.send(()).unwrap();
     assert_eq!(first.await.unwrap().unwrap(), 4);
@@ -108,7 +109,7 @@ async fn a_large_body_arrives_whole(store: Store) {
 
 async fn a_completed_upload_is_an_object_and_no_longer_an_upload(store: Store) {
     append(&store, 0, "content").await.unwrap();
-    store.store.complete(&key(UPLOAD), &key("blobs/b")).await.unwrap();
+    store.store.complete(&key(UPLOAD), 7, &key("blobs/b")).await.unwrap();
     assert_eq!(store.read("blobs/b").await, b"content");
     assert!(store.store.upload_size(&key(UPLOAD)).await.unwrap_err().is_not_found());
     assert_eq!(store.names().await, ["blobs/b"]);
@@ -121,20 +122,29 @@ async fn a_completed_object_is_dated_by_its_completion(store: Store) {
     while store.store.head(&key("later")).await.unwrap().modified == appended {
         store.put("later", "").await;
     }
-    store.store.complete(&key(UPLOAD), &key("b")).await.unwrap();
+    store.store.complete(&key(UPLOAD), 7, &key("b")).await.unwrap();
     assert!(store.store.head(&key("b")).await.unwrap().modified > appended);
 }
 
 async fn an_object_that_exists_stays_when_an_upload_is_completed(store: Store) {
     store.put("b", "first").await;
     append(&store, 0, "second").await.unwrap();
-    store.store.complete(&key(UPLOAD), &key("b")).await.unwrap();
+    store.store.complete(&key(UPLOAD), 6, &key("b")).await.unwrap();
     assert_eq!(store.read("b").await, b"first");
     assert_eq!(store.names().await, ["b"]);
 }
 
+async fn an_upload_of_another_size_is_not_completed_and_goes_on(store: Store) {
+    append(&store, 0, "content").await.unwrap();
+    append(&store, 7, " and more").await.unwrap();
+    let refused = store.store.complete(&key(UPLOAD), 7, &key("b")).await.unwrap_err();
+    assert!(matches!(refused, Error::OffsetMismatch { expected: 16 }), "{refused:?}");
+    store.store.complete(&key(UPLOAD), 16, &key("b")).await.unwrap();
+    assert_eq!(store.read("b").await, b"content and more");
+}
+
 async fn an_upload_that_is_absent_cannot_be_completed(store: Store) {
-    assert!(store.store.complete(&key(UPLOAD), &key("b")).await.unwrap_err().is_not_found());
+    assert!(store.store.complete(&key(UPLOAD), 0, &key("b")).await.unwrap_err().is_not_found());
     assert!(store.names().await.is_empty());
 }
 

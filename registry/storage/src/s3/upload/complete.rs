@@ -15,6 +15,7 @@ pub(in super::super) async fn complete(
     bucket: &Bucket,
     active: &Active,
     upload: &Key,
+    size: u64,
     object: &Key,
 ) -> Result<()> {
     let _turn = active.begin(upload)?;
@@ -22,6 +23,9 @@ pub(in super::super) async fn complete(
     let mut state = stored.state;
     if state.is_open {
         return Err(Error::Busy(upload.clone()));
+    }
+    if state.size() != size {
+        return Err(Error::OffsetMismatch { expected: state.size() });
     }
     if !matches!(state.body, Body::Nothing) && bucket.exists(object).await? {
         return bucket.drop_upload(upload, &state).await;
