@@ -7,7 +7,7 @@ use std::{
 };
 
 use berth_oci::RepositoryName;
-use berth_registry::repository::{CheckOptions, CheckProgress, CheckSummary, Finding, Quarantined};
+use berth_registry::repository::{CheckOptions, CheckProgress, CheckSummary, Finding, SetAside};
 use serde_json::json;
 
 use super::{
@@ -23,11 +23,11 @@ const NOT_CHECKED: u8 = 2;
 #[command(
     override_usage = "registry check [OPTIONS] [CONFIG]",
     after_help = "\
-        --repair moves damaged content into quarantine, so that a push brings it back; it deletes links and tags \
+        --repair sets damaged content aside, so that a push brings it back; it deletes links and tags \
         that lead to nothing, and uploads that were left over, and writes damaged links and the index of \
         referrers again. An image that lacks a part stays, and has to be pushed again.\n\n\
-        What is in quarantine takes space until --empty-quarantine deletes it; a check of all repositories lists \
-        it. It is kept below docker/registry/v2/_berth/quarantine, by its name and by what it hashes to now.\n\n\
+        What is set aside takes space until --discard-damaged deletes it; a check of all repositories lists \
+        it. It is kept below docker/registry/v2/_berth/damaged, by its name and by what it hashes to now.\n\n\
         Servers may run meanwhile, and what they push and delete is not taken for damage. Each repair looks once \
         more before it changes anything; still, an image that is pushed at the very moment when its damaged \
         content is moved has to be pushed again. Files of interrupted writes are no images and are not \
@@ -39,9 +39,9 @@ pub(super) struct Arguments {
     /// Repair what can be repaired without losing an image; without this, nothing is changed
     #[arg(long)]
     repair: bool,
-    /// Delete the damaged content that earlier repairs have moved into quarantine
+    /// Delete the damaged content that earlier repairs have set aside
     #[arg(long, conflicts_with_all = ["repair", "repository"])]
-    empty_quarantine: bool,
+    discard_damaged: bool,
     /// Check one repository and the content that it has
     #[arg(long, value_name = "NAME")]
     repository: Option<RepositoryName>,
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// Age from which uploads that nobody continued count as left over
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
     upload_age: Duration,
-    /// Print a JSON object a line: one for each problem, and for each blob in quarantine, and one with the totals
+    /// Print a JSON object a line: one for each problem, and for each blob that is set aside, and one with the totals
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -71,20 +71,20 @@ fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         read_content: !arguments.skip_content,
         minimum_upload_age: arguments.upload_age,
         repair: arguments.repair,
-        empty_quarantine: arguments.empty_quarantine,
+        discard_damaged: arguments.discard_damaged,
     };
     arguments.storage.with_registry(async |registry| {
         let (mut line, mut printed) = (ProgressLine::new(), Ok(()));
         let mut tell = |progress: CheckProgress<'_>| match progress {
             CheckProgress::Checked(summary) => line.show(|| checked(summary)),
-            CheckProgress::Found(_) | CheckProgress::Quarantined(_) if printed.is_err() => {}
+            CheckProgress::Found(_) | CheckProgress::SetAside(_) if printed.is_err() => {}
             CheckProgress::Found(finding) => {
                 line.clear();
                 printed = print_finding(finding, arguments.json);
             }
-            CheckProgress::Quarantined(found) => {
+            CheckProgress::SetAside(found) => {
                 line.clear();
-                printed = print_quarantined(found, arguments);
+                printed = print_set_aside(found, arguments);
             }
         };
         let summary = registry.check_consistency(&options, &mut tell).await?;
@@ -109,14 +109,14 @@ fn print_finding(finding: &Finding, json: bool) -> io::Result<()> {
     })
 }
 
-fn print_quarantined(found: &Quarantined, arguments: &Arguments) -> io::Result<()> {
-    let Quarantined { digest, size, since, .. } = found;
+fn print_set_aside(found: &SetAside, arguments: &Arguments) -> io::Result<()> {
+    let SetAside { digest, size, since, .. } = found;
     print(|output| {
         if arguments.json {
-            return writeln!(output, "{}", json!({ "quarantined": found }));
+            return writeln!(output, "{}", json!({ "setAside": found }));
         }
-        let deleted = if arguments.empty_quarantine { " (deleted)" } else { "" };
-        writeln!(output, "in quarantine since {since}: {digest}, {}{deleted}", human_size(*size))
+        let deleted = if arguments.discard_damaged { " (deleted)" } else { "" };
+        writeln!(output, "set aside since {since}: {digest}, {}{deleted}", human_size(*size))
     })
 }
 

@@ -174,28 +174,28 @@ pub(super) fn trashed_layer(name: &RepositoryName, digest: &Digest) -> Key {
     trash(name).join("layers").join(digest.algorithm()).join(digest.hex())
 }
 
-/// Damaged content that repairs have moved aside. An addition of ours.
-pub(super) fn quarantine() -> Key {
-    root().join("_berth").join("quarantine")
+/// Damaged content that repairs have set aside. An addition of ours.
+pub(super) fn all_damaged() -> Key {
+    root().join("_berth").join("damaged")
 }
 
-fn quarantined_as(digest: &Digest, actual: &Digest) -> Key {
-    quarantine().join(digest.algorithm()).join(digest.hex()).join(actual.hex())
+fn damaged_as(digest: &Digest, actual: &Digest) -> Key {
+    all_damaged().join(digest.algorithm()).join(digest.hex()).join(actual.hex())
 }
 
 /// What lay under `digest` and has the digest `actual`, which is of the same algorithm.
-pub(super) fn quarantined(digest: &Digest, actual: &Digest) -> Key {
-    quarantined_as(digest, actual).join("data")
+pub(super) fn damaged(digest: &Digest, actual: &Digest) -> Key {
+    damaged_as(digest, actual).join("data")
 }
 
-/// What has been copied by now of what is to be [`quarantined`].
-pub(super) fn quarantined_partly(digest: &Digest, actual: &Digest) -> Key {
-    quarantined_as(digest, actual).join("partial")
+/// What has been copied by now of what is to be [`damaged`].
+pub(super) fn damaged_partly(digest: &Digest, actual: &Digest) -> Key {
+    damaged_as(digest, actual).join("partial")
 }
 
-/// The digest under which what is [`quarantined`] as `key` lay, and the one that it has.
-pub(super) fn digests_of_quarantined(key: &Key) -> Option<(Digest, Digest)> {
-    let mut parts = key.strip_prefix(&quarantine())?.split('/');
+/// The digest under which what is [`damaged`] as `key` lay, and the one that it has.
+pub(super) fn digests_of_damaged(key: &Key) -> Option<(Digest, Digest)> {
+    let mut parts = key.strip_prefix(&all_damaged())?.split('/');
     let (algorithm, hex, actual) = (parts.next()?, parts.next()?, parts.next()?);
     let digest = |hex: &str| format!("{algorithm}:{hex}").parse().ok();
     let is_whole = parts.next() == Some("data") && parts.next().is_none();
@@ -297,8 +297,8 @@ mod tests {
         let referrer = referrer(&name, &digest, &other);
         assert_eq!(digests_of_referrer(&referrer, &name), Some((digest, other)));
         assert_eq!(digests_of_referrer(&revision(&name, &digest), &name), None);
-        assert_eq!(digests_of_quarantined(&quarantined(&digest, &other)), Some((digest, other)));
-        assert_eq!(digests_of_quarantined(&quarantined_partly(&digest, &other)), None);
+        assert_eq!(digests_of_damaged(&damaged(&digest, &other)), Some((digest, other)));
+        assert_eq!(digests_of_damaged(&damaged_partly(&digest, &other)), None);
         let signature = revision(&name, &digest).to_string().replace("/link", "/signatures/sha256/0/link");
         assert_eq!(digest_of_link(&signature.parse().unwrap(), &revisions(&name)), None);
     }

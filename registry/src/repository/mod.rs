@@ -39,7 +39,7 @@ mod uploads;
 mod usage;
 
 pub use blobs::{BlobContent, BlobInfo, Blobs};
-pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, Quarantined};
+pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, SetAside};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
 pub use garbage_collection::{

@@ -36,10 +36,10 @@ fn damage_is_told_and_repaired_when_wanted() {
     fixture.push_blob("app", b"layer");
     let healed = fixture.run("check", &[]);
     assert_eq!(healed.code, 0);
-    assert!(healed.lines()[0].starts_with("in quarantine since 20"), "{healed:?}");
+    assert!(healed.lines()[0].starts_with("set aside since 20"), "{healed:?}");
     assert!(healed.lines()[0].ends_with(&format!(": {layer}, 3 B")), "{healed:?}");
 
-    let emptied = fixture.run("check", &["--empty-quarantine"]);
+    let emptied = fixture.run("check", &["--discard-damaged"]);
     assert!(emptied.lines()[0].ends_with(", 3 B (deleted)"), "{emptied:?}");
     assert_eq!(fixture.run("check", &[]).lines().len(), 1);
 }

@@ -14,8 +14,8 @@ use crate::for_every_store;
 for_every_store!(
     nothing_is_wrong_after_pushes,
     damaged_content_is_found_and_moved_so_that_a_push_heals_it,
-    damaged_content_is_kept_in_quarantine_until_that_is_emptied,
-    a_copy_into_quarantine_that_was_interrupted_is_made_again,
+    damaged_content_is_kept_aside_until_it_is_discarded,
+    a_copy_of_damaged_content_that_was_interrupted_is_made_again,
     a_check_alone_changes_nothing,
     a_link_without_content_is_removed,
     a_damaged_link_is_written_again,
@@ -34,7 +34,7 @@ const CHECK: CheckOptions = CheckOptions {
     read_content: true,
     minimum_upload_age: Duration::from_hours(24),
     repair: false,
-    empty_quarantine: false,
+    discard_damaged: false,
 };
 
 const REPAIR: CheckOptions = CheckOptions { repair: true, ..CHECK };
@@ -123,53 +123,53 @@ async fn damage_and_repair(fixture: &Fixture, digest: &Digest, damaged: &'static
     assert_eq!((&findings[0].problem, findings[0].repaired), (&problem, true));
 }
 
-/// What a check with these options finds in quarantine: where it was, and what it is.
-async fn quarantine(fixture: &Fixture, options: &CheckOptions) -> Vec<(Digest, Digest, u64)> {
-    let mut quarantined = Vec::new();
+/// What a check with these options finds set aside: where it was, and what it is.
+async fn set_aside(fixture: &Fixture, options: &CheckOptions) -> Vec<(Digest, Digest, u64)> {
+    let mut found_aside = Vec::new();
     let mut tell = |progress: CheckProgress<'_>| {
-        if let CheckProgress::Quarantined(found) = progress {
-            quarantined.push((found.digest, found.actual, found.size));
+        if let CheckProgress::SetAside(found) = progress {
+            found_aside.push((found.digest, found.actual, found.size));
         }
     };
     let summary = fixture.registry.check_consistency(options, &mut tell).await.unwrap();
-    assert_eq!(summary.quarantined, quarantined.len() as u64);
-    quarantined
+    assert_eq!(summary.set_aside, found_aside.len() as u64);
+    found_aside
 }
 
-fn in_quarantine(digest: &Digest, actual: &Digest, file: &str) -> String {
+fn set_aside_as(digest: &Digest, actual: &Digest, file: &str) -> String {
     let (hex, actual) = (digest.hex(), actual.hex());
-    format!("docker/registry/v2/_berth/quarantine/sha256/{hex}/{actual}/{file}")
+    format!("docker/registry/v2/_berth/damaged/sha256/{hex}/{actual}/{file}")
 }
 
-async fn damaged_content_is_kept_in_quarantine_until_that_is_emptied(fixture: Fixture) {
+async fn damaged_content_is_kept_aside_until_it_is_discarded(fixture: Fixture) {
     let repository = fixture.repository("app");
     push_image(&repository, "v1", "{}", &["layer"]).await;
     let layer = sha256("layer");
     let mut expected = Vec::new();
     for damaged in ["lay", ""] {
         damage_and_repair(&fixture, &layer, damaged).await;
-        let key = in_quarantine(&layer, &sha256(damaged), "data");
+        let key = set_aside_as(&layer, &sha256(damaged), "data");
         let kept = fixture.store.get(&key.parse().unwrap(), None).await.unwrap();
         assert_eq!(collect(kept.body).await, damaged.as_bytes());
         push_blob(&repository, "layer").await;
         expected.push((layer, sha256(damaged), damaged.len() as u64));
     }
     expected.sort_by_key(|(_, actual, _)| actual.to_string());
-    assert_eq!(problems(&fixture).await, [], "what is in quarantine is no problem");
-    assert_eq!(quarantine(&fixture, &CHECK).await, expected);
+    assert_eq!(problems(&fixture).await, [], "what is set aside is no problem");
+    assert_eq!(set_aside(&fixture, &CHECK).await, expected);
 
-    assert_eq!(quarantine(&fixture, &CheckOptions { empty_quarantine: true, ..CHECK }).await, expected);
-    assert_eq!(quarantine(&fixture, &CHECK).await, []);
-    assert!(fixture.keys().await.iter().all(|key| !key.contains("quarantine")));
+    assert_eq!(set_aside(&fixture, &CheckOptions { discard_damaged: true, ..CHECK }).await, expected);
+    assert_eq!(set_aside(&fixture, &CHECK).await, []);
+    assert!(fixture.keys().await.iter().all(|key| !key.contains("damaged")));
     assert!(has_blob(&repository, &layer).await);
 }
 
-async fn a_copy_into_quarantine_that_was_interrupted_is_made_again(fixture: Fixture) {
+async fn a_copy_of_damaged_content_that_was_interrupted_is_made_again(fixture: Fixture) {
     let layer = push_blob(&fixture.repository("app"), "layer").await;
-    let partial = in_quarantine(&layer, &sha256("lay"), "partial").parse().unwrap();
+    let partial = set_aside_as(&layer, &sha256("lay"), "partial").parse().unwrap();
     fixture.store.append(&partial, 0, body(["la"]), None).await.unwrap();
     damage_and_repair(&fixture, &layer, "lay").await;
-    assert_eq!(quarantine(&fixture, &CHECK).await, [(layer, sha256("lay"), 3)]);
+    assert_eq!(set_aside(&fixture, &CHECK).await, [(layer, sha256("lay"), 3)]);
 }
 
 async fn a_check_alone_changes_nothing(fixture: Fixture) {

@@ -8,8 +8,8 @@ mod content;
 mod links;
 mod parts;
 mod problem;
-mod quarantine;
 mod repair;
+mod set_aside;
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use futures::{Stream, TryStreamExt as _, stream};
 use serde::Serialize;
 
 pub use self::problem::{Finding, Problem};
-pub use self::quarantine::Quarantined;
+pub use self::set_aside::SetAside;
 use super::digest_set::DigestSet;
 use super::linked_content::linked_content;
 use super::{Error, Registry, Repository, Result, catalog, layout, uploads};
@@ -38,8 +38,8 @@ pub struct CheckOptions {
     pub minimum_upload_age: Duration,
     /// Whether to repair what can be repaired without losing an image.
     pub repair: bool,
-    /// Whether to delete, after all, what earlier repairs have moved into quarantine.
-    pub empty_quarantine: bool,
+    /// Whether to delete, after all, what earlier repairs have set aside.
+    pub discard_damaged: bool,
 }
 
 /// What a check tells while it goes on.
@@ -49,8 +49,8 @@ pub enum CheckProgress<'a> {
     Checked(&'a CheckSummary),
     /// Something is, or was, wrong.
     Found(&'a Finding),
-    /// A repair has moved this aside, now or earlier.
-    Quarantined(&'a Quarantined),
+    /// A repair has set this aside, now or earlier.
+    SetAside(&'a SetAside),
 }
 
 /// How much was checked, and how much of it was wrong.
@@ -66,8 +66,8 @@ pub struct CheckSummary {
     pub problems: u64,
     /// How many of them were repaired.
     pub repaired: u64,
-    /// How much damaged content was found in quarantine.
-    pub quarantined: u64,
+    /// How much damaged content is set aside.
+    pub set_aside: u64,
 }
 
 impl Registry {
@@ -108,17 +108,17 @@ impl Check<'_> {
         while let Some(found) = repositories.try_next().await? {
             self.check_repository(&registry.repository(found.name), &damaged).await?;
         }
-        self.look_into_quarantine().await
+        self.look_at_what_is_set_aside().await
     }
 
-    async fn look_into_quarantine(&mut self) -> Result<()> {
+    async fn look_at_what_is_set_aside(&mut self) -> Result<()> {
         let state = &self.registry.state;
-        let mut quarantined = pin!(quarantine::list(state));
-        while let Some(found) = quarantined.try_next().await? {
-            self.summary.quarantined += 1;
-            (self.progress)(CheckProgress::Quarantined(&found));
+        let mut aside = pin!(set_aside::list(state));
+        while let Some(found) = aside.try_next().await? {
+            self.summary.set_aside += 1;
+            (self.progress)(CheckProgress::SetAside(&found));
         }
-        if self.options.empty_quarantine { quarantine::empty(state).await } else { Ok(()) }
+        if self.options.discard_damaged { set_aside::discard(state).await } else { Ok(()) }
     }
 
     async fn check_one(&mut self, repository: &Repository) -> Result<()> {

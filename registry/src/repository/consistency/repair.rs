@@ -1,6 +1,6 @@
 //! Repairs: only such as no image is lost by.
 //!
-//! Damaged content goes into quarantine, because a push would otherwise find it and keep it; what leads to nothing goes, because
+//! Damaged content is set aside, because a push would otherwise find it and keep it; what leads to nothing goes, because
 //! nothing can be pulled by it. Each repair looks once more before it changes anything, under the same locks as
 //! the garbage collection; and a link that was taken away returns when a push of another process has brought its
 //! content meanwhile.
@@ -9,7 +9,7 @@ use berth_oci::{Digest, Reference, Tag};
 use berth_storage::Key;
 use futures::TryStreamExt as _;
 
-use super::{Problem, content, quarantine};
+use super::{Problem, content, set_aside};
 use crate::repository::state::State;
 use crate::repository::{Difference, Error, Precondition, Repository, Result, layout, uploads};
 
@@ -23,13 +23,13 @@ pub(super) async fn content(state: &State, problem: &Problem) -> Result<bool> {
     if again.as_ref() != Some(problem) {
         return Ok(false);
     }
-    match quarantine::move_aside(state, digest, actual).await {
+    match set_aside::move_there(state, digest, actual).await {
         Ok(()) => {
-            tracing::warn!(%digest, "moved damaged content into quarantine");
+            tracing::warn!(%digest, "set damaged content aside");
             Ok(true)
         }
         Err(Error::NoSpace(_)) => {
-            tracing::warn!(%digest, "damaged content stays where it is: there is no space for a copy in quarantine");
+            tracing::warn!(%digest, "damaged content stays where it is: there is no space for a copy of it");
             Ok(false)
         }
         Err(error) => Err(error),

@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::repository::state::{State, found};
 use crate::repository::{Error, Result, layout};
 
-/// Damaged content in quarantine.
+/// Damaged content that is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Quarantined {
+pub struct SetAside {
     /// The name that it had.
     pub digest: Digest,
     /// What its bytes hash to.
@@ -24,14 +24,14 @@ pub struct Quarantined {
     pub since: Timestamp,
 }
 
-/// Moves what lies under `digest`, and has the digest `actual`, into quarantine.
+/// Sets aside what lies under `digest` and has the digest `actual`.
 ///
 /// The caller has condemned the digest.
-pub(super) async fn move_aside(state: &State, digest: &Digest, actual: &Digest) -> Result<()> {
-    let (content, place) = (layout::blob(digest), layout::quarantined(digest, actual));
+pub(super) async fn move_there(state: &State, digest: &Digest, actual: &Digest) -> Result<()> {
+    let (content, place) = (layout::blob(digest), layout::damaged(digest, actual));
     if state.head(&place).await?.is_none() {
         let Some(damaged) = found(state.store.get(&content, None).await)? else { return Ok(()) };
-        let copy = layout::quarantined_partly(digest, actual);
+        let copy = layout::damaged_partly(digest, actual);
         // What a repair has left that was interrupted.
         state.store.abort(&copy).await?;
         match state.store.append(&copy, 0, damaged.body, Some(&place)).await {
@@ -45,24 +45,24 @@ pub(super) async fn move_aside(state: &State, digest: &Digest, actual: &Digest) 
     Ok(state.store.delete(&content).await?)
 }
 
-/// What is in quarantine.
-pub(super) fn list(state: &State) -> impl Stream<Item = Result<Quarantined>> + '_ {
-    let objects = state.store.list(&layout::quarantine(), None).map_err(Error::from);
+/// What is set aside.
+pub(super) fn list(state: &State) -> impl Stream<Item = Result<SetAside>> + '_ {
+    let objects = state.store.list(&layout::all_damaged(), None).map_err(Error::from);
     objects.try_filter_map(|object| async move {
-        let found = layout::digests_of_quarantined(&object.key).map(|(digest, actual)| {
+        let found = layout::digests_of_damaged(&object.key).map(|(digest, actual)| {
             let since = Timestamp::try_from(object.modified).unwrap_or_default();
             let since = since.round(Unit::Second).unwrap_or(since);
-            Quarantined { digest, actual, size: object.size, since }
+            SetAside { digest, actual, size: object.size, since }
         });
         Ok(found)
     })
 }
 
-/// Deletes all that is in quarantine.
-pub(super) async fn empty(state: &State) -> Result<()> {
-    let mut objects = state.store.list(&layout::quarantine(), None);
+/// Deletes all that is set aside.
+pub(super) async fn discard(state: &State) -> Result<()> {
+    let mut objects = state.store.list(&layout::all_damaged(), None);
     while let Some(object) = objects.try_next().await? {
-        match layout::digests_of_quarantined(&object.key) {
+        match layout::digests_of_damaged(&object.key) {
             Some(_) => state.store.delete(&object.key).await?,
             None => state.store.abort(&object.key).await?,
         }
