@@ -34,7 +34,7 @@ pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<Exi
     };
     let run = runtime()?.block_on(registry.garbage_collection().run_to_end(options))?;
     if !arguments.output.quiet {
-        printed::print(&run, arguments.output.json)?;
+        printed::print(&run, arguments)?;
     }
     match (&run.state, &run.error) {
         (RunState::Failed, Some(error)) => anyhow::bail!("the garbage collection failed: {error}"),

@@ -1,21 +1,23 @@
 //! The report of a run, for people or for programs.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use berth_registry::repository::{Candidate, Reason, Run, RunState};
 
+use super::Arguments;
 use crate::cli::output::{self, counted};
 
-/// Prints the report.
-pub(super) fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
-    if as_json {
+/// Prints the report of a run that spared what is younger than the minimum age.
+pub(super) fn print(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.output.json {
         return Ok(output::print_json(run)?);
     }
     Ok(output::print(|output| {
         for candidate in &run.candidates {
             write_candidate(output, candidate)?;
         }
-        writeln!(output, "{}", summary(run))
+        writeln!(output, "{}{}", summary(run), spared(run, arguments.min_age))
     })?)
 }
 
@@ -55,6 +57,19 @@ fn summary(run: &Run) -> String {
     [Some(deleted), resting, trashed].into_iter().flatten().collect()
 }
 
+/// Whoever has just deleted an image, and sees that nothing came of it, is told why.
+fn spared(run: &Run, minimum_age: Duration) -> String {
+    let found = run.manifests_deleted + run.blobs_deleted + run.quarantined;
+    if found > 0 || minimum_age.is_zero() || run.state != RunState::Succeeded {
+        return String::new();
+    }
+    let age = match minimum_age.as_secs() {
+        hours if hours % 3600 == 0 => counted(hours / 3600, "hour", "hours"),
+        seconds => counted(seconds, "second", "seconds"),
+    };
+    format!("; what is younger than {age} is spared (--min-age)")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +92,14 @@ mod tests {
     fn the_summary_tells_when_the_rest_will_go() {
         let run = Run { rested_at: Some("2026-03-01T12:00:00Z".parse().unwrap()), ..Run::default() };
         assert!(summary(&run).ends_with("may be deleted from 2026-03-01T12:00:00Z on"), "{}", summary(&run));
+    }
+
+    #[test]
+    fn a_run_that_finds_nothing_tells_what_it_did_not_look_at() {
+        let (nothing, day) = (Run { state: RunState::Succeeded, ..Run::default() }, Duration::from_hours(24));
+        assert_eq!(spared(&nothing, day), "; what is younger than 24 hours is spared (--min-age)");
+        assert_eq!(spared(&nothing, Duration::ZERO), "");
+        assert_eq!(spared(&Run { blobs_deleted: 1, ..nothing }, day), "");
     }
 
     #[test]

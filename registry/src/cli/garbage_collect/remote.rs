@@ -36,7 +36,7 @@ pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCod
         std::fs::write(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let run = result?;
-    printed::print(&run, arguments.output.json)?;
+    printed::print(&run, arguments)?;
     Ok(if run.state == RunState::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
