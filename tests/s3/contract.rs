@@ -15,7 +15,7 @@ use berth_tests::s3_server::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub(crate) use fixture::{Store, body, collect, key};
+pub(crate) use fixture::{Store, body, collect, download, key};
 
 /// An empty folder of the bucket.
 pub(crate) fn store() -> Store {
@@ -29,6 +29,7 @@ pub(crate) fn settings(url: &str) -> S3Settings {
         bucket: BUCKET.to_owned(),
         region: REGION.to_owned(),
         endpoint: Endpoint::Url { url: url.to_owned(), path_style: true },
+        public_endpoint: None,
         root: format!("folder/{}", FOLDERS.fetch_add(1, Ordering::Relaxed)),
         credentials: Some(StaticCredentials {
             access_key: ACCESS_KEY.to_owned(),

@@ -10,7 +10,7 @@ mod uploads;
 use berth_tests::s3_server::S3Server;
 use std::sync::LazyLock;
 
-pub(crate) use contract::{Store, body, collect, key};
+pub(crate) use contract::{Store, body, collect, download, key};
 
 /// The server of all tests of the process; each has a folder of its own in the bucket.
 pub(crate) static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start().unwrap());

@@ -16,7 +16,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use berth_storage::{ByteStream, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
+use berth_storage::{
+    ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
+};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use prometheus_client::{
@@ -157,6 +159,10 @@ impl ObjectStore for Measured {
 
     fn patience(&self) -> Duration {
         self.store.patience()
+    }
+
+    async fn presigned_url(&self, key: &Key, lifetime: Duration) -> Result<Option<PresignedUrl>> {
+        self.timed("RedirectURL", self.store.presigned_url(key, lifetime)).await
     }
 
     async fn space(&self) -> Result<Option<Space>> {

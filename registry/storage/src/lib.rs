@@ -10,6 +10,7 @@ mod filesystem;
 mod key;
 mod memory;
 mod object_store;
+mod presigned_url;
 mod s3;
 
 pub use clock::Clock;
@@ -18,6 +19,7 @@ pub use filesystem::Filesystem;
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
 pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space, Version};
+pub use presigned_url::PresignedUrl;
 pub use s3::{
     Copying, Encryption, Endpoint, Requests, S3, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,
 };

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{Key, Result};
+use crate::{Key, PresignedUrl, Result};
 
 /// Bytes on their way, chunk by chunk.
 pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
@@ -162,6 +162,14 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// next to nothing; a store that is far away spares requests so.
     fn patience(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// A URL by which whoever has it reads the object, whole or in ranges, with `GET` and for `lifetime`, or for as long as
+    /// the credentials are valid that it was made with, if that is shorter. `None` when the store has no such URLs.
+    /// Whether there is an object is not looked at.
+    async fn presigned_url(&self, key: &Key, lifetime: Duration) -> Result<Option<PresignedUrl>> {
+        let _nobody_else_reads_here = (key, lifetime);
+        Ok(None)
     }
 
     /// How much room there is; `None` when the store has no bound of its own.

@@ -18,6 +18,7 @@ pub(super) fn settings(settings: &Settings) -> Result<S3Settings, Error> {
         bucket: settings.require("bucket", "the name of the bucket", text)?,
         region: region(settings)?,
         endpoint: endpoint(settings)?,
+        public_endpoint: server(settings, "redirectendpoint")?,
         root: root.trim_matches('/').to_owned(),
         credentials: credentials(settings)?,
         trust: trust(settings)?,
@@ -42,30 +43,36 @@ fn region(settings: &Settings) -> Result<String, Error> {
 }
 
 fn endpoint(settings: &Settings) -> Result<Endpoint, Error> {
-    let Some(url) = settings.text("regionendpoint")? else {
-        return Ok(Endpoint::Amazon {
+    match server(settings, "regionendpoint")? {
+        Some(server) => Ok(server),
+        None => Ok(Endpoint::Amazon {
             dual_stack: settings.flag("usedualstack")?,
             accelerate: settings.flag("accelerate")?,
             fips: settings.flag("usefipsendpoint")?,
-        });
-    };
+        }),
+    }
+}
+
+/// The server whose address stands in a key.
+fn server(settings: &Settings, key: &str) -> Result<Option<Endpoint>, Error> {
+    let Some(url) = settings.text(key)? else { return Ok(None) };
     let url = if url.contains("://") {
         url
     } else {
         let scheme = if settings.flag("secure")? { "https" } else { "http" };
         format!("{scheme}://{url}")
     };
-    let is_server = url
-        .parse::<hyper::Uri>()
-        .is_ok_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")));
-    if !is_server {
-        return Err(settings.unexpected(
-            "regionendpoint",
-            "the address of a server, such as https://minio.example.com:9000",
-        ));
+    let is_server = |uri: hyper::Uri| {
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_http && uri.host().is_some() && uri.query().is_none()
+    };
+    if !url.parse().is_ok_and(is_server) {
+        return Err(
+            settings.unexpected(key, "the address of a server, such as https://minio.example.com:9000")
+        );
     }
     let path_style = settings.flag("forcepathstyle")? && !settings.flag("virtualhostedstyle")?;
-    Ok(Endpoint::Url { url: url.trim_end_matches('/').to_owned(), path_style })
+    Ok(Some(Endpoint::Url { url: url.trim_end_matches('/').to_owned(), path_style }))
 }
 
 /// Without a key, the environment gives one.

@@ -1,6 +1,7 @@
 //! The bucket: what all operations share.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use object_store::{
 
 use super::conditions::Conditions;
 use super::http::Connections;
-use super::settings::{Encryption, S3Settings};
+use super::settings::{Encryption, Endpoint, S3Settings};
 use super::{credentials, endpoint, error};
 use crate::object_store::Stamp;
 use crate::{Error, Key, ObjectMeta, Result, Version};
@@ -25,6 +26,8 @@ const RETRY_LIMIT: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) client: AmazonS3,
+    /// The same bucket as clients reach it. Nothing is sent by it.
+    pub(super) public: AmazonS3,
     pub(super) connections: Connections,
     pub(super) settings: S3Settings,
     pub(super) conditions: Conditions,
@@ -33,23 +36,18 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn open(settings: S3Settings, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
         let connections = Connections::new(&settings.trust, &settings.requests)?;
-        let place = endpoint::place(&settings.endpoint, &settings.bucket, &settings.region);
-        let builder = AmazonS3Builder::new()
-            .with_http_connector(connections.clone())
-            .with_bucket_name(&settings.bucket)
-            .with_region(&settings.region)
-            // Over TLS nobody changes a body on its way; hashing each once more would cost a core at 1 GB/s.
-            .with_unsigned_payload(place.url.starts_with("https"))
-            .with_endpoint(place.url)
-            .with_virtual_hosted_style_request(place.is_virtual_hosted)
-            // One object at a time goes by the request that every server knows.
-            .with_disable_bulk_delete(true)
-            .with_conditional_put(S3ConditionalPut::ETagMatch)
-            .with_retry(retries(settings.requests.retries));
-        let builder = encrypted(builder, &settings.writing.encryption).map_err(io::Error::other)?;
-        let builder = credentials::add(builder, settings.credentials.as_ref(), variable);
+        let client = client_at(&settings.endpoint, &settings, &connections, |builder| {
+            credentials::add(builder, settings.credentials.as_ref(), variable)
+        })?;
+        let public = match &settings.public_endpoint {
+            // Temporary credentials are fetched once for both.
+            Some(endpoint) => client_at(endpoint, &settings, &connections, |builder| {
+                builder.with_credentials(Arc::clone(client.credentials()))
+            })?,
+            None => client.clone(),
+        };
         let conditions = Conditions::new(settings.writing.conditional);
-        Ok(Self { client: builder.build().map_err(io::Error::other)?, connections, conditions, settings })
+        Ok(Self { client, public, connections, settings, conditions })
     }
 
     /// The name of `key` in the bucket.
@@ -103,6 +101,30 @@ pub(super) enum Failed {
     /// The server knows no such condition.
     NotImplemented,
     Otherwise(Error),
+}
+
+/// A client of the bucket at an endpoint.
+fn client_at(
+    endpoint: &Endpoint,
+    settings: &S3Settings,
+    connections: &Connections,
+    with_credentials: impl FnOnce(AmazonS3Builder) -> AmazonS3Builder,
+) -> io::Result<AmazonS3> {
+    let place = endpoint::place(endpoint, &settings.bucket, &settings.region);
+    let builder = AmazonS3Builder::new()
+        .with_http_connector(connections.clone())
+        .with_bucket_name(&settings.bucket)
+        .with_region(&settings.region)
+        // Over TLS nobody changes a body on its way; hashing each once more would cost a core at 1 GB/s.
+        .with_unsigned_payload(place.url.starts_with("https"))
+        .with_endpoint(place.url)
+        .with_virtual_hosted_style_request(place.is_virtual_hosted)
+        // One object at a time goes by the request that every server knows.
+        .with_disable_bulk_delete(true)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_retry(retries(settings.requests.retries));
+    let builder = encrypted(builder, &settings.writing.encryption).map_err(io::Error::other)?;
+    with_credentials(builder).build().map_err(io::Error::other)
 }
 
 fn retries(most: usize) -> RetryConfig {

@@ -10,6 +10,7 @@ mod error;
 mod http;
 mod leftovers;
 mod list;
+mod presign;
 mod read;
 mod request;
 mod settings;
@@ -28,7 +29,7 @@ use futures::stream::BoxStream;
 
 use self::bucket::Bucket;
 use self::upload::Active;
-use crate::{ByteStream, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result};
+use crate::{ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result};
 
 pub use settings::{
     Copying, Encryption, Endpoint, Requests, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,
@@ -111,5 +112,9 @@ impl ObjectStore for S3 {
 
     fn patience(&self) -> Duration {
         PATIENCE
+    }
+
+    async fn presigned_url(&self, key: &Key, lifetime: Duration) -> Result<Option<PresignedUrl>> {
+        self.bucket.presigned_url(key, lifetime).await.map(Some)
     }
 }

@@ -15,6 +15,8 @@ pub struct S3Settings {
     pub region: String,
     /// Where the server is; without it, the service of Amazon in the region.
     pub endpoint: Endpoint,
+    /// Where clients find the same server, which are given URLs of it; `None` where they find it at `endpoint`.
+    pub public_endpoint: Option<Endpoint>,
     /// The prefix of all keys, without a slash at either end; empty for the whole bucket.
     pub root: String,
     /// With which credentials; without them, those that the environment gives.

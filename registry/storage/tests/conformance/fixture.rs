@@ -1,5 +1,6 @@
 //! A store to be tested, and what the tests do with it.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use berth_storage::{ByteStream, Key, ObjectStore, PutCondition, Version};
@@ -51,4 +52,12 @@ pub(crate) async fn collect(body: ByteStream) -> Vec<u8> {
     })
     .await
     .unwrap()
+}
+
+/// The status and the body that `curl` gets from a URL.
+pub(crate) fn download(url: &str, arguments: &[&str]) -> (u16, Vec<u8>) {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--write-out", "%{stderr}%{http_code}"]).args(arguments).arg(url);
+    let output = curl.output().unwrap();
+    (String::from_utf8_lossy(&output.stderr).parse().unwrap(), output.stdout)
 }

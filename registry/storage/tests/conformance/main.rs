@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use berth_storage::{Filesystem, Memory};
 
-pub(crate) use fixture::{Store, body, collect, key};
+pub(crate) use fixture::{Store, body, collect, download, key};
 
 fn memory() -> Store {
     Store { store: Arc::new(Memory::new()), _folder: None }

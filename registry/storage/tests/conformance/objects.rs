@@ -6,7 +6,7 @@ use berth_storage::{Error, PutCondition};
 use bytes::Bytes;
 use futures::future::join_all;
 
-use crate::{Store, body, collect, for_every_store, key};
+use crate::{Store, body, collect, download, for_every_store, key};
 
 for_every_store!(
     an_object_is_read_as_it_was_put,
@@ -28,6 +28,7 @@ for_every_store!(
     deleting_one_object_leaves_its_neighbours,
     puts_and_deletions_side_by_side_do_not_disturb_each_other,
     the_room_that_is_left_is_not_more_than_there_is,
+    a_presigned_url_serves_the_object_and_no_other,
 );
 
 async fn an_object_is_read_as_it_was_put(store: Store) {
@@ -234,4 +235,15 @@ async fn the_room_that_is_left_is_not_more_than_there_is(store: Store) {
     if let Some(space) = store.store.space().await.unwrap() {
         assert!(0 < space.size && space.free <= space.size, "{space:?}");
     }
+}
+
+async fn a_presigned_url_serves_the_object_and_no_other(store: Store) {
+    store.put("a", "0123456789").await;
+    store.put("b", "another one").await;
+    let url = async |name| store.store.presigned_url(&key(name), Duration::from_mins(5)).await.unwrap();
+    let (Some(of_a), Some(of_nothing)) = (url("a").await, url("absent").await) else { return };
+    assert_eq!(download(of_a.reveal(), &[]), (200, b"0123456789".to_vec()));
+    assert_eq!(download(of_a.reveal(), &["--range", "2-4"]), (206, b"234".to_vec()));
+    assert_eq!(download(of_nothing.reveal(), &[]).0, 404);
+    assert_eq!(download(&of_a.reveal().replacen("/a?", "/b?", 1), &[]).0, 403);
 }
