@@ -63,6 +63,7 @@ impl Live {
         self.log.set(&new.log);
         self.registry.set_rules(rules(new));
         self.api.set_answers(&Http { prefix: started.http.prefix.clone(), ..new.http.clone() });
+        self.api.set_redirect(new.redirect.clone());
         self.upload_purging.send_replace(upload_purging(new));
         let keys = keys_that_need_a_restart(started, new);
         if !keys.is_empty() {
@@ -119,6 +120,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
     let Config {
         log: Log { level: _, format, fields, access_log: _ },
         storage,
+        redirect: _,
         rules: _,
         reserve: _,
         trash_window: _,
@@ -194,6 +196,7 @@ mod tests {
             ("REGISTRY_LOG_LEVEL", "debug"),
             ("REGISTRY_LOG_ACCESSLOG_DISABLED", "true"),
             ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
+            ("REGISTRY_STORAGE_REDIRECT_DISABLE", "false"),
             ("REGISTRY_SPACE_RESERVE", "10%"),
             ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "true"),
             ("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE", "1h"),

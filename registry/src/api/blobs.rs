@@ -8,11 +8,13 @@ use super::{
     error::Result,
     extract::{InPath, Known, Wanted},
     notify::Happened,
-    respond::{BlobBody, BlobHead, BlobNotModified, Deleted},
+    redirect::Redirection,
+    respond::{BlobBody, BlobHead, BlobNotModified, BlobRedirect, Deleted},
 };
 use crate::{notifications::Occurrence, repository::BlobInfo};
 
-/// `HEAD /v2/<name>/blobs/<digest>`
+/// `HEAD /v2/<name>/blobs/<digest>`, which is answered here also where `GET` is redirected: there is nothing to read, and
+/// a client learns the length one request sooner. Distribution redirects it too.
 pub(super) async fn head(
     Pull(repository): Pull,
     InPath(digest): InPath<Digest>,
@@ -26,16 +28,23 @@ pub(super) async fn head(
     Ok((Happened::new(repository, [pulled]), BlobHead(blob)).into_response())
 }
 
-/// `GET /v2/<name>/blobs/<digest>`, or the part of it that `Range` asks for.
+/// `GET /v2/<name>/blobs/<digest>`, or the part of it that `Range` asks for. Who is redirected asks for the part there.
 pub(super) async fn pull(
     Pull(repository): Pull,
     InPath(digest): InPath<Digest>,
     known: Known,
     wanted: Option<Wanted>,
+    Redirection(lifetime): Redirection,
 ) -> Result<Response> {
     if known.contains(&digest) {
         repository.blobs().head(&digest).await?;
         return Ok(BlobNotModified(digest).into_response());
+    }
+    if let Some(lifetime) = lifetime
+        && let Some(presigned) = repository.blobs().presign(&digest, lifetime).await?
+    {
+        let pulled = Occurrence::BlobPulled(presigned.blob);
+        return Ok((Happened::new(repository, [pulled]), BlobRedirect(presigned)).into_response());
     }
     let range = wanted.and_then(|wanted| wanted.of(&digest));
     let content = repository.blobs().open(&digest, range).await?;

@@ -8,10 +8,11 @@
 //! | which path and method leads where | [`router`] |
 //! | what a request must be like at all | `request_head` |
 //! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
-//! | what a request says | `extract`, `query`, `body`, `location` |
+//! | what a request says | `extract`, `query`, `body`, `location`, `forwarded` |
 //! | how another registry can go on with an upload | `upload_state` |
 //! | who sends it, and what that user may do | `authenticate`, `authorize`, `access_record` |
 //! | which manifest a client can read | `negotiate` |
+//! | which blob a client gets from the storage itself | `redirect` |
 //! | which headers an answer has | `respond` |
 //! | which status, code and body a failure has | `error` |
 //! | what notifications tell of a request | `notify` |
@@ -36,6 +37,7 @@ mod error;
 mod exchange;
 mod extract;
 mod fold_name;
+mod forwarded;
 mod garbage_collection;
 mod handler;
 mod health;
@@ -46,6 +48,7 @@ mod notify;
 mod prefix;
 mod query;
 mod read_only;
+mod redirect;
 mod referrers;
 mod repositories;
 mod request_head;
@@ -72,7 +75,7 @@ pub use debug::debug_router;
 use self::cors::Cors;
 use crate::{
     auth::Auth,
-    config::{Http, Limits},
+    config::{Http, Limits, Redirect},
     health::Health,
     metrics::Metrics,
     notifications::Notifications,
@@ -96,6 +99,8 @@ pub struct Api {
     notifications: Notifications,
     /// Shared by all clones, so that they change for all.
     answers: Arc<RwLock<Arc<Answers>>>,
+    /// Which pulls are redirected; shared in the same way.
+    redirect: Arc<RwLock<Option<Arc<Redirect>>>>,
 }
 
 /// What the configuration says of the outside of answers.
@@ -125,6 +130,7 @@ impl Api {
             limits: Limits::default(),
             notifications: Notifications::default(),
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
+            redirect: Arc::default(),
         }
     }
 
@@ -136,6 +142,22 @@ impl Api {
     /// Gives answers another outside from now on.
     pub fn set_answers(&self, http: &Http) {
         *self.answers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Answers::of(http));
+    }
+
+    /// How pulls are redirected now, if any are.
+    fn redirect(&self) -> Option<Arc<Redirect>> {
+        self.redirect.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Redirects pulls in another way from now on.
+    pub fn set_redirect(&self, redirect: Option<Redirect>) {
+        *self.redirect.write().unwrap_or_else(PoisonError::into_inner) = redirect.map(Arc::new);
+    }
+
+    /// Redirects pulls to the storage.
+    pub fn with_redirect(self, redirect: Option<Redirect>) -> Self {
+        self.set_redirect(redirect);
+        self
     }
 
     /// Answers with lists in pages of at most this length.

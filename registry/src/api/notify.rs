@@ -4,7 +4,7 @@
 //! As with Distribution, `HEAD` counts as a pull whose method tells it from others, and a blob counts as pulled when its
 //! first byte is sent. What a client has already (304) is not pulled.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -24,6 +24,7 @@ use super::{
     authenticate::UserSlot,
     edge::RequestId,
     error::{Error, Result},
+    forwarded::forwarded_address,
     location::Locations,
 };
 use crate::{
@@ -109,37 +110,13 @@ fn record(parts: &Parts) -> RequestRecord {
     let authority = || parts.uri.authority().map(ToString::to_string);
     RequestRecord {
         id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default(),
-        addr: forwarded_address(headers).or(peer),
+        addr: forwarded_address(headers).map(|address| address.to_string()).or(peer),
         host: text(headers, HOST.as_str()).map(str::to_owned).or_else(authority),
         method: parts.method.to_string(),
         user_agent: text(headers, USER_AGENT.as_str()).unwrap_or_default().to_owned(),
     }
 }
 
-/// The client's address as a proxy tells it.
-fn forwarded_address(headers: &HeaderMap) -> Option<String> {
-    ["x-forwarded-for", "x-real-ip"].iter().find_map(|name| {
-        let address = text(headers, name)?.split(',').next()?.trim();
-        address.parse::<IpAddr>().ok().map(|_| address.to_owned())
-    })
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address_in(name: &'static str, value: &'static str) -> Option<String> {
-        forwarded_address(&HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]))
-    }
-
-    #[test]
-    fn a_proxy_tells_the_address_of_the_client() {
-        assert_eq!(address_in("x-forwarded-for", "192.0.2.1, 10.0.0.1").as_deref(), Some("192.0.2.1"));
-        assert_eq!(address_in("x-real-ip", "2001:db8::1").as_deref(), Some("2001:db8::1"));
-        assert_eq!(address_in("x-forwarded-for", "unknown"), None);
-    }
 }

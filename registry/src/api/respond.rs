@@ -19,8 +19,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::repository::{
-    BlobContent, BlobInfo, Listing, ReadOnlySwitch, Rebuilt, Restored, Retention, Run, StoredManifest,
-    TagSummary, Trashed,
+    BlobContent, BlobInfo, Listing, PresignedBlob, ReadOnlySwitch, Rebuilt, Restored, Retention, Run,
+    StoredManifest, TagSummary, Trashed,
 };
 
 /// The name and value by which clients know a registry.
@@ -39,6 +39,7 @@ const JSON_LINES: HeaderValue = HeaderValue::from_static("application/jsonl");
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// What is found under a digest never changes.
 const FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const NOT_TO_BE_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 
 /// A header value of text that is known to have none but visible ASCII characters.
@@ -117,6 +118,20 @@ impl IntoResponse for BlobBody {
                 (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response()
             }
         }
+    }
+}
+
+/// 307: the blob is to be read from the storage. Nobody may keep the URL, which is a secret and will expire.
+pub(super) struct BlobRedirect(pub(super) PresignedBlob);
+
+impl IntoResponse for BlobRedirect {
+    fn into_response(self) -> Response {
+        let PresignedBlob { blob: BlobInfo { digest, .. }, url } = self.0;
+        let mut location = value(&url.reveal());
+        location.set_sensitive(true);
+        let headers =
+            [(LOCATION, location), (CONTENT_DIGEST, value(&digest)), (CACHE_CONTROL, NOT_TO_BE_KEPT)];
+        (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
     }
 }
 

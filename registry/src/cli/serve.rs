@@ -72,6 +72,7 @@ async fn serve(
     }
     let api = Api::new(registry.clone(), auth.clone(), limit, &config.http)
         .with_limits(config.limits)
+        .with_redirect(config.redirect.clone())
         .with_health(health)
         .with_metrics(metrics)
         .with_notifications(notifications.clone())

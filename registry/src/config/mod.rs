@@ -15,11 +15,14 @@ mod http;
 mod key_path;
 mod keys;
 mod log;
+mod network;
 mod notifications;
 mod origin;
 mod overview;
+mod redirect;
 mod settings;
 mod tree;
+mod user_agent;
 mod validate;
 mod validation;
 
@@ -35,9 +38,12 @@ pub use error::Error;
 pub use health::{FileCheck, Health, HttpCheck, Pace, TcpCheck};
 pub use http::{Address, ClientCertificates, ClientDemand, Debug, Http, Listen, Tls, TlsVersion};
 pub use log::{Log, LogFormat};
+pub use network::Network;
 pub use notifications::{Endpoint, Notifications};
 pub use origin::Origin;
 pub use overview::Setting;
+pub use redirect::{Choice, Redirect};
+pub use user_agent::UserAgentPattern;
 pub use validation::{ImageLayers, IndexPlatforms, Platform, Validation};
 
 use crate::repository::{Reserve, RetentionRule};
@@ -53,6 +59,8 @@ pub struct Config {
     pub log: Log,
     /// Where objects are kept.
     pub storage: Storage,
+    /// Which pulls of blobs are redirected to the storage; `None` when all blobs are served here.
+    pub redirect: Option<Redirect>,
     /// What clients may do to what is stored.
     pub rules: Rules,
     /// How much of the storage is kept free of pushes.

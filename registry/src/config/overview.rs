@@ -36,9 +36,14 @@ pub(super) fn settings(root: &Node) -> Vec<Setting> {
     settings
 }
 
-/// Whether the section has a say: the defaults of a storage that was not chosen hold nowhere.
+/// Whether the section has a say: the settings of a storage that was not chosen hold nowhere.
 fn holds(section: &str, root: &Node) -> bool {
-    !matches!(section, "storage.s3" | "storage.s3aws") || root.at(&KeyPath::of(section)).is_some()
+    let is_chosen = |section: &str| root.at(&KeyPath::of(section)).is_some();
+    match section {
+        "storage.s3" | "storage.s3aws" => is_chosen(section),
+        _ if section.starts_with("storage.redirect") => is_chosen("storage.s3") || is_chosen("storage.s3aws"),
+        _ => true,
+    }
 }
 
 /// The paths that a path of the table stands for: one for each item of the lists in it.

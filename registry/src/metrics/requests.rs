@@ -203,7 +203,7 @@ impl Requests {
     fn count_content(&self, content: Content, method: &Method, outcome: &Outcome) {
         let status = outcome.status;
         match *method {
-            Method::GET if matches!(status, Some(StatusCode::OK | StatusCode::PARTIAL_CONTENT)) => {
+            Method::GET if status.is_some_and(is_pull) => {
                 self.pulls.get_or_create(&content).inc();
                 self.pulled_bytes.get_or_create(&content).inc_by(outcome.sent);
             }
@@ -237,9 +237,10 @@ impl Requests {
 
     fn register_ours(&self, ours: &mut Registry) {
         let (pulls, pushes) = (self.pulls.clone(), self.pushes.clone());
-        ours.register("pulls", "Manifests and blobs, or parts of blobs, that were sent to clients", pulls);
-        let bytes = self.pulled_bytes.clone();
-        ours.register_with_unit("pulled", "Bytes of content sent to clients", Unit::Bytes, bytes);
+        let help = "Manifests and blobs, or parts of blobs, that clients have got or were redirected to";
+        ours.register("pulls", help, pulls);
+        let help = "Bytes of content sent to clients; those that the storage has sent itself are not known";
+        ours.register_with_unit("pulled", help, Unit::Bytes, self.pulled_bytes.clone());
         ours.register("pushes", "Manifests and blobs that repositories have got from clients", pushes);
         let bytes = self.pushed_bytes.clone();
         ours.register_with_unit("pushed", "Bytes of content received from clients", Unit::Bytes, bytes);
@@ -279,6 +280,11 @@ impl Drop for Active {
 fn is_upload(handler: Handler, method: &Method) -> bool {
     matches!(handler, Handler::BlobUpload | Handler::BlobUploadChunk)
         && matches!(*method, Method::POST | Method::PATCH | Method::PUT)
+}
+
+/// Whether the client has got content by this answer, or is getting it from the storage.
+fn is_pull(status: StatusCode) -> bool {
+    matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::TEMPORARY_REDIRECT)
 }
 
 /// Methods in Distribution's spelling. Clients may invent any number of others.
@@ -321,16 +327,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_counts_what_was_sent_and_a_push_what_arrived() {
+    fn a_pull_counts_what_was_sent_here_and_a_push_what_arrived() {
         let requests = Requests::default();
         requests.begin(Handler::Blob, &Method::GET).end(&ended(StatusCode::OK, 0, 100));
+        requests.begin(Handler::Blob, &Method::GET).end(&ended(StatusCode::TEMPORARY_REDIRECT, 0, 0));
         requests.begin(Handler::Blob, &Method::HEAD).end(&ended(StatusCode::OK, 0, 0));
         requests.begin(Handler::Blob, &Method::GET).end(&ended(StatusCode::NOT_FOUND, 0, 50));
         requests.begin(Handler::BlobUploadChunk, &Method::PATCH).end(&ended(StatusCode::ACCEPTED, 30, 0));
         requests.begin(Handler::BlobUploadChunk, &Method::PUT).end(&ended(StatusCode::CREATED, 12, 0));
         let blob = Content { kind: "blob" };
         let value = |family: &Family<Content, Counter>| family.get_or_create(&blob).get();
-        assert_eq!((value(&requests.pulls), value(&requests.pulled_bytes)), (1, 100));
+        assert_eq!((value(&requests.pulls), value(&requests.pulled_bytes)), (2, 100));
         assert_eq!((value(&requests.pushes), value(&requests.pushed_bytes)), (1, 42));
     }
 

@@ -8,9 +8,10 @@ use std::fmt;
 use std::future::ready;
 use std::ops::RangeInclusive;
 use std::pin::pin;
+use std::time::Duration;
 
 use berth_oci::{ByteRange, Digest, RepositoryName};
-use berth_storage::ByteStream;
+use berth_storage::{ByteStream, PresignedUrl};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::state::found;
@@ -50,6 +51,15 @@ impl fmt::Debug for BlobContent {
     }
 }
 
+/// A blob that is read from the storage itself.
+#[derive(Debug)]
+pub struct PresignedBlob {
+    /// Which it is.
+    pub blob: BlobInfo,
+    /// By which URL.
+    pub url: PresignedUrl,
+}
+
 /// The blobs of a repository.
 #[derive(Debug)]
 pub struct Blobs<'a>(pub(super) &'a Repository);
@@ -75,6 +85,22 @@ impl Blobs<'_> {
         let bounds = range.as_ref().map(|range| *range.start()..range.end().saturating_add(1));
         let object = found(self.0.state.store.get(&key, bounds).await)?.ok_or(Error::BlobUnknown(*digest))?;
         Ok(BlobContent { digest: *digest, size: object.meta.size, range, body: object.body })
+    }
+
+    /// By which URL a client reads the blob from the storage itself, for `lifetime`. `None` when the storage has no such
+    /// URLs, and for what is no blob here: manifests are to be opened.
+    ///
+    /// The client reads after this answer, and relies on it as on that of [`head`](Blobs::head).
+    pub async fn presign(&self, digest: &Digest, lifetime: Duration) -> Result<Option<PresignedBlob>> {
+        let state = &self.0.state;
+        // The link may be about to go with the content.
+        state.quarantine.rescue(digest).await?;
+        let link = layout::layer(&self.0.name, digest);
+        let Some(target) = state.read_link(&link).await? else { return Ok(None) };
+        let meta = state.rely_on(&target).await?.ok_or(Error::BlobUnknown(*digest))?;
+        let url = state.store.presigned_url(&layout::blob(&target), lifetime).await?;
+        let blob = BlobInfo { digest: *digest, size: meta.size };
+        Ok(url.map(|url| PresignedBlob { blob, url }))
     }
 
     /// Makes the blob of the repository `from` visible in this one; `None` when it is not there.

@@ -1,6 +1,6 @@
 //! A registry to test, and the words to test it with.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use berth_oci::Digest;
 use berth_registry::{
@@ -12,6 +12,7 @@ use berth_registry::{
     notifications::Notifications,
     reconfiguration,
     repository::{Registry as Rules, Rules as Settings},
+    server::{Peer, PeerAddress},
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(crate) struct Registry {
     api: Api,
     /// What every request carries.
     credentials: Option<(String, String)>,
+    /// Where every request comes from.
+    peer: Option<Peer>,
 }
 
 impl Registry {
@@ -70,18 +73,25 @@ impl Registry {
         Self::of(&configuration(variables), Arc::new(Filesystem::new(folder)))
     }
 
+    /// With variables of the environment over storage of a kind of its own.
+    pub(crate) fn configured_over(variables: &[(&str, &str)], store: Arc<dyn ObjectStore>) -> Self {
+        Self::of(&configuration(variables), store)
+    }
+
     fn of(config: &Config, store: Arc<dyn ObjectStore>) -> Self {
         let settings = Settings { max_manifest_size: 64 * 1024, ..reconfiguration::rules(config) };
         let limit = settings.max_manifest_size;
         let rules = Rules::new(store, settings);
         let auth = Auth::open(config).unwrap();
-        let api = Api::new(rules, auth, limit, &config.http).with_limits(config.limits);
-        Self { api, credentials: None }
+        let api = Api::new(rules, auth, limit, &config.http)
+            .with_limits(config.limits)
+            .with_redirect(config.redirect.clone());
+        Self::over(api)
     }
 
     /// One that was put together elsewhere.
     pub(crate) fn over(api: Api) -> Self {
-        Self { api, credentials: None }
+        Self { api, credentials: None, peer: None }
     }
 
     /// The same registry, in service only while `health` is well.
@@ -101,7 +111,15 @@ impl Registry {
 
     /// The same registry, as this user sees it.
     pub(crate) fn as_user(&self, user: &str, password: &str) -> Self {
-        Self { api: self.api.clone(), credentials: Some((user.to_owned(), password.to_owned())) }
+        let credentials = Some((user.to_owned(), password.to_owned()));
+        Self { api: self.api.clone(), credentials, peer: self.peer }
+    }
+
+    /// The same registry, as a client at this address sees it.
+    pub(crate) fn at_address(&self, address: &str) -> Self {
+        let address = PeerAddress::Tcp(SocketAddr::new(address.parse().unwrap(), 4711));
+        let peer = Some(Peer { address, tls: false });
+        Self { api: self.api.clone(), credentials: self.credentials.clone(), peer }
     }
 
     pub(crate) async fn send(
@@ -139,11 +157,14 @@ impl Registry {
         self.answer(request.body(body).unwrap()).await
     }
 
-    async fn answer<B>(&self, request: Request<B>) -> Answer
+    async fn answer<B>(&self, mut request: Request<B>) -> Answer
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let response = api::router(self.api.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {

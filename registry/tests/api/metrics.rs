@@ -26,11 +26,11 @@ async fn ask(metrics: &Metrics, path: &str, accept: &str) -> Response<String> {
     Response::from_parts(parts, text)
 }
 
-async fn page(metrics: &Metrics) -> String {
+pub(crate) async fn page(metrics: &Metrics) -> String {
     ask(metrics, "/metrics", "").await.into_body()
 }
 
-fn assert_sample(page: &str, sample: &str) {
+pub(crate) fn assert_sample(page: &str, sample: &str) {
     assert!(page.lines().any(|line| line == sample), "{sample} is missing in\n{page}");
 }
 

@@ -9,7 +9,10 @@ use futures::TryStreamExt;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::fixture::{OCI_MANIFEST, Registry, digest_of, unreachable};
+use crate::{
+    fixture::{OCI_MANIFEST, Registry, digest_of, unreachable},
+    presigning::Presigning,
+};
 
 const OCTET_STREAM: &str = "application/octet-stream";
 
@@ -201,6 +204,21 @@ async fn what_was_not_sent_or_not_done_is_not_told() {
     told.registry.get("/v2/app/tags/list").await;
     assert_eq!(told.pulls().await, []);
     assert_eq!(told.events().await.len(), before);
+}
+
+#[tokio::test]
+async fn a_pull_that_is_redirected_is_told_as_one_that_is_not() {
+    let variables = [
+        ("REGISTRY_STORAGE_S3_BUCKET", "hub"),
+        ("REGISTRY_STORAGE_S3_REGION", "eu-west-1"),
+        ("REGISTRY_STORAGE_REDIRECT_DISABLE", "false"),
+    ];
+    let registry = Registry::configured_over(&variables, Arc::new(Presigning::default()));
+    let told = Told::by(registry, Arc::new(Memory::new()));
+    let digest = told.registry.push_blob("app", b"layer").await;
+    let answer = told.registry.get(&format!("/v2/app/blobs/{digest}")).await;
+    assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(told.pulls().await, [("GET".to_owned(), blob_target(b"layer", "app"))]);
 }
 
 #[tokio::test]

@@ -11,11 +11,10 @@ use berth_registry::{
     repository::Registry as Rules,
     telemetry,
 };
-use berth_storage::Memory;
 use hyper::StatusCode;
 use tokio::sync::watch;
 
-use crate::fixture::Registry;
+use crate::{fixture::Registry, presigning::Presigning};
 
 fn write(path: &Path, more: &str) {
     std::fs::write(path, format!("version: 0.1\nlog: {{level: error}}\n{more}")).unwrap();
@@ -29,7 +28,7 @@ fn load(path: &Path) -> Loaded {
 fn start(path: &Path) -> (Registry, Reconfiguration) {
     let config = load(path).config;
     let log = telemetry::start(&config.log);
-    let registry = Rules::new(Arc::new(Memory::new()), rules(&config));
+    let registry = Rules::new(Arc::new(Presigning::default()), rules(&config));
     let limit = rules(&config).max_manifest_size;
     let api = Api::new(registry.clone(), Auth::default(), limit, &config.http);
     let (upload_purging, _) = watch::channel(upload_purging(&config));
@@ -60,4 +59,26 @@ async fn rules_and_headers_take_effect_at_once() {
     write(file.path(), "storage: {inmemory: {}, maintenance: {readonly: {enabled: true}}}\n");
     assert!(reconfiguration.refresh() && !reconfiguration.refresh());
     registry.post("/v2/app/blobs/uploads/", "").await.assert_error(405, "UNSUPPORTED");
+}
+
+#[tokio::test]
+async fn redirects_begin_and_end_at_once() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let configure = |more: &str| {
+        write(file.path(), &format!("storage:\n  s3: {{bucket: hub, region: eu-west-1}}\n  {more}\n"));
+    };
+    configure("");
+    let (registry, reconfiguration) = start(file.path());
+    let blob = format!("/v2/app/blobs/{}", registry.push_blob("app", b"content").await);
+    assert_eq!(registry.get(&blob).await.status, StatusCode::OK);
+
+    configure("redirect: {disable: false, lifetime: 5m}");
+    assert!(reconfiguration.refresh());
+    let redirected = registry.get(&blob).await;
+    assert_eq!(redirected.status, StatusCode::TEMPORARY_REDIRECT);
+    assert!(redirected.header("location").contains("X-Amz-Expires=300"));
+
+    configure("redirect: {disable: true}");
+    assert!(reconfiguration.refresh());
+    assert_eq!(registry.get(&blob).await.status, StatusCode::OK);
 }

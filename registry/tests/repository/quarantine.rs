@@ -114,6 +114,23 @@ async fn what_a_client_of_another_process_was_told_to_exist_is_rescued() {
 }
 
 #[tokio::test]
+async fn a_blob_that_a_client_is_to_read_elsewhere_is_rescued() {
+    let site = Site::new();
+    let repository = site.process().repository(name("app"));
+    let digest = push_blob(&repository, "orphan").await;
+    site.wait(2 * DAY);
+    assert_eq!(site.collect().await.quarantined, 1);
+    let told = site.process();
+    let asked = told.repository(name("app"));
+    // Memory has no such URLs; who would have been given one may rely on the blob in any case.
+    assert!(asked.blobs().presign(&digest, Duration::from_mins(20)).await.unwrap().is_none());
+    assert_eq!(told.garbage_collection().rescues(), 1);
+    site.wait(DAY);
+    assert_eq!(site.collect().await.blobs_deleted, 0);
+    assert!(has_blob(&repository, &digest).await);
+}
+
+#[tokio::test]
 async fn a_manifest_that_is_pushed_meanwhile_takes_its_blobs_out_of_quarantine() {
     let site = Site::new();
     let repository = site.process().repository(name("app"));

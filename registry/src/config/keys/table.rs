@@ -1,7 +1,7 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `space`, `trash`, `garbagecollection`, `retention`, `validation.manifests.images`, and the last three
+//! ours: `access`, all of `storage.redirect` but `disable`, `space`, `trash`, `garbagecollection`, `retention`, `validation.manifests.images`, and the last three
 //! of `storage.s3`.
 
 use super::{
@@ -78,7 +78,9 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
         NO_CACHE,
         &[text("blobdescriptor"), number("blobdescriptorsize"), text("layerinfo")],
     ),
-    section("storage.redirect", Ignored("blobs are always served by this server itself"), &[flag("disable")]),
+    section("storage.redirect", Honoured, &[flag("disable").or("true"), duration("lifetime").or("20m")]),
+    section("storage.redirect.networks", Honoured, &[list("only"), list("except")]),
+    section("storage.redirect.useragents", Honoured, &[list("only"), list("except")]),
     section("storage.tag", NO_LIMIT, &[number("concurrencylimit")]),
     section("storage.s3", Honoured, S3),
     section("storage.s3aws", Honoured, S3),
@@ -329,7 +331,7 @@ const S3: &[Key] = &[
     text("region"),
     text("bucket"),
     text("regionendpoint"),
-    text("redirectendpoint").but(Ignored("blobs are always served by this server itself")),
+    text("redirectendpoint"),
     flag("forcepathstyle").or("true"),
     flag("virtualhostedstyle").or("false"),
     flag("encrypt").or("false"),

@@ -16,6 +16,8 @@ const HONOURED: &str = "
     storage.filesystem.rootdirectory storage.delete.enabled storage.maintenance.readonly.enabled
     storage.maintenance.uploadpurging.enabled storage.maintenance.uploadpurging.age
     storage.maintenance.uploadpurging.interval storage.maintenance.uploadpurging.dryrun
+    storage.redirect.disable storage.redirect.lifetime storage.redirect.networks.only storage.redirect.networks.except
+    storage.redirect.useragents.only storage.redirect.useragents.except
     auth.htpasswd.realm auth.htpasswd.path access.path space.reserve trash.window
     garbagecollection.interval garbagecollection.minage garbagecollection.deleteuntagged
     retention.rules[].repositories retention.rules[].tags retention.rules[].keep.last retention.rules[].keep.newerthan
@@ -48,7 +50,7 @@ const IGNORED: &str = "
     log.hooks[].options.smtp.addr log.hooks[].options.smtp.username log.hooks[].options.smtp.password
     log.hooks[].options.smtp.insecure
     storage.filesystem.maxthreads storage.cache.blobdescriptor storage.cache.blobdescriptorsize storage.cache.layerinfo
-    storage.redirect.disable storage.tag.concurrencylimit
+    storage.tag.concurrencylimit
     redis.addrs redis.addr redis.clientname redis.db redis.protocol redis.username redis.password
     redis.sentinelusername redis.sentinelpassword redis.sentinelMasterSet redis.mastername redis.maxretries
     redis.minretrybackoff redis.maxretrybackoff redis.dialtimeout redis.readtimeout redis.writetimeout
@@ -68,10 +70,10 @@ const S3_HONOURED: &str = "
     accesskey secretkey sessiontoken region bucket regionendpoint forcepathstyle virtualhostedstyle encrypt keyid secure
     skipverify trustedca chunksize multipartcopychunksize multipartcopymaxconcurrency multipartcopythresholdsize
     rootdirectory storageclass useragent usedualstack accelerate usefipsendpoint objectacl
-    maxrequests timeout conditionalwrites
+    maxrequests timeout conditionalwrites redirectendpoint
 ";
 
-const S3_IGNORED: &str = "redirectendpoint v4auth loglevel";
+const S3_IGNORED: &str = "v4auth loglevel";
 
 const S3_REFUSED: &str = "credentialsconfigpath";
 

@@ -162,7 +162,7 @@ fn the_file_of_harbor_is_understood_with_a_warning_for_each_part_without_effect(
     assert_eq!(loaded.config.http.listen.to_string(), ":5443");
     assert_eq!(loaded.config.validation.index_platforms, IndexPlatforms::None);
     let parts: Vec<&str> = loaded.warnings.iter().map(|warning| warning.split('`').nth(1).unwrap()).collect();
-    assert_eq!(parts, ["storage.cache", "storage.redirect", "redis", "compatibility.schema1"]);
+    assert_eq!(parts, ["storage.cache", "redis", "compatibility.schema1", "storage.redirect"]);
 }
 
 #[test]

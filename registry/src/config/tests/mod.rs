@@ -2,6 +2,7 @@
 
 mod every_key;
 mod in_the_wild;
+mod redirect;
 mod s3;
 mod sections;
 

@@ -12,6 +12,7 @@ mod log;
 mod manifests;
 mod middleware;
 mod notifications;
+mod redirect;
 mod retention;
 mod s3;
 mod space;
@@ -38,9 +39,11 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
             "access.path gives rights to users; configure auth.htpasswd.realm and auth.htpasswd.path";
         return Err(settings.missing("auth.htpasswd", WHY));
     }
+    let storage = storage::storage(settings)?;
     Ok(Config {
         log: log::log(settings, warnings)?,
-        storage: storage::storage(settings)?,
+        redirect: redirect::redirect(settings, &storage, warnings)?,
+        storage,
         rules: storage::rules(settings)?,
         reserve: space::reserve(settings)?,
         trash_window: settings.duration("trash.window")?,
