@@ -4,7 +4,9 @@
 
 mod contract;
 mod long_lists;
+mod redirect;
 mod registry;
+mod site;
 mod uploads;
 
 use berth_tests::s3_server::S3Server;

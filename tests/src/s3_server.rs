@@ -64,6 +64,25 @@ impl S3Server {
         )
     }
 
+    /// The URL of the server under another name of this machine.
+    pub fn url_by_name(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// An access key that is valid for an hour, its secret, and the token that belongs to it.
+    pub fn temporary_credentials(&self) -> Result<[String; 3]> {
+        let mut curl = Command::new("curl");
+        curl.args(["--aws-sigv4", &format!("aws:amz:{REGION}:sts")]);
+        curl.args(["--user", &format!("{ACCESS_KEY}:{SECRET_KEY}")]);
+        curl.args(["--data", "Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600"]);
+        let answer = ask(curl.arg(self.url()))?.expect(200)?.text();
+        let word = |tag: &str| -> Result<String> {
+            let (_, after) = answer.split_once(&format!("<{tag}>")).with_context(|| answer.clone())?;
+            Ok(after.split('<').next().unwrap_or_default().to_owned())
+        };
+        Ok([word("AccessKeyId")?, word("SecretAccessKey")?, word("SessionToken")?])
+    }
+
     /// Ends the server as a power cut would.
     pub fn kill(&self) -> Result<()> {
         let running = self.process.lock().map_or(None, |mut process| process.take());
