@@ -8,6 +8,7 @@ mod redirect;
 mod registry;
 mod site;
 mod uploads;
+mod url_secrecy;
 
 use berth_tests::s3_server::S3Server;
 use std::sync::LazyLock;
