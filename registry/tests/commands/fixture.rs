@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use berth_oci::{Digest, MediaType};
-use berth_registry::repository::{Registry, Repository, Rules};
+use berth_registry::repository::{Error, Registry, Repository, Rules};
 use berth_storage::Filesystem;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -94,10 +94,17 @@ impl Fixture {
     }
 
     pub(crate) fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
-        let digest = sha256(content);
-        let body = stream::iter([Ok(Bytes::copy_from_slice(content))]).boxed();
-        let repository = self.repository(repository);
-        self.runtime.block_on(repository.uploads().push_whole(&digest, body)).unwrap();
+        let (digest, repository) = (sha256(content), self.repository(repository));
+        let push = || {
+            let body = stream::iter([Ok(Bytes::copy_from_slice(content))]).boxed();
+            self.runtime.block_on(repository.uploads().push_whole(&digest, body))
+        };
+        // A program that another test starts holds the locks of this process until it is loaded.
+        let mut pushed = push();
+        while matches!(pushed, Err(Error::UploadBusy)) {
+            pushed = push();
+        }
+        pushed.unwrap();
         digest
     }
 
