@@ -4,6 +4,7 @@
 
 mod contract;
 mod long_lists;
+mod reads;
 mod redirect;
 mod registry;
 mod site;
