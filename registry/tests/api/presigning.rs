@@ -55,8 +55,8 @@ impl ObjectStore for Presigning {
         self.0.upload_size(upload).await
     }
 
-    async fn complete(&self, upload: &Key, object: &Key) -> Result<()> {
-        self.0.complete(upload, object).await
+    async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
+        self.0.complete(upload, size, object).await
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {
