@@ -30,6 +30,7 @@ for_every_store!(
     a_manifest_of_an_unknown_kind_keeps_what_it_mentions,
     a_manifest_among_the_blobs_keeps_what_it_needs,
     a_second_run_is_refused_while_one_goes_on,
+    a_run_that_was_started_is_told_of_by_another_process_at_once,
     leftovers_without_content_do_no_harm,
 );
 
@@ -276,6 +277,19 @@ async fn a_second_run_is_refused_while_one_goes_on(fixture: Fixture) {
     let run = collection.current().await.unwrap();
     assert_eq!(run.state, RunState::Succeeded);
     assert!(run.started_at.is_some() && run.finished_at.is_some() && run.error.is_none());
+}
+
+async fn a_run_that_was_started_is_told_of_by_another_process_at_once(fixture: Fixture) {
+    let other = Registry::new(Arc::clone(&fixture.store), Rules::default());
+    for _ in 0..3 {
+        let started = loop {
+            match fixture.registry.garbage_collection().start(Options::default()).await {
+                Ok(started) => break started,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(other.garbage_collection().current().await.unwrap().replica, started.replica);
+    }
 }
 
 async fn leftovers_without_content_do_no_harm(fixture: Fixture) {

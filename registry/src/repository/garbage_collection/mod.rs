@@ -26,6 +26,7 @@ use self::collector::Collector;
 use self::lease::{Holder, Lease};
 use self::report::Report;
 pub use self::report::{Candidate, Phase, Reason, Run, RunState, Totals};
+use super::detached::detached;
 use super::documents::read_document;
 use super::quarantine::SHORTEST_REST;
 use super::state::State;
@@ -104,10 +105,19 @@ impl GarbageCollection {
         Self { state, report: Report::default() }
     }
 
-    /// Starts a run in the background.
+    /// Starts a run in the background. Whichever process is asked from then on tells of it, and not of the last one.
     pub async fn start(&self, options: Options) -> Result<Run, NotStarted> {
+        let collection = self.clone();
+        // A client that leaves does not leave a run behind that is said to go on and does not.
+        detached(async move { Ok(collection.start_in_background(options).await) }).await?
+    }
+
+    async fn start_in_background(self, options: Options) -> Result<Run, NotStarted> {
         let (started, collector) = self.prepare(options).await?;
-        tokio::spawn(self.clone().run(collector));
+        if let Err(error) = self.report.publish(&self.state).await {
+            tracing::warn!(%error, "other processes cannot be told of the garbage collection");
+        }
+        tokio::spawn(self.run(collector));
         Ok(started)
     }
 
