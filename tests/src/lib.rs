@@ -9,4 +9,5 @@ pub mod programs;
 pub mod registry_process;
 pub mod registry_server;
 pub mod s3_server;
+pub mod storage;
 pub mod workspace;

@@ -1,6 +1,7 @@
 //! The registry's own program as a process: configured by a file, reached over loopback, killed and started again.
 
 use crate::registry_process::{RegistryProcess, free_port, program};
+use crate::storage::Storage;
 use anyhow::{Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub const PASSWORD: &str = "correct horse";
 pub struct Setup {
     /// There are no users: everybody may do everything.
     pub is_open: bool,
+    /// Where it keeps its images; a folder of its own unless it is said.
+    pub storage: Option<Storage>,
     /// More sections of the configuration file.
     pub more: String,
 }
@@ -27,7 +30,7 @@ pub struct Setup {
 pub struct RegistryServer {
     folder: TempDir,
     port: u16,
-    is_open: bool,
+    setup: Setup,
     process: Mutex<Option<RegistryProcess>>,
 }
 
@@ -49,7 +52,7 @@ impl RegistryServer {
         write_certificate(folder.path())?;
         fs::write(folder.path().join("htpasswd"), htpasswd()?)?;
         fs::write(folder.path().join("config.yml"), configuration(folder.path(), port, setup))?;
-        let server = Self { folder, port, is_open: setup.is_open, process: Mutex::default() };
+        let server = Self { folder, port, setup: setup.clone(), process: Mutex::default() };
         server.resume()?;
         Ok(server)
     }
@@ -61,7 +64,7 @@ impl RegistryServer {
 
     /// Whether everybody may do everything.
     pub fn is_open(&self) -> bool {
-        self.is_open
+        self.setup.is_open
     }
 
     /// A folder with `ca.crt`, as clients want it.
@@ -74,7 +77,7 @@ impl RegistryServer {
         self.certificates().join("ca.crt")
     }
 
-    /// The root of its storage.
+    /// The root of its storage, unless that is another one.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -137,10 +140,12 @@ fn configuration(folder: &Path, port: u16, setup: &Setup) -> String {
     let folder = folder.display();
     let users = format!("auth:\n  htpasswd: {{realm: Berth, path: {folder}/htpasswd}}\n");
     let users = if setup.is_open { "" } else { &users };
+    let own = format!("filesystem: {{rootdirectory: {folder}/data}}");
+    let storage = setup.storage.as_ref().map_or(own.as_str(), Storage::line);
     let more = &setup.more;
     format!(
         "version: 0.1\n\
-         storage:\n  filesystem: {{rootdirectory: {folder}/data}}\n  delete: {{enabled: true}}\n\
+         storage:\n  {storage}\n  delete: {{enabled: true}}\n\
          http:\n  addr: 127.0.0.1:{port}\n  tls: {{certificate: {folder}/trust/ca.crt, key: {folder}/tls.key}}\n\
          {users}{more}"
     )
