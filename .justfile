@@ -24,6 +24,11 @@ torture hours="1" seed="":
     TORTURE_SECONDS=$(({{ hours }} * 3600)) TORTURE_SEED={{ seed }} \
         cargo test --locked -p berth-tests --features outer-rings --test torture -- --nocapture
 
+# How much memory the garbage collection of a million blobs takes.
+memory:
+    cargo test --locked --release -p berth-registry --test repository -- --ignored --exact --nocapture \
+        collection_memory::a_million_blobs_are_collected_in_less_than_two_hundred_megabytes
+
 # The fuzz targets of the registry, or some of them, for this long each.
 fuzz seconds="60" *targets:
     tests/fuzz {{ seconds }} {{ targets }}
