@@ -7,6 +7,7 @@ use berth_tests::image::{Image, Recipe};
 use berth_tests::registry_process::{RegistryProcess, program};
 use berth_tests::workspace;
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Names that the articles use. The address is not one of the loopback range, which clients trust without TLS.
-const HOSTS: &str = "127.0.0.1 localhost\n\
+const HOSTS: &str = "127.0.0.1 localhost minio\n\
     192.168.1.100 registry.example.com registry.local david-virtual-machine myregistrydomain.com\n";
+
+/// Keeps the images in the home folder, which stands for the container's volume.
+const VOLUME: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 
 const SET_UP: &str = r#"
     ip link set lo up
@@ -63,13 +67,13 @@ impl Machine {
     }
 
     /// A command that runs on this machine, in the home folder, where `bin/registry` is the registry as in its image.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.first_process.id().to_string()).args(["--net", "--mount"]);
         command.arg(format!("--wd={}", self.home.path().display()));
         let path = format!("{}:{}", self.path("bin").display(), env::var("PATH").unwrap_or_default());
         command.env_clear().env("PATH", path).env("HOME", self.home.path());
-        command.env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", self.path("data"));
+        command.env(VOLUME, self.path("data"));
         command.arg(program);
         command
     }
@@ -97,6 +101,9 @@ impl Machine {
     ) -> Result<RegistryProcess> {
         let mut serve = self.command("registry");
         serve.arg("serve").arg(file).envs(variables.iter().copied());
+        if variables.iter().any(|(name, _)| name.starts_with("REGISTRY_STORAGE_S3_")) {
+            serve.env_remove(VOLUME);
+        }
         let process = RegistryProcess::start(&mut serve, &self.path("log"))?;
         process.wait_for(|| {
             let mut curl = self.command("curl");

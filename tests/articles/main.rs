@@ -32,7 +32,8 @@
 //! | A, B, D | `docker login`, `certs.d/<host>:443/ca.crt`, `docker tag`, `push`, `pull`, `logout`, `--password-stdin` | `engine::with_a_certificate_in_its_folder_and_a_password` |
 //! | A, B, C, D | `insecure-registries`, `docker load`, `push`, `save`; "server gave HTTP response to HTTPS client" | `engine::with_a_registry_that_it_is_told_to_trust` |
 //! | A | `docker push david-virtual-machine:444/…` | `engine::with_a_registry_on_another_port_of_its_host` |
-//! | D | `storage: s3`, `REGISTRY_STORAGE=s3` with MinIO | refused: "object storage is not supported in this release; use storage.filesystem on a volume" |
+//! | D | `storage: s3: accesskey: …` in a file | `object_storage::in_a_bucket_by_a_configuration_file` |
+//! | D | MinIO, `-e REGISTRY_STORAGE=s3 -e REGISTRY_STORAGE_S3_…` | `object_storage::in_minio_by_variables` |
 //! | D | `proxy: remoteurl` | refused: "the pull-through cache is not supported in this release; remove the section `proxy`" |
 //! | C | `curl "https://$registry/token?…"` | there is no token service; the registry asks for Basic credentials |
 //! | D | `kubectl create secret docker-registry`, `imagePullSecrets` | the ring `cluster` |
@@ -42,5 +43,6 @@ mod browsing;
 mod deleting;
 mod engine;
 mod machine;
+mod object_storage;
 mod starting;
 mod users;

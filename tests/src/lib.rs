@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod command;
 pub mod demo;
+pub mod digest;
 pub mod http;
 pub mod image;
 pub mod programs;

@@ -1,6 +1,7 @@
 //! The two forms in which a packed image leaves this program: an OCI image layout, and a docker-archive tar.
 
-use super::{Image, MANIFEST_MEDIA_TYPE, sha256};
+use super::{Image, MANIFEST_MEDIA_TYPE};
+use crate::digest::sha256;
 use anyhow::Result;
 use serde_json::json;
 use std::fs;

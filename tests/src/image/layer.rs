@@ -1,7 +1,7 @@
 //! The one layer of an image: a tar of its files, with fixed times and owners, compressed with gzip.
 
 use super::recipe::{Entry, Recipe};
-use super::sha256;
+use crate::digest::sha256;
 use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
 use std::collections::BTreeSet;
