@@ -19,10 +19,15 @@ test:
 ring name:
     tests/all {{ name }}
 
-# Garbage collection against writers, for as many hours as wanted; a seed from an earlier run repeats its choices.
-torture hours="1" seed="":
+# Garbage collection against writers, for as many hours as wanted, on `filesystem`, `s3` or both; a seed repeats the choices of an earlier run.
+torture hours="1" storage="" seed="":
     TORTURE_SECONDS=$(({{ hours }} * 3600)) TORTURE_SEED={{ seed }} \
-        cargo test --locked -p berth-tests --features outer-rings --test torture -- --nocapture
+        cargo test --locked -p berth-tests --features outer-rings --test torture {{ storage }} -- --nocapture
+
+# Three servers on one storage that are killed while clients make random changes, in the same way.
+replicas hours="1" storage="" seed="":
+    REPLICAS_SECONDS=$(({{ hours }} * 3600)) REPLICAS_SEED={{ seed }} \
+        cargo test --locked -p berth-tests --features outer-rings --test replicas {{ storage }} -- --nocapture
 
 # How much memory the garbage collection of a million blobs takes.
 memory:

@@ -1,6 +1,8 @@
 //! One client: it makes random changes, and looks at another server whether they are seen.
 
 use anyhow::{Context, Result, ensure};
+use berth_tests::digest::sha256;
+use berth_tests::fleet::{Ask, Client, Fleet};
 use berth_tests::http::Answer;
 use fastrand::Rng;
 use serde_json::json;
@@ -8,8 +10,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::client::{Ask, Client, digest};
-use crate::fleet::Fleet;
 use crate::model::Model;
 use crate::rivals::Swaps;
 
@@ -23,12 +23,10 @@ const LARGEST: usize = 300_000;
 /// What was done, by all workers.
 #[derive(Default)]
 pub(crate) struct Counts {
-    pub(crate) requests: AtomicUsize,
-    pub(crate) kills: AtomicUsize,
-    /// Changes that were acknowledged.
+    /// Changes that were asked for.
+    changes: AtomicUsize,
+    /// Those that were acknowledged.
     acknowledged: AtomicUsize,
-    /// Requests without an answer.
-    unanswered: AtomicUsize,
     /// Looks at what must be there, or must not.
     checks: AtomicUsize,
 }
@@ -38,11 +36,9 @@ impl fmt::Display for Counts {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         write!(
             f,
-            "{} changes, of which {} were acknowledged and {} had no answer; {} kills; {} checks",
-            count(&self.requests),
+            "{} changes, of which {} were acknowledged; {} checks",
+            count(&self.changes),
             count(&self.acknowledged),
-            count(&self.unanswered),
-            count(&self.kills),
             count(&self.checks)
         )
     }
@@ -50,7 +46,7 @@ impl fmt::Display for Counts {
 
 /// A client with names of its own, of which it knows what they point at.
 pub(crate) struct Worker<'a> {
-    number: usize,
+    number: u64,
     random: Rng,
     client: Client<'a>,
     counts: &'a Counts,
@@ -61,15 +57,14 @@ pub(crate) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(
-        number: usize,
-        seed: u64,
+        number: u64,
+        random: Rng,
         fleet: &'a Fleet,
         counts: &'a Counts,
         swaps: &'a Swaps,
-    ) -> Result<Self> {
-        let client = Client::new(fleet, number)?;
-        let random = Rng::with_seed(seed);
-        Ok(Self { number, random, client, counts, swaps, model: Model::default(), pushed: 0 })
+    ) -> Self {
+        let client = fleet.client();
+        Self { number, random, client, counts, swaps, model: Model::default(), pushed: 0 }
     }
 
     pub(crate) fn work_until(mut self, end: Instant) -> Result<Self> {
@@ -92,9 +87,10 @@ impl<'a> Worker<'a> {
     /// Asks for a change.
     fn change(&mut self, request: Ask<'_>) -> Result<Option<Answer>> {
         let answer = self.client.send(request)?;
-        self.counts.requests.fetch_add(1, Ordering::Relaxed);
-        let counter = if answer.is_some() { &self.counts.acknowledged } else { &self.counts.unanswered };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.counts.changes.fetch_add(1, Ordering::Relaxed);
+        if answer.is_some() {
+            self.counts.acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(answer)
     }
 
@@ -112,7 +108,7 @@ impl<'a> Worker<'a> {
     /// Starts an upload at one server, goes on at others, whatever becomes of them, and returns the digest and length.
     fn push_blob(&mut self, repository: &str) -> Result<Option<(String, usize)>> {
         let content = self.content();
-        let digest = digest(&content);
+        let digest = sha256(&content);
         let path = format!("/v2/{repository}/blobs/uploads/");
         let Some(started) = self.change(Ask { method: "POST", path: &path, ..Ask::default() })? else {
             return Ok(None);
@@ -154,7 +150,7 @@ impl<'a> Worker<'a> {
     fn check_blob(&mut self, repository: &str, expected: &str) -> Result<()> {
         let answer = self.client.question("GET", &format!("/v2/{repository}/blobs/{expected}"))?;
         ensure!(answer.status == 200, "{repository}@{expected} was acknowledged: {}", answer.text());
-        ensure!(digest(&answer.body) == expected, "{repository}@{expected} is damaged");
+        ensure!(sha256(&answer.body) == expected, "{repository}@{expected} is damaged");
         self.counts.checks.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -202,7 +198,7 @@ impl<'a> Worker<'a> {
     fn move_tag(&mut self, repository: &str) -> Result<()> {
         let tag = self.own_tag();
         let Some(manifest) = self.image(repository)? else { return Ok(()) };
-        let new = digest(&manifest);
+        let new = sha256(&manifest);
         let expected = self.model.known(repository, &tag).filter(|_| self.random.bool());
         let precondition = expected.map(|expected| match expected {
             Some(current) => format!("If-Match: \"{current}\""),
@@ -220,9 +216,19 @@ impl<'a> Worker<'a> {
         self.look(repository, &new)
     }
 
+    /// What a tag or digest is at now.
+    fn manifest_at(&mut self, repository: &str, reference: &str) -> Result<Option<String>> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let answer = self.client.question("GET", &path)?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        Ok(Some(sha256(&answer.expect(200)?.body)))
+    }
+
     /// Asks the next server what a name of its own points at.
     fn look(&mut self, repository: &str, name: &str) -> Result<()> {
-        let found = self.client.manifest_at(repository, name)?;
+        let found = self.manifest_at(repository, name)?;
         self.counts.checks.fetch_add(1, Ordering::Relaxed);
         self.model.seen(repository, name, found)
     }
@@ -231,7 +237,7 @@ impl<'a> Worker<'a> {
     fn swap_shared_tag(&mut self, repository: &str) -> Result<()> {
         let tag = SHARED_TAGS[self.random.usize(..SHARED_TAGS.len())];
         let Some(manifest) = self.image(repository)? else { return Ok(()) };
-        let current = self.client.manifest_at(repository, tag)?;
+        let current = self.manifest_at(repository, tag)?;
         let precondition = match &current {
             Some(current) => format!("If-Match: \"{current}\""),
             None => "If-None-Match: *".to_owned(),
@@ -241,7 +247,7 @@ impl<'a> Worker<'a> {
         {
             answer.expect(201)?;
             let from = current.unwrap_or_default();
-            self.swaps.add(&format!("{repository}:{tag}"), &from, &digest(&manifest));
+            self.swaps.add(&format!("{repository}:{tag}"), &from, &sha256(&manifest));
         }
         Ok(())
     }
@@ -302,11 +308,11 @@ impl<'a> Worker<'a> {
         let tag = self.own_tag();
         let Some(known) = self.model.known(repository, &tag) else { return Ok(()) };
         let Some(manifest) = self.image(repository)? else { return Ok(()) };
-        let wrong = format!("If-Match: \"{}\"", digest(&manifest));
+        let wrong = format!("If-Match: \"{}\"", sha256(&manifest));
         if let Some(answer) = self.put(repository, &tag, &manifest, &[wrong])? {
             answer.expect(412)?;
         }
-        ensure!(self.client.manifest_at(repository, &tag)? == known, "{repository}:{tag} was moved in vain");
+        ensure!(self.manifest_at(repository, &tag)? == known, "{repository}:{tag} was moved in vain");
         Ok(())
     }
 

@@ -161,7 +161,7 @@ fn write_certificate(folder: &Path) -> Result<()> {
 }
 
 /// The user's line, made by the registry's own `htpasswd`.
-fn htpasswd() -> Result<Vec<u8>> {
+pub(crate) fn htpasswd() -> Result<Vec<u8>> {
     let output = Command::new(program()?).args(["htpasswd", "-Bbn", USER, PASSWORD]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)

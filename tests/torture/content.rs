@@ -1,8 +1,8 @@
 //! Layers that all writers share, and the manifests that name them.
 
-use crate::dice::Dice;
+use berth_tests::digest::sha256;
+use fastrand::Rng;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -14,8 +14,8 @@ pub(crate) const LAYERS: usize = 240;
 const REPOSITORIES: usize = 4;
 
 /// Any of the repositories.
-pub(crate) fn repository(dice: &mut Dice) -> String {
-    format!("team/app{}", dice.index(REPOSITORIES))
+pub(crate) fn repository(random: &mut Rng) -> String {
+    format!("team/app{}", random.usize(..REPOSITORIES))
 }
 
 /// All repositories.
@@ -29,16 +29,11 @@ pub(crate) fn layer(number: usize) -> Vec<u8> {
     line.repeat(1 + (number % 40).pow(2) * 4).into_bytes()
 }
 
-/// The digest of `bytes` as text.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
-}
-
 /// A manifest that no other writer pushes.
 pub(crate) fn image(name: &str, layers: &[usize]) -> Vec<u8> {
     let descriptor = |kind: &str, number: usize| {
         let bytes = layer(number);
-        json!({"mediaType": kind, "digest": digest(&bytes), "size": bytes.len()})
+        json!({"mediaType": kind, "digest": sha256(&bytes), "size": bytes.len()})
     };
     let layers: Vec<Value> =
         layers.iter().map(|number| descriptor("application/vnd.oci.image.layer.v1.tar", *number)).collect();
@@ -54,7 +49,7 @@ pub(crate) fn image(name: &str, layers: &[usize]) -> Vec<u8> {
 /// An index of these manifests.
 pub(crate) fn index(name: &str, manifests: &[Vec<u8>]) -> Vec<u8> {
     let descriptor =
-        |bytes: &Vec<u8>| json!({"mediaType": IMAGE, "digest": digest(bytes), "size": bytes.len()});
+        |bytes: &Vec<u8>| json!({"mediaType": IMAGE, "digest": sha256(bytes), "size": bytes.len()});
     json!({
         "schemaVersion": 2, "mediaType": INDEX, "annotations": {"name": name},
         "manifests": manifests.iter().map(descriptor).collect::<Vec<_>>(),

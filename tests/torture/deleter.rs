@@ -1,9 +1,10 @@
 //! A client that deletes what others have pushed.
 
 use crate::Torture;
-use crate::content;
-use crate::dice::Dice;
 use anyhow::{Result, ensure};
+use berth_tests::digest::sha256;
+use berth_tests::fleet::Ask;
+use fastrand::Rng;
 use std::thread;
 use std::time::Duration;
 
@@ -11,23 +12,22 @@ use std::time::Duration;
 const LEFT: usize = 12;
 
 /// Deletes tags, or manifests with their tags, until it is over.
-pub(crate) fn delete(torture: &Torture, mut dice: Dice) -> Result<()> {
-    let mut connections = torture.site.connect()?;
+pub(crate) fn delete(torture: &Torture, mut random: Rng) -> Result<()> {
+    let mut client = torture.fleet.client();
     while torture.goes_on() {
-        let Some(tagged) = torture.model.take(&mut dice, LEFT) else {
+        let Some(tagged) = torture.model.take(&mut random, LEFT) else {
             thread::park_timeout(Duration::from_millis(20));
             continue;
         };
-        let reference =
-            if dice.once_in(2) { tagged.tag.clone() } else { content::digest(&tagged.manifests[0]) };
+        let reference = if random.bool() { tagged.tag.clone() } else { sha256(&tagged.manifests[0]) };
         let path = format!("/v2/{}/manifests/{reference}", tagged.repository);
-        let answer = connections.ask(&mut dice, "DELETE", &path)?;
-        if answer.status == 404 {
-            torture.tally.lose(format!("{path} could not be deleted: {}", answer.text()));
-        } else {
-            ensure!(answer.status == 202, "{path}: {} {}", answer.status, answer.text());
+        let (answer, was_sent) = client.insist(Ask { method: "DELETE", path: &path, ..Ask::default() })?;
+        match answer.status {
+            202 => torture.tally.deleted_tags.add(1),
+            404 if was_sent => torture.tally.deleted_tags.add(1),
+            404 => torture.tally.lose(format!("{path} could not be deleted: {}", answer.text())),
+            _ => ensure!(answer.status == 202, "{path}: {} {}", answer.status, answer.text()),
         }
-        torture.tally.deleted_tags.add(1);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What was acknowledged and not deleted since.
 
-use crate::dice::Dice;
+use fastrand::Rng;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,10 +25,10 @@ impl Model {
     }
 
     /// Takes any of them out, if there are more than `left`.
-    pub(crate) fn take(&self, dice: &mut Dice, left: usize) -> Option<Tagged> {
+    pub(crate) fn take(&self, random: &mut Rng, left: usize) -> Option<Tagged> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let length = all.len();
-        (length > left).then(|| all.swap_remove(dice.index(length)))
+        (length > left).then(|| all.swap_remove(random.usize(..length)))
     }
 
     pub(crate) fn all(&self) -> Vec<Tagged> {
