@@ -51,7 +51,11 @@ fn behave_as_one(name: &str, storage: Storage) -> Result<()> {
     swaps.check()?;
     let check = fleet.run(&["check"])?;
     let swaps = swaps.acknowledged();
-    writeln!(stderr(), "{name}: {fleet}; {counts}; {swaps} swaps of shared tags; losses 0\n{name}: {check}")?;
+    writeln!(
+        stderr(),
+        "{name}: {fleet}; {counts}; {swaps} swaps of shared tags; losses 0\n{name}: {}",
+        check.trim()
+    )?;
     ensure!(fleet.kills() > 0, "nobody was killed");
     Ok(())
 }

@@ -47,10 +47,9 @@ impl<'a> Client<'a> {
         self.server
     }
 
-    /// Sends a request to the next server. `None` when that was killed before it had answered: what was asked for may
-    /// have been done or not.
+    /// Sends a request to the next server that runs. `None` when that was killed before it had answered: what was asked
+    /// for may have been done or not.
     pub fn send(&mut self, ask: Ask<'_>) -> Result<Option<Answer>> {
-        self.server = (self.server + 1) % SERVERS;
         let figures = &self.fleet.figures;
         figures.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.exchange(ask).with_context(|| format!("{} {}", ask.method, ask.path))?;
@@ -85,8 +84,11 @@ impl<'a> Client<'a> {
     }
 
     fn exchange(&mut self, ask: Ask<'_>) -> Result<Option<Answer>> {
-        let server = &self.fleet.servers[self.server];
-        let Some(life) = server.life() else { return Ok(None) };
+        let mut others = (1..=SERVERS).map(|step| (self.server + step) % SERVERS);
+        let alive = others.find_map(|other| Some((other, self.fleet.servers[other].life()?)));
+        let Some((next, life)) = alive else { return Ok(None) };
+        self.server = next;
+        let server = &self.fleet.servers[next];
         let kept = self.connections[self.server].take().filter(|kept| kept.life() == life && kept.is_fresh());
         let connection = kept.map_or_else(|| server.connect(life), Ok);
         let exchanged = connection.and_then(|mut connection| {
