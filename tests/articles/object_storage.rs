@@ -2,10 +2,12 @@
 
 use crate::machine::Machine;
 use anyhow::Result;
+use berth_tests::command::succeed;
 use berth_tests::digest::sha256;
 use berth_tests::programs::built;
 use berth_tests::registry_process::RegistryProcess;
 use std::fs;
+use std::process::Command;
 
 const BUCKET: &str = "docker-registry";
 
@@ -15,18 +17,27 @@ fn minio(machine: &Machine, user: &str, password: &str, bucket: &str) -> Result<
     server.arg("server").arg(machine.path("minio-data")).args(["--console-address", ":9001"]);
     server.env("MINIO_ROOT_USER", user).env("MINIO_ROOT_PASSWORD", password).env("MINIO_UPDATE", "off");
     let server = RegistryProcess::start(&mut server, &machine.path("minio.log"))?;
+    // It makes none before all of it is ready.
     server.wait_for(|| {
-        let mut live = machine.command("curl");
-        live.args(["--silent", "--fail", "http://minio:9000/minio/health/live"]);
-        live
+        let mut make = s3(machine, user, password, &format!("http://minio:9000/{bucket}"));
+        make.args(["--fail", "--request", "PUT"]);
+        make
     })?;
-    s3(machine, user, password, &format!("--fail -X PUT http://minio:9000/{bucket}"))?;
     Ok(server)
 }
 
-/// What the server says to a request with `curl`.
-fn s3(machine: &Machine, user: &str, password: &str, request: &str) -> Result<String> {
-    machine.sh(&format!("curl -s --aws-sigv4 aws:amz:us-east-1:s3 --user '{user}:{password}' {request}"))
+/// A request to the server, for which `curl` may be given more arguments.
+fn s3(machine: &Machine, user: &str, password: &str, url: &str) -> Command {
+    let mut curl = machine.command("curl");
+    curl.args([
+        "--silent",
+        "--aws-sigv4",
+        "aws:amz:us-east-1:s3",
+        "--user",
+        &format!("{user}:{password}"),
+        url,
+    ]);
+    curl
 }
 
 #[test]
@@ -51,7 +62,8 @@ fn in_minio_by_variables() -> Result<()> {
     ];
     let registry = machine.serve(&variables, "http://localhost:5000/v2/")?;
     machine.push("localhost:5000/app:1", "--dest-creds=admin:S3cur3P@ssw0rd")?;
-    let listed = s3(&machine, user, password, &format!("'http://minio:9000/{BUCKET}?list-type=2'"))?;
+    let url = format!("http://minio:9000/{BUCKET}?list-type=2");
+    let listed = succeed(&mut s3(&machine, user, password, &url))?;
     assert!(
         listed.contains("docker/registry/v2/repositories/app/_manifests/tags/1/current/link"),
         "{listed}"
@@ -92,8 +104,8 @@ fn in_a_bucket_by_a_configuration_file() -> Result<()> {
     let _registry = machine.serve_file(&file, &endpoint, "http://localhost:5000/v2/")?;
     machine.push("localhost:5000/app:1", "")?;
     machine.sh("skopeo inspect --tls-verify=false docker://localhost:5000/app:1")?;
-    let request = "'http://minio:9000/my-docker-registry?list-type=2'";
-    let listed = s3(&machine, user, password, request)?;
+    let url = "http://minio:9000/my-docker-registry?list-type=2";
+    let listed = succeed(&mut s3(&machine, user, password, url))?;
     assert!(listed.contains("<Key>registry/docker/registry/v2/blobs/sha256/"), "{listed}");
     machine.sh("skopeo delete --tls-verify=false docker://localhost:5000/app:1").map(drop)
 }
