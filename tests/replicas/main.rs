@@ -77,7 +77,7 @@ fn work<'a>(
             .collect();
         let is_over = || Instant::now() >= end || working.iter().any(thread::ScopedJoinHandle::is_finished);
         let random = &mut trial.choices(WORKERS);
-        let killed = fleet.kill_until(is_over, REQUESTS_A_LIFE, random, |random| random.usize(..SERVERS));
+        let killed = fleet.kill_until(is_over, REQUESTS_A_LIFE, random, |random| Ok(random.usize(..SERVERS)));
         let workers =
             working.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?);
         let workers = workers.collect::<Result<Vec<_>>>();

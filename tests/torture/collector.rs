@@ -57,6 +57,13 @@ pub(crate) fn collect_all(torture: &Torture) -> Result<()> {
     }
 }
 
+/// Whether that server is deleting garbage now.
+pub(crate) fn is_deleting(client: &mut Client, server: usize) -> Result<bool> {
+    let told = client.send_to(server, Ask { method: "GET", path: PATH, ..Ask::default() })?;
+    let run = told.map_or(Ok(Value::Null), |told| told.json())?;
+    Ok(run["phase"] == "deleting")
+}
+
 fn start(client: &mut Client, order: &Value) -> Result<Option<Answer>> {
     let order = order.to_string();
     let headers = ["Content-Type: application/json".to_owned()];

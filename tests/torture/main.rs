@@ -45,6 +45,10 @@ impl Torture {
     fn goes_on(&self) -> bool {
         !self.is_over.load(Ordering::Relaxed)
     }
+
+    fn collecting(&self) -> usize {
+        self.collecting.load(Ordering::Relaxed)
+    }
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Tally {
     pub(crate) verified: Count,
     pub(crate) collections: Count,
     pub(crate) refused_collections: Count,
+    /// Kills of a server that was deleting garbage.
+    pub(crate) killed_while_deleting: Count,
     pub(crate) quarantined: Count,
     pub(crate) rescued: Count,
     pub(crate) deleted_manifests: Count,
@@ -59,7 +61,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "pushes {} (layers uploaded {}, mounted {}, skipped {}; repeated after a missed deadline {}), \
-             tags deleted {}, verifications {}, collections {} (refused {}): quarantined {}, rescued {}, \
+             tags deleted {}, verifications {}, collections {} (refused {}, killed while deleting {}): quarantined {}, rescued {}, \
              deleted {} manifests and {} blobs; losses {}",
             self.pushed.get(),
             self.uploads.get(),
@@ -70,6 +72,7 @@ impl fmt::Display for Tally {
             self.verified.get(),
             self.collections.get(),
             self.refused_collections.get(),
+            self.killed_while_deleting.get(),
             self.quarantined.get(),
             self.rescued.get(),
             self.deleted_manifests.get(),

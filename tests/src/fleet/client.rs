@@ -50,6 +50,14 @@ impl<'a> Client<'a> {
     /// Sends a request to the next server that runs. `None` when that was killed before it had answered: what was asked
     /// for may have been done or not.
     pub fn send(&mut self, ask: Ask<'_>) -> Result<Option<Answer>> {
+        let mut others = (1..=SERVERS).map(|step| (self.server + step) % SERVERS);
+        let next = others.find(|other| self.fleet.servers[*other].life().is_some());
+        self.send_to(next.unwrap_or(self.server), ask)
+    }
+
+    /// The same with a server of one's choice.
+    pub fn send_to(&mut self, server: usize, ask: Ask<'_>) -> Result<Option<Answer>> {
+        self.server = server;
         let figures = &self.fleet.figures;
         figures.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.exchange(ask).with_context(|| format!("{} {}", ask.method, ask.path))?;
@@ -84,11 +92,8 @@ impl<'a> Client<'a> {
     }
 
     fn exchange(&mut self, ask: Ask<'_>) -> Result<Option<Answer>> {
-        let mut others = (1..=SERVERS).map(|step| (self.server + step) % SERVERS);
-        let alive = others.find_map(|other| Some((other, self.fleet.servers[other].life()?)));
-        let Some((next, life)) = alive else { return Ok(None) };
-        self.server = next;
-        let server = &self.fleet.servers[next];
+        let server = &self.fleet.servers[self.server];
+        let Some(life) = server.life() else { return Ok(None) };
         let kept = self.connections[self.server].take().filter(|kept| kept.life() == life && kept.is_fresh());
         let connection = kept.map_or_else(|| server.connect(life), Ok);
         let exchanged = connection.and_then(|mut connection| {

@@ -85,7 +85,7 @@ impl Fleet {
         is_over: impl Fn() -> bool,
         requests_a_life: Range<usize>,
         random: &mut Rng,
-        victim: impl Fn(&mut Rng) -> usize,
+        mut victim: impl FnMut(&mut Rng) -> Result<usize>,
     ) -> Result<()> {
         let made = || self.figures.requests.load(Ordering::Relaxed);
         while !is_over() {
@@ -94,7 +94,7 @@ impl Fleet {
                 ensure!(made() >= enough || is_over(), "{} of {enough}", made());
                 Ok(())
             })?;
-            let server = victim(random);
+            let server = victim(random)?;
             self.kill(server)?;
             self.resume(server)?;
         }
