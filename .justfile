@@ -19,7 +19,7 @@ test:
 ring name:
     tests/all {{ name }}
 
-# Garbage collection against writers, for as many hours as wanted, on `filesystem`, `s3` or both; a seed repeats the choices of an earlier run.
+# Garbage collection against writers, for hours, on `filesystem`, `s3` or both; a seed repeats the choices of an earlier run.
 torture hours="1" storage="" seed="":
     TORTURE_SECONDS=$(({{ hours }} * 3600)) TORTURE_SEED={{ seed }} \
         cargo test --locked -p berth-tests --features outer-rings --test torture {{ storage }} -- --nocapture
