@@ -10,13 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A server is killed after so many more requests.
-const REQUESTS_A_LIFE: Range<usize> = 300..2000;
+const REQUESTS_A_LIFE: Range<usize> = 100..1500;
 
 /// How seldom it is the one that collects: for a minute afterwards nobody may collect, and nothing is put to the test.
 const SELDOM: usize = 40;
 
 /// How long it is waited until that one deletes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Kills until it is over, and in the end the one that collects.
 pub(crate) fn kill_until(torture: &Torture, is_over: impl Fn() -> bool, mut random: Rng) -> Result<()> {
@@ -40,7 +40,7 @@ fn collector(torture: &Torture, client: &mut Client) -> Result<usize> {
             torture.tally.killed_while_deleting.add(1);
             return Ok(server);
         }
-        thread::park_timeout(Duration::from_millis(2));
+        thread::park_timeout(Duration::from_millis(10));
     }
     Ok(torture.collecting())
 }
