@@ -8,19 +8,16 @@ use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{
-    Attribute, AttributeValue, Attributes, BackoffConfig, ObjectMeta as S3Meta, ObjectStore as _, PutMode,
-    PutOptions, RetryConfig,
+    Attribute, AttributeValue, Attributes, ObjectMeta as S3Meta, ObjectStore as _, PutMode, PutOptions,
+    RetryConfig,
 };
 
 use super::conditions::Conditions;
 use super::http::Connections;
 use super::settings::{Encryption, Endpoint, S3Settings};
-use super::{credentials, endpoint, error};
+use super::{attempts, credentials, endpoint, error};
 use crate::object_store::Stamp;
 use crate::{Error, Key, ObjectMeta, Result, Version};
-
-/// How long a request is sent again at most. Its signature must still be valid then.
-const RETRY_LIMIT: Duration = Duration::from_mins(2);
 
 /// A bucket, or the part of it below a prefix.
 #[derive(Debug)]
@@ -28,6 +25,8 @@ pub(super) struct Bucket {
     pub(super) client: AmazonS3,
     /// The same bucket as clients reach it. Nothing is sent by it.
     pub(super) public: AmazonS3,
+    /// The same client, which sends a request once only: for those that mean something else when they are done twice.
+    pub(super) client_of_one_attempt: AmazonS3,
     pub(super) connections: Connections,
     pub(super) settings: S3Settings,
     pub(super) conditions: Conditions,
@@ -36,18 +35,20 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn open(settings: S3Settings, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
         let connections = Connections::new(&settings.trust, &settings.requests)?;
-        let client = client_at(&settings.endpoint, &settings, &connections, |builder| {
+        let again = || attempts::policy(&settings.requests);
+        let client = client_at(&settings.endpoint, &settings, &connections, again(), |builder| {
             credentials::add(builder, settings.credentials.as_ref(), variable)
         })?;
+        // Temporary credentials are fetched once for all.
+        let same = |builder: AmazonS3Builder| builder.with_credentials(Arc::clone(client.credentials()));
         let public = match &settings.public_endpoint {
-            // Temporary credentials are fetched once for both.
-            Some(endpoint) => client_at(endpoint, &settings, &connections, |builder| {
-                builder.with_credentials(Arc::clone(client.credentials()))
-            })?,
+            Some(endpoint) => client_at(endpoint, &settings, &connections, again(), same)?,
             None => client.clone(),
         };
+        let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+        let client_of_one_attempt = client_at(&settings.endpoint, &settings, &connections, once, same)?;
         let conditions = Conditions::new(settings.writing.conditional);
-        Ok(Self { client, public, connections, settings, conditions })
+        Ok(Self { client, public, client_of_one_attempt, connections, settings, conditions })
     }
 
     /// The name of `key` in the bucket.
@@ -82,14 +83,10 @@ impl Bucket {
 
     /// Puts an object in one request, and returns its tag.
     pub(super) async fn put(&self, key: &Key, body: Bytes, mode: PutMode) -> Result<Option<String>, Failed> {
-        let path = self.path(key).map_err(Failed::Otherwise)?;
         let options = PutOptions { mode, attributes: self.attributes(), ..PutOptions::default() };
-        match self.client.put_opts(&path, body.into(), options).await {
-            Ok(put) => Ok(put.e_tag),
-            Err(failure) if error::is_unmet_condition(&failure) => Err(Failed::Condition),
-            Err(failure) if error::is_not_implemented(&failure) => Err(Failed::NotImplemented),
-            Err(failure) => Err(Failed::Otherwise(error::explain(key, failure))),
-        }
+        let put =
+            self.client.put_opts(&self.path(key).map_err(Failed::Otherwise)?, body.into(), options).await;
+        put.map(|put| put.e_tag).map_err(|failure| Failed::from(key, failure))
     }
 }
 
@@ -98,6 +95,8 @@ impl Bucket {
 pub(super) enum Failed {
     /// The condition does not hold.
     Condition,
+    /// The condition does not hold any more: perhaps the object was put, and then replaced by somebody else.
+    Unknown,
     /// The server knows no such condition.
     NotImplemented,
     Otherwise(Error),
@@ -108,6 +107,7 @@ fn client_at(
     endpoint: &Endpoint,
     settings: &S3Settings,
     connections: &Connections,
+    attempts: RetryConfig,
     with_credentials: impl FnOnce(AmazonS3Builder) -> AmazonS3Builder,
 ) -> io::Result<AmazonS3> {
     let place = endpoint::place(endpoint, &settings.bucket, &settings.region);
@@ -122,18 +122,38 @@ fn client_at(
         // One object at a time goes by the request that every server knows.
         .with_disable_bulk_delete(true)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_retry(retries(settings.requests.retries));
+        .with_retry(attempts);
     let builder = encrypted(builder, &settings.writing.encryption).map_err(io::Error::other)?;
     with_credentials(builder).build().map_err(io::Error::other)
 }
 
-fn retries(most: usize) -> RetryConfig {
-    let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(100),
-        max_backoff: Duration::from_secs(5),
-        base: 2.0,
-    };
-    RetryConfig { backoff, max_retries: most, retry_timeout: RETRY_LIMIT }
+impl Failed {
+    pub(super) fn from(key: &Key, failure: object_store::Error) -> Self {
+        if error::is_unmet_condition(&failure) {
+            Self::Condition
+        } else if error::is_not_implemented(&failure) {
+            Self::NotImplemented
+        } else {
+            Self::Otherwise(error::explain(key, failure))
+        }
+    }
+
+    /// What it means for whoever does not ask for the condition.
+    pub(super) fn explain(self, key: &Key) -> Error {
+        let (key, says) = (key.clone(), |text: &'static str| io::Error::other(text));
+        match self {
+            Self::Otherwise(failure) => failure,
+            Self::Condition => {
+                Error::Unavailable { key, source: says("the S3 server has another request for the object") }
+            }
+            Self::Unknown => {
+                Error::Unavailable { key, source: says("nobody knows whether the object was put") }
+            }
+            Self::NotImplemented => {
+                Error::Other { key, source: says("the S3 server does not implement this request") }
+            }
+        }
+    }
 }
 
 /// Who encrypts is a setting that `object_store` takes by its name only.

@@ -56,12 +56,8 @@ impl Bucket {
     async fn copy_in_parts(&self, from: &Key, size: u64, to: &Key) -> Result<()> {
         let path = self.path(to)?;
         let upload = self.start_multipart(to).await?;
-        let copied = self.copy_all_parts(from, size, &path, &upload).await;
-        let completed = match copied {
-            Ok(parts) => {
-                let completed = self.client.complete_multipart(&path, &upload, parts).await;
-                completed.map(drop).map_err(|failure| error::explain(to, failure))
-            }
+        let completed = match self.copy_all_parts(from, size, &path, &upload).await {
+            Ok(parts) => self.complete_multipart(to, &upload, parts, size).await,
             Err(failure) => Err(failure),
         };
         if completed.is_err() {
@@ -108,6 +104,26 @@ impl Bucket {
         let options = PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() };
         let started = self.client.create_multipart_opts(&self.path(key)?, options).await;
         started.map_err(|failure| error::explain(key, failure))
+    }
+
+    /// Makes the parts an object, which has `size` bytes then. That this was done before is success: a request whose
+    /// answer was lost is sent again.
+    pub(super) async fn complete_multipart(
+        &self,
+        key: &Key,
+        upload: &str,
+        parts: Vec<PartId>,
+        size: u64,
+    ) -> Result<()> {
+        match self.client.complete_multipart(&self.path(key)?, &upload.to_owned(), parts).await {
+            Ok(_) => Ok(()),
+            Err(failure) if error::is_unknown_upload(&failure) => match self.head(key).await {
+                Ok(meta) if meta.size == size => Ok(()),
+                Err(unknown) if !unknown.is_not_found() => Err(unknown),
+                _ => Err(error::explain(key, failure)),
+            },
+            Err(failure) => Err(error::explain(key, failure)),
+        }
     }
 
     fn source(&self, key: &Key) -> Result<HeaderValue> {

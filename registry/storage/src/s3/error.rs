@@ -26,6 +26,7 @@ pub(super) fn explain(key: &Key, error: S3Error) -> Error {
     }
     match &error {
         S3Error::NotFound { .. } => Error::NotFound(key),
+        _ if is_conflict(&error) => Error::Unavailable { key, source: io::Error::other(error) },
         S3Error::AlreadyExists { .. } => Error::AlreadyExists(key),
         S3Error::PermissionDenied { .. } | S3Error::Unauthenticated { .. } => {
             Error::Other { key, source: io::Error::new(io::ErrorKind::PermissionDenied, error) }
@@ -70,7 +71,8 @@ pub(super) fn explain_answer(key: &Key, answered: Answered) -> Error {
         StatusCode::INSUFFICIENT_STORAGE => {
             Error::NoSpace { key, source: io::Error::new(io::ErrorKind::StorageFull, answered) }
         }
-        status if is_worth_asking_again(status) => {
+        // A success that turned out to be a failure is one that passes.
+        status if status.is_success() || is_worth_asking_again(status) => {
             Error::Unavailable { key, source: io::Error::other(answered) }
         }
         _ => Error::Other { key, source: io::Error::other(answered) },
@@ -83,12 +85,17 @@ pub(super) fn is_worth_asking_again(status: StatusCode) -> bool {
     is_throttled || (status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE)
 }
 
-/// Whether a condition did not hold.
+/// Whether a condition did not hold. That two requests meet at the same object says nothing about it.
 pub(super) fn is_unmet_condition(error: &S3Error) -> bool {
-    matches!(
+    let is_refused = matches!(
         error,
         S3Error::AlreadyExists { .. } | S3Error::Precondition { .. } | S3Error::NotModified { .. }
-    )
+    );
+    is_refused && !is_conflict(error)
+}
+
+fn is_conflict(error: &S3Error) -> bool {
+    ["ConditionalRequestConflict", "OperationAborted"].iter().any(|code| says(error, code))
 }
 
 /// Whether the request asked for bytes that come after the end of the object.

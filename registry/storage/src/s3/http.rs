@@ -1,5 +1,8 @@
 //! How requests travel to the S3 server: a pool of connections with limits on their number and on silence.
 //!
+//! An answer that is not the content of an object is small. It is read to its end here, so that one which breaks off
+//! counts as none, and the request may be sent again.
+//!
 //! What is asked, how it is signed and when it is asked again is left to `object_store` and to `request`.
 
 use std::error::Error as StdError;
@@ -10,20 +13,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
-use hyper::{Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody,
-    HttpService,
+    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::progress::{Watched, while_it_moves};
 use super::settings::{Requests, Trust};
 use super::tls;
 
@@ -32,9 +35,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a connection without a request is kept.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
-
-/// A body is given at least a second for so many bytes, beside the time limit of its request.
-const SLOWEST_UPLOAD: u64 = 256 * 1024;
 
 /// However long the server asks to wait, a client of ours is not let wait longer for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -48,10 +48,15 @@ pub(super) struct NotImplemented;
 #[error("the S3 server is silent")]
 struct Silent;
 
+/// Asking again would make it worse.
+#[derive(Debug, thiserror::Error)]
+#[error("too many requests wait for the S3 server")]
+struct Crowded;
+
 /// Connections to the server.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
-    client: legacy::Client<HttpsConnector<HttpConnector>, HttpRequestBody>,
+    client: legacy::Client<HttpsConnector<HttpConnector>, Watched>,
     permits: Arc<Semaphore>,
     time_limit: Duration,
     user_agent: HeaderValue,
@@ -83,13 +88,16 @@ impl Connections {
     }
 
     async fn answer(&self, request: HttpRequest) -> Result<Response<Incoming>, HttpError> {
-        let length = request.body().size_hint().lower();
-        let limit = self.time_limit + Duration::from_secs(length / SLOWEST_UPLOAD);
         // A client that reads slowly must not keep others from asking: only the wait for the answer is counted.
-        let _permit = self.permits.acquire().await.map_err(|closed| interrupted(closed.into()))?;
-        match timeout(limit, self.client.request(request)).await {
-            Ok(answer) => answer.map_err(failed),
-            Err(_) => Err(silent()),
+        let permit = timeout(self.time_limit, self.permits.acquire()).await;
+        let permit = permit.map_err(|_| HttpError::new(HttpErrorKind::Unknown, Crowded))?;
+        let _permit = permit.map_err(|closed| interrupted(closed.into()))?;
+        let (head, body) = request.into_parts();
+        let (body, moved) = Watched::new(body);
+        let answer = self.client.request(Request::from_parts(head, body));
+        match while_it_moves(self.time_limit, &moved, answer).await {
+            Some(answer) => answer.map_err(failed),
+            None => Err(silent()),
         }
     }
 
@@ -113,6 +121,7 @@ impl Connections {
 impl HttpService for Connections {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
+        let may_be_large = is_for_content(&request);
         let answer = self.answer(request).await?;
         if answer.status() == StatusCode::NOT_IMPLEMENTED {
             return Err(HttpError::new(HttpErrorKind::Decode, NotImplemented));
@@ -121,7 +130,10 @@ impl HttpService for Connections {
             sleep(pause).await;
         }
         let (head, body) = answer.into_parts();
-        Ok(HttpResponse::from_parts(head, self.body(body)))
+        let body = self.body(body);
+        let is_content = may_be_large && head.status.is_success();
+        let body = if is_content { body } else { body.bytes().await?.into() };
+        Ok(HttpResponse::from_parts(head, body))
     }
 }
 
@@ -129,6 +141,11 @@ impl object_store::client::HttpConnector for Connections {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
     }
+}
+
+/// Whether the content of an object is asked for. Lists are asked for with a query.
+fn is_for_content(request: &HttpRequest) -> bool {
+    request.method() == Method::GET && request.uri().query().is_none()
 }
 
 /// How long a server that is asked too much wants to be left alone. Whoever asks again waits for its own time as well.

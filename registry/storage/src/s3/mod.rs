@@ -1,5 +1,7 @@
 //! Objects in a bucket of S3, or of a server that speaks its protocol.
 
+mod attempts;
+mod body;
 mod bucket;
 mod children;
 mod conditions;
@@ -11,6 +13,7 @@ mod http;
 mod leftovers;
 mod list;
 mod presign;
+mod progress;
 mod read;
 mod request;
 mod settings;

@@ -1,13 +1,12 @@
 //! Objects that are looked at and read: one request each.
 
-use std::io;
 use std::ops::Range;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use object_store::{GetOptions, GetRange, ObjectStore as _};
 
 use super::bucket::{self, Bucket};
-use super::error;
+use super::{body, error};
 use crate::{Key, Object, ObjectMeta, Result};
 
 impl Bucket {
@@ -24,10 +23,11 @@ impl Bucket {
         }
         let has_range = range.is_some();
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        match self.client.get_opts(&self.path(key)?, options).await {
+        let path = self.path(key)?;
+        match self.client.get_opts(&path, options).await {
             Ok(found) => {
                 let meta = bucket::meta(key.clone(), &found.meta);
-                Ok(Object { meta, body: found.into_stream().map_err(io::Error::other).boxed() })
+                Ok(Object { meta, body: body::body(&self.client, &self.settings.requests, path, found) })
             }
             Err(failure) if has_range && error::is_range_after_end(&failure) => self.without_bytes(key).await,
             Err(failure) => Err(error::explain(key, failure)),

@@ -1,7 +1,5 @@
 //! Requests for which `object_store` has no method: signed by it, and sent again here.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,17 +7,14 @@ use hyper::{HeaderMap, Method, Request};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequestBody, HttpService as _};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use tokio::time::sleep;
 
+use super::attempts::Attempts;
 use super::bucket::Bucket;
 use super::error::{self, Answered};
 use crate::{Key, Result};
 
 /// How long a signature is valid: as long as a request may take, and the clocks may differ.
 const VALID_FOR: Duration = Duration::from_mins(15);
-
-/// How long to wait before a request is sent for the second time; twice as long before each further time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A request without a body, about the object of a path, or about the bucket where that is empty.
 #[derive(Debug, Clone)]
@@ -40,16 +35,16 @@ impl Bucket {
     ///
     /// It must do no harm when it is done twice.
     pub(super) async fn send(&self, key: &Key, request: Plain<'_>) -> Result<Bytes> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..self.settings.requests.retries {
+        let mut attempts = Attempts::new(&self.settings.requests);
+        loop {
             match self.send_once(key, &request).await? {
                 Ok(body) => return Ok(body),
-                Err(outcome) if outcome.is_final() => return Err(outcome.explain(key)),
-                Err(_) => sleep(jittered(pause)).await,
+                Err(outcome) if outcome.is_final() || !attempts.again().await => {
+                    return Err(outcome.explain(key));
+                }
+                Err(_) => {}
             }
-            pause *= 2;
         }
-        self.send_once(key, &request).await?.map_err(|outcome| outcome.explain(key))
     }
 
     async fn send_once(&self, key: &Key, plain: &Plain<'_>) -> Result<Result<Bytes, Outcome>> {
@@ -96,12 +91,6 @@ impl Outcome {
             Self::Broken(error) => error::explain_transfer(key, error),
         }
     }
-}
-
-/// Between half of the pause and the whole, so that those who failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    let random = RandomState::new().hash_one(pause) % 512;
-    pause / 2 + pause * u32::try_from(random).unwrap_or_default() / 1024
 }
 
 fn find(body: &[u8], text: &[u8]) -> bool {

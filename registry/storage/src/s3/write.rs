@@ -1,12 +1,12 @@
 //! Objects that are put and deleted.
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::{ObjectStore as _, PutMode};
+use hyper::{HeaderMap, Method};
+use object_store::PutMode;
 
 use super::bucket::{Bucket, Failed};
 use super::conditions::{Condition, tag_of};
-use super::error;
+use super::request::Plain;
 use crate::{Error, Key, PutCondition, Result};
 
 impl Bucket {
@@ -15,7 +15,7 @@ impl Bucket {
         let (put, unmet) = match condition {
             PutCondition::Always => {
                 let put = self.put(key, body, PutMode::Overwrite).await;
-                return put.map(drop).map_err(|failed| failed.unconditional(key));
+                return put.map(drop).map_err(|failed| failed.explain(key));
             }
             PutCondition::IfAbsent => {
                 (self.put_if(key, body, &Condition::Nothing).await, Error::AlreadyExists(key.clone()))
@@ -28,16 +28,18 @@ impl Bucket {
         match put {
             Ok(_) => Ok(()),
             Err(Failed::Condition) => Err(unmet),
-            Err(failed) => Err(failed.unconditional(key)),
+            Err(failed) => Err(failed.explain(key)),
         }
     }
 
     pub(super) async fn delete(&self, key: &Key) -> Result<()> {
+        // `object_store` would not send it again after a lost answer.
         let path = self.path(key)?;
-        let deleted = self.client.delete_stream(stream::iter([Ok(path)]).boxed());
-        match deleted.try_collect::<Vec<_>>().await {
-            Err(object_store::Error::NotFound { .. }) | Ok(_) => Ok(()),
-            Err(failure) => Err(error::explain(key, failure)),
+        let request =
+            Plain { method: Method::DELETE, path: &path, query: Vec::new(), headers: HeaderMap::new() };
+        match self.send(key, request).await {
+            Err(failure) if !failure.is_not_found() => Err(failure),
+            _ => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::super::bucket::{Bucket, Failed};
 use super::super::conditions::Condition;
 use super::super::{copy, error};
 use super::Active;
-use super::state::{Body, Multipart, Part};
+use super::state::{Body, Multipart, Part, State};
 use crate::{Error, Key, Result};
 
 /// Turns the upload into the object.
@@ -28,7 +28,8 @@ pub(in super::super) async fn complete(
         return Err(Error::OffsetMismatch { expected: state.size() });
     }
     if !matches!(state.body, Body::Nothing) && bucket.exists(object).await? {
-        return bucket.drop_upload(upload, &state).await;
+        bucket.drop_remains(upload, &state).await;
+        return Ok(());
     }
     let tail = bucket.load_tail(upload, &state.tail).await?;
     match &mut state.body {
@@ -51,10 +52,19 @@ pub(in super::super) async fn complete(
             return Err(Error::NotFound(upload.clone()));
         }
     }
-    bucket.drop_upload(upload, &state).await
+    bucket.drop_remains(upload, &state).await;
+    Ok(())
 }
 
 impl Bucket {
+    /// Drops the upload, of which nothing is needed any more. The object is there, and that is what counts.
+    async fn drop_remains(&self, upload: &Key, state: &State) {
+        if let Err(error) = self.drop_upload(upload, state).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%upload, error, "the remains of a finished upload could not be removed");
+        }
+    }
+
     async fn exists(&self, key: &Key) -> Result<bool> {
         match self.head(key).await {
             Ok(_) => Ok(true),
@@ -66,8 +76,8 @@ impl Bucket {
     /// Puts an object that is no larger than a part, unless it is there.
     async fn create(&self, object: &Key, body: Bytes) -> Result<()> {
         match self.put_if(object, body, &Condition::Nothing).await {
-            Ok(_) | Err(Failed::Condition) => Ok(()),
-            Err(failed) => Err(failed.unconditional(object)),
+            Ok(_) | Err(Failed::Condition | Failed::Unknown) => Ok(()),
+            Err(failed) => Err(failed.explain(object)),
         }
     }
 
@@ -92,14 +102,7 @@ impl Bucket {
     /// Makes the parts an object. That this was done before is success.
     pub(super) async fn finish_multipart(&self, target: &Key, multipart: &Multipart) -> Result<()> {
         let parts = multipart.parts.iter().map(|part| PartId { content_id: part.tag.clone() }).collect();
-        match self.client.complete_multipart(&self.path(target)?, &multipart.id, parts).await {
-            Ok(_) => Ok(()),
-            Err(failure) => match self.head(target).await {
-                Ok(meta) if error::is_unknown_upload(&failure) && meta.size == multipart.size() => Ok(()),
-                Err(unknown) if !unknown.is_not_found() => Err(unknown),
-                _ => Err(error::explain(target, failure)),
-            },
-        }
+        self.complete_multipart(target, &multipart.id, parts, multipart.size()).await
     }
 
     /// Makes an object of the one that the upload has become and of its tail.

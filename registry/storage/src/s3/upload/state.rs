@@ -150,12 +150,8 @@ impl Bucket {
         let condition = before.map_or(Condition::Nothing, |before| Condition::Tag(before.version.clone()));
         match self.put_if(&key, text.into(), &condition).await {
             Ok(version) => Ok(Stored { state, version }),
-            // When an answer was lost, the request was sent again and met what it had written itself.
-            Err(Failed::Condition) => match self.load(upload).await? {
-                Some(stored) if stored.state == state => Ok(stored),
-                _ => Err(Error::Busy(upload.clone())),
-            },
-            Err(failed) => Err(failed.unconditional(&key)),
+            Err(Failed::Condition) => Err(Error::Busy(upload.clone())),
+            Err(failed) => Err(failed.explain(&key)),
         }
     }
 
@@ -167,7 +163,7 @@ impl Bucket {
         let (name, size) = (Uuid::new_v4(), tail.len() as u64);
         let key = tail_key(upload, name);
         let put = self.put(&key, tail, PutMode::Overwrite).await;
-        put.map_err(|failed| failed.unconditional(&key))?;
+        put.map_err(|failed| failed.explain(&key))?;
         Ok(Tail::Object { name, size })
     }
 
