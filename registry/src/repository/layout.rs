@@ -249,6 +249,12 @@ pub(super) fn upload_hash_states(name: &RepositoryName, id: &UploadId, algorithm
     upload(name, id).join("hashstates").join(algorithm)
 }
 
+/// How many bytes a state of the hash has taken in, if `key`, which is below the folder `upload`, is one.
+pub(super) fn offset_of_hash_state(key: &Key, upload: &Key) -> Option<u64> {
+    let state = key.strip_prefix(upload)?.strip_prefix("hashstates/")?;
+    state.split_once('/')?.1.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

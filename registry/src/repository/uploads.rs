@@ -56,6 +56,9 @@ impl Uploads<'_> {
     pub async fn append(&self, id: &UploadId, range: Option<ContentRange>, body: ByteStream) -> Result<u64> {
         self.0.check_room().await?;
         let mut upload = self.open(id).await?;
+        if upload.is_spent() {
+            return Err(Error::UploadUnknown(*id));
+        }
         detached(async move {
             let algorithm = upload.algorithm().await?;
             let hasher = upload.receive(algorithm, range, body).await?;

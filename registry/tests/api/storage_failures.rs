@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use hyper::StatusCode;
 
-use crate::fixture::{Answer, Registry};
+use crate::fixture::{Answer, Registry, digest_of};
 
 /// Nothing of the inside of the server is in the answer but the id of the request.
 fn assert_tells_the_request_only(answer: &Answer) {
@@ -32,6 +32,52 @@ async fn a_storage_that_does_not_answer_is_to_be_asked_again() {
     answer.assert_error(503, "UNAVAILABLE");
     assert_eq!(answer.header("retry-after"), "5");
     assert_tells_the_request_only(&answer);
+}
+
+#[tokio::test]
+async fn a_push_whose_last_step_failed_succeeds_when_it_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::over_folder(folder.path());
+    let upload = registry.start_upload("app").await;
+    assert_eq!(registry.patch(&upload, "hello").await.status, StatusCode::ACCEPTED);
+    let links = folder.path().join("docker/registry/v2/repositories/app/_layers");
+    symlink("_layers", &links).unwrap();
+    let digest = digest_of(b"hello");
+    let last = format!("{upload}?digest={digest}");
+    registry.put(&last, "").await.assert_error(503, "UNAVAILABLE");
+    assert_eq!(registry.get(&upload).await.header("range"), "0-4");
+
+    std::fs::remove_file(links).unwrap();
+    assert_eq!(registry.put(&last, "").await.status, StatusCode::CREATED);
+    assert_eq!(registry.get(&format!("/v2/app/blobs/{digest}")).await.text(), "hello");
+    registry.get(&upload).await.assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_push_whose_last_chunk_came_with_its_failed_end_may_send_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::over_folder(folder.path());
+    let upload = registry.start_upload("app").await;
+    assert_eq!(registry.patch(&upload, "hello ").await.status, StatusCode::ACCEPTED);
+    let links = folder.path().join("docker/registry/v2/repositories/app/_layers");
+    symlink("_layers", &links).unwrap();
+    let last = format!("{upload}?digest={}", digest_of(b"hello world"));
+    registry.put(&last, "world").await.assert_error(503, "UNAVAILABLE");
+
+    std::fs::remove_file(links).unwrap();
+    registry.patch(&upload, "more").await.assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+    assert_eq!(registry.put(&last, "world").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn who_knows_a_digest_and_not_the_content_gets_no_blob_by_an_upload() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::over_folder(folder.path());
+    let digest = registry.push_blob("secret", b"hello world").await;
+    let upload = registry.start_upload("app").await;
+    let last = format!("{upload}?digest={digest}");
+    registry.put(&last, "").await.assert_error(400, "DIGEST_INVALID");
+    registry.get(&format!("/v2/app/blobs/{digest}")).await.assert_error(404, "BLOB_UNKNOWN");
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ pub(super) struct Upload {
     id: UploadId,
     data: Key,
     size: u64,
+    /// Whether its bytes have become content already, and only the link to that is missing: a client whose last request
+    /// failed comes back with it.
+    is_spent: bool,
     /// The digest that the client has named; the storage may make use of knowing where the bytes will stay.
     destination: Option<Digest>,
     /// What is kept free of it.
@@ -31,17 +34,20 @@ impl Upload {
         let name = repository.name.clone();
         let data = layout::upload_data(&name, &id);
         let (state, reserve) = (Arc::clone(&repository.state), repository.rules.reserve);
-        Self { state, name, id, data, size: 0, destination: None, reserve }
+        Self { state, name, id, data, size: 0, is_spent: false, destination: None, reserve }
     }
 
     /// The upload as it was left, if there is one.
     pub(super) async fn open(repository: &Repository, id: UploadId) -> Result<Option<Self>> {
         let new = Self::new(repository, id);
-        let size = found(new.state.store.upload_size(&new.data).await)?;
-        if size.is_none() && new.state.head(&layout::upload_started_at(&new.name, &id)).await?.is_none() {
-            return Ok(None);
+        if let Some(size) = found(new.state.store.upload_size(&new.data).await)? {
+            return Ok(Some(Self { size, ..new }));
         }
-        Ok(Some(Self { size: size.unwrap_or_default(), ..new }))
+        let folder = layout::upload(&new.name, &id);
+        let rest: Vec<_> = new.state.store.list(&folder, None).try_collect().await?;
+        let hashed = rest.iter().filter_map(|meta| layout::offset_of_hash_state(&meta.key, &folder)).max();
+        let size = hashed.unwrap_or_default();
+        Ok((!rest.is_empty()).then_some(Self { size, is_spent: size > 0, ..new }))
     }
 
     /// The upload, which will become the blob `digest` if all goes well.
@@ -52,6 +58,11 @@ impl Upload {
     /// How many bytes it has.
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether nothing can be added to it any more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// Adds the body, and returns the hash of everything so far.
@@ -68,7 +79,11 @@ impl Upload {
         let hashing = Hashing::new(self.hasher(algorithm).await?, expected);
         let destination = self.destination.as_ref().map(layout::blob);
         let body = hashing.pass(room::guarded(&self.state, self.reserve, body));
-        let appended = self.state.store.append(&self.data, self.size, body, destination.as_ref()).await;
+        let appended = if self.is_spent {
+            self.pass_by(body).await
+        } else {
+            self.state.store.append(&self.data, self.size, body, destination.as_ref()).await
+        };
         let kept = match &appended {
             Ok(size) => size.saturating_sub(self.size),
             Err(StorageError::BodyInterrupted { written, .. }) => *written,
@@ -96,6 +111,18 @@ impl Upload {
                     self.save(&hasher).await?;
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// Looks at the body and keeps nothing of it: its bytes are content already, or it is the wrong body.
+    async fn pass_by(&self, mut body: ByteStream) -> Result<u64, StorageError> {
+        let mut written = 0;
+        loop {
+            match body.try_next().await {
+                Ok(Some(chunk)) => written += chunk.len() as u64,
+                Ok(None) => return Ok(self.size + written),
+                Err(source) => return Err(StorageError::BodyInterrupted { written: 0, source }),
             }
         }
     }
@@ -190,7 +217,11 @@ impl Upload {
         let _held = state.liveness.hold(digest).await;
         let mut list = state.quarantine.list().await?;
         state.quarantine.rescue(digest).await?;
-        state.store.complete(&self.data, self.size, &blob).await.map_err(|error| self.explain(error))?;
+        if self.is_spent {
+            state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
+        } else {
+            state.store.complete(&self.data, self.size, &blob).await.map_err(|error| self.explain(error))?;
+        }
         state.write_link(&link, digest).await?;
         while state.quarantine.has_changed(&mut list).await? {
             state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
