@@ -1,7 +1,8 @@
 //! A storage that is full or fails: pushes are refused in the words of the protocol, nothing that was acknowledged is
 //! lost, and all goes on when the storage is well again.
 //!
-//! The storage is real: a small file system of its own, in a mount namespace of the registry's process alone.
+//! The storage is real: a volume of its own with ext4, in a file, mounted in a namespace of the registry's process alone. So
+//! space runs out in the ways in which it does on a disk: at a write, at a flush, or when a folder grows.
 
 use anyhow::{Context, Result, ensure};
 use berth_tests::command::succeed;
@@ -17,9 +18,17 @@ use tempfile::TempDir;
 
 const MIB: usize = 1 << 20;
 
-/// Mounts `$4` of memory at `$1`, and serves it.
-const SMALL: &str =
-    "mount -t tmpfs -o size=\"$4\" tmpfs \"$1\" && exec \"$2\" serve --root \"$1\" \"--addr=$3\"";
+/// The unit in which the volume gives space, in bytes.
+const BLOCK: u64 = 1024;
+
+/// How many of them become free one after the other.
+const BLOCKS: usize = 60;
+
+/// What the file system needs for itself: a journal, inodes, and what it keeps back for its own growth.
+const OVERHEAD: usize = 2 * MIB;
+
+/// Mounts the volume in the file `$4` at `$1`, and serves it.
+const SMALL: &str = "mount -o loop \"$4\" \"$1\" && exec \"$2\" serve --root \"$1\" \"--addr=$3\"";
 
 /// A registry on a file system of its own.
 struct Confined {
@@ -31,20 +40,23 @@ struct Confined {
 impl Confined {
     /// On four megabytes, of which none is kept free of pushes.
     fn start() -> Result<Self> {
-        Self::start_on("4m", "0")
+        Self::start_on(4 * MIB, "0")
     }
 
-    /// On a file system of that size, of which so much is kept free.
-    fn start_on(size: &str, reserve: &str) -> Result<Self> {
+    /// On a volume with that much space, of which so much is kept free.
+    fn start_on(size: usize, reserve: &str) -> Result<Self> {
         let (folder, port) = (TempDir::new()?, free_port()?);
         fs::create_dir(folder.path().join("data"))?;
+        let volume = folder.path().join("volume");
+        make_volume(&volume, size)?;
         let mut command = Command::new("unshare");
         command
             .env("REGISTRY_SPACE_RESERVE", reserve)
             .args(["--mount", "sh", "-c", SMALL, "sh"])
             .arg(folder.path().join("data"))
             .arg(program()?)
-            .args([&format!("127.0.0.1:{port}"), size]);
+            .arg(format!("127.0.0.1:{port}"))
+            .arg(volume);
         let server = RegistryProcess::start(&mut command, &folder.path().join("log"))?;
         let confined = Self { folder, port, server };
         confined.server.wait_for(|| curl(&["--fail", &confined.url("/readyz")]))?;
@@ -102,11 +114,15 @@ impl Confined {
             .join(&inside.to_string_lossy()[1..])
     }
 
-    /// Takes all space that is left.
+    /// Takes all space that is left. What the file system has set aside for blocks that it has not placed yet is free again
+    /// when it has placed them.
     fn fill(&self) -> Result<PathBuf> {
         let path = self.data().join("filler");
         let mut filler = File::create(&path)?;
-        while filler.write(&[0; 4096]).is_ok() {}
+        while filler.write(&[0; 1024]).is_ok() {
+            while filler.write(&[0; 1024]).is_ok() {}
+            filler.sync_all()?;
+        }
         Ok(path)
     }
 
@@ -119,6 +135,15 @@ impl Confined {
             .arg(self.folder.path().join("data"));
         succeed(&mut mount).map(drop)
     }
+}
+
+/// A file system with that much space, in small blocks, with a journal, and without a reserve for the administrator, who the
+/// registry of the test is.
+fn make_volume(file: &Path, size: usize) -> Result<()> {
+    File::create(file)?.set_len((size + OVERHEAD) as u64)?;
+    let mut make = Command::new("mkfs.ext4");
+    make.args(["-q", "-m", "0", "-b", "1024", "-J", "size=1", "-N", "512"]).arg(file);
+    succeed(&mut make).map(drop)
 }
 
 fn curl(arguments: &[&str]) -> Command {
@@ -171,6 +196,36 @@ fn a_full_storage_refuses_pushes_and_takes_them_when_there_is_space_again() -> R
     registry.pull(&kept)
 }
 
+/// Lets the blocks run out at the content, at a link, at a folder, at a tag: whoever is refused tries again with a block more.
+#[test]
+fn at_whichever_block_the_space_runs_out_a_push_is_done_or_refused_and_nothing_in_between() -> Result<()> {
+    let registry = Confined::start()?;
+    let filler = File::options().write(true).open(registry.fill()?)?;
+    let (mut taken, mut tags) = (Vec::new(), Vec::new());
+    for _ in 0..BLOCKS {
+        filler.set_len(filler.metadata()?.len() - BLOCK)?;
+        let blob = blob(u8::try_from(taken.len())?, 3000);
+        match registry.push(&blob)? {
+            pushed if pushed.status == 201 => taken.push(blob),
+            refused => assert_full(refused)?,
+        }
+    }
+    for _ in 0..BLOCKS {
+        filler.set_len(filler.metadata()?.len() - BLOCK)?;
+        let tag = format!("at-{}", tags.len());
+        match registry.push_index(&tag)? {
+            pushed if pushed.status == 201 => tags.push(tag),
+            refused => assert_full(refused)?,
+        }
+    }
+    ensure!((1..BLOCKS).contains(&taken.len()), "{} of {BLOCKS} blobs were taken", taken.len());
+    ensure!((1..BLOCKS).contains(&tags.len()), "{} of {BLOCKS} tags were taken", tags.len());
+    taken.iter().try_for_each(|blob| registry.pull(blob))?;
+    let listed = registry.get("/v2/app/tags/list")?.expect(200)?.json()?;
+    ensure!(listed["tags"] == json!(tags), "{listed} is not {tags:?}");
+    tags.iter().try_for_each(|tag| registry.get(&format!("/v2/app/manifests/{tag}"))?.expect(200).map(drop))
+}
+
 #[test]
 fn a_blob_that_does_not_fit_leaves_the_space_to_others() -> Result<()> {
     let registry = Confined::start()?;
@@ -192,7 +247,7 @@ fn assert_kept_free(answer: Answer) -> Result<()> {
 
 #[test]
 fn pushes_are_refused_before_the_storage_is_full_and_pulls_go_on() -> Result<()> {
-    let registry = Confined::start_on("8m", "4MiB")?;
+    let registry = Confined::start_on(8 * MIB, "4MiB")?;
     registry.push(&blob(1, 2 * MIB))?.expect(201)?;
     registry.push(&blob(2, 3 * MIB))?.expect(201)?;
     assert_kept_free(registry.push(&blob(3, 1))?)?;
@@ -208,7 +263,7 @@ fn pushes_are_refused_before_the_storage_is_full_and_pulls_go_on() -> Result<()>
 
 #[test]
 fn an_upload_that_would_fill_the_storage_is_cut_off_and_leaves_its_space_to_others() -> Result<()> {
-    let registry = Confined::start_on("64m", "24MiB")?;
+    let registry = Confined::start_on(64 * MIB, "24MiB")?;
     let upload = registry.send("POST", "/v2/app/blobs/uploads/", "", &[])?.expect(202)?;
     let upload = upload.header("location").context("no Location")?.to_owned();
     let upload = upload.strip_prefix(&registry.url("")).unwrap_or(&upload).to_owned();

@@ -100,14 +100,15 @@ impl Uploads<'_> {
         let mut upload = Upload::new(self.0, UploadId::random()).towards(digest);
         let digest = *digest;
         detached(async move {
-            let received = upload.receive(digest.algorithm(), None, body).await;
-            match received {
+            let pushed = match upload.receive(digest.algorithm(), None, body).await {
                 Ok(hasher) => upload.publish(hasher, &digest).await,
-                Err(error) => {
-                    upload.discard().await?;
-                    Err(error)
-                }
+                Err(error) => Err(error),
+            };
+            if pushed.is_err() {
+                // Nobody knows its name, so nobody can go on; and on a full disk its bytes would be in the way.
+                upload.discard_remains().await;
             }
+            pushed
         })
         .await
     }

@@ -196,17 +196,15 @@ impl Upload {
     }
 
     /// Turns the upload into the blob `digest`, if that is the digest of what it has.
-    pub(super) async fn publish(self, hasher: Hasher, digest: &Digest) -> Result<BlobInfo> {
+    pub(super) async fn publish(&self, hasher: Hasher, digest: &Digest) -> Result<BlobInfo> {
         let actual = hasher.finish();
         if actual != *digest {
             self.discard().await?;
             return Err(Error::DigestMismatch { expected: *digest, actual: Box::new(actual) });
         }
         self.make_visible(digest).await?;
-        if let Err(error) = self.discard().await {
-            // The blob is there, and that is what counts; the remains are removed with the abandoned uploads.
-            tracing::warn!(upload = %self.id, %error, "the remains of a finished upload could not be removed");
-        }
+        // The blob is there, and that is what counts.
+        self.discard_remains().await;
         Ok(BlobInfo { digest: *digest, size: self.size })
     }
 
@@ -228,6 +226,13 @@ impl Upload {
             state.write_link(&link, digest).await?;
         }
         Ok(())
+    }
+
+    /// Removes what nobody needs any more. If that fails, it is removed with the abandoned uploads.
+    pub(super) async fn discard_remains(&self) {
+        if let Err(error) = self.discard().await {
+            tracing::warn!(upload = %self.id, %error, "the remains of an upload could not be removed");
+        }
     }
 
     /// Removes the upload and everything about it.
