@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod contract;
+mod faults;
 mod long_lists;
 mod reads;
 mod redirect;

@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod command;
 pub mod demo;
 pub mod digest;
+pub mod fault_proxy;
 pub mod fleet;
 pub mod http;
 pub mod image;
