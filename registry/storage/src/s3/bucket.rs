@@ -4,12 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{
     Attribute, AttributeValue, Attributes, ObjectMeta as S3Meta, ObjectStore as _, PutMode, PutOptions,
-    RetryConfig,
+    PutPayload, RetryConfig,
 };
 
 use super::conditions::Conditions;
@@ -82,7 +81,12 @@ impl Bucket {
     }
 
     /// Puts an object in one request, and returns its tag.
-    pub(super) async fn put(&self, key: &Key, body: Bytes, mode: PutMode) -> Result<Option<String>, Failed> {
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        body: impl Into<PutPayload>,
+        mode: PutMode,
+    ) -> Result<Option<String>, Failed> {
         let options = PutOptions { mode, attributes: self.attributes(), ..PutOptions::default() };
         let put =
             self.client.put_opts(&self.path(key).map_err(Failed::Otherwise)?, body.into(), options).await;

@@ -1,32 +1,23 @@
-//! The uploads that this process is writing to, and the memory that they share.
+//! The uploads that this process is writing to.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
+use super::memory::Memory;
 use crate::{Error, Key, Result};
 
-/// So many parts may be on their way while the next ones of their uploads arrive. The other uploads wait for theirs.
-const EXTRA_BUFFERS: usize = 2;
-
 /// The uploads with a writer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in super::super) struct Active {
     uploads: Mutex<BTreeSet<Key>>,
-    extra_buffers: Arc<Semaphore>,
+    /// What they may keep of what they receive.
+    pub(super) memory: Memory,
 }
 
 /// The right to write to an upload, until it is dropped.
 pub(super) struct Turn<'a> {
     active: &'a Active,
     upload: &'a Key,
-}
-
-impl Default for Active {
-    fn default() -> Self {
-        Self { uploads: Mutex::default(), extra_buffers: Arc::new(Semaphore::new(EXTRA_BUFFERS)) }
-    }
 }
 
 impl Active {
@@ -42,11 +33,6 @@ impl Active {
     /// How many uploads are written to.
     pub(super) fn count(&self) -> usize {
         self.uploads().len()
-    }
-
-    /// Room for one part more than each upload has by itself, if there is any.
-    pub(super) fn extra_buffer(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.extra_buffers).try_acquire_owned().ok()
     }
 
     fn uploads(&self) -> MutexGuard<'_, BTreeSet<Key>> {

@@ -31,6 +31,7 @@ pub(in super::super) async fn complete(
         bucket.drop_remains(upload, &state).await;
         return Ok(());
     }
+    let _room = active.memory.room(state.tail.size()).await;
     let tail = bucket.load_tail(upload, &state.tail).await?;
     match &mut state.body {
         Body::Nothing => bucket.create(object, tail).await?,

@@ -9,13 +9,18 @@
 //! others had acknowledged, and they fail when they want to acknowledge more.
 
 mod active;
+mod buffer;
 mod complete;
+mod memory;
 mod read;
 mod receive;
 mod state;
 
+use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use object_store::multipart::MultipartStore as _;
 
 pub(super) use self::active::Active;
@@ -50,12 +55,30 @@ pub(super) async fn append(
         Some(stored) if stored.state.is_open => Some(bucket.take_over(upload, stored).await?),
         stored => stored,
     };
+    let (first, rest) = first(body).await;
+    let Some(first) = first else {
+        // Nothing comes, as at the end of most pushes. Only what is not there yet has to be written.
+        if stored.is_some() {
+            return Ok(offset);
+        }
+        return Receiving::new(bucket, active, upload, destination, stored).await?.finish().await;
+    };
     let mut receiving = Receiving::new(bucket, active, upload, destination, stored).await?;
-    let broken = receiving.receive(body).await?;
+    let broken = receiving.receive(stream::iter([first]).chain(rest).boxed()).await?;
     let size = receiving.finish().await?;
     match broken {
         None => Ok(size),
         Some(source) => Err(Error::BodyInterrupted { written: size - offset, source }),
+    }
+}
+
+/// The first bytes of the body, or what is in their place, and the rest.
+async fn first(mut body: ByteStream) -> (Option<io::Result<Bytes>>, ByteStream) {
+    loop {
+        match body.next().await {
+            Some(Ok(nothing)) if nothing.is_empty() => {}
+            first => return (first, body),
+        }
     }
 }
 

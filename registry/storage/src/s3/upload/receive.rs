@@ -1,10 +1,9 @@
 //! A body on its way into an upload: whole parts go to S3 while the next one arrives, the rest becomes the tail.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt as _;
 use object_store::PutPayload;
 use object_store::multipart::{MultipartStore as _, PartId};
@@ -15,13 +14,15 @@ use super::super::copy;
 use super::super::error;
 use super::super::settings::SMALLEST_PART;
 use super::Active;
+use super::buffer::Buffer;
+use super::memory::{Room, is_large};
 use super::state::{Body, Multipart, Part, State, Stored};
 use crate::{ByteStream, Error, Key, Result};
 
 /// After so many parts, twice as large ones are made, so that the number of parts that S3 allows is enough.
 const PARTS_OF_A_SIZE: usize = 2_500;
 
-/// With more appends than this going on, parts are as small as S3 allows: each append holds one in memory.
+/// With more appends than this going on, parts are as small as S3 allows: the memory is for as many as possible.
 const APPENDS_WITH_LARGE_PARTS: usize = 1;
 
 /// An upload that grows.
@@ -34,6 +35,8 @@ pub(super) struct Receiving<'a> {
     state: State,
     /// What waits for becoming a part.
     buffer: Buffer,
+    /// The share of the memory that the buffer has, once it is not small.
+    room: Option<Room>,
     /// The part that is on its way.
     in_flight: Option<JoinHandle<Result<Part>>>,
 }
@@ -50,15 +53,19 @@ impl<'a> Receiving<'a> {
         let state = stored.as_ref().map_or_else(State::new, |stored| stored.state.clone());
         let mut buffer = Buffer::default();
         buffer.push(bucket.load_tail(upload, &state.tail).await?);
-        Ok(Self { bucket, active, upload, destination, stored, state, buffer, in_flight: None })
+        let room = active.memory.room(buffer.size).await;
+        Ok(Self { bucket, active, upload, destination, stored, state, buffer, room, in_flight: None })
     }
 
     /// Takes in the body, and returns what broke it off if something did.
     pub(super) async fn receive(&mut self, mut body: ByteStream) -> Result<Option<io::Error>> {
-        while let Some(chunk) = body.next().await {
+        while let Some(chunk) = self.next(&mut body).await {
             match chunk {
                 Ok(chunk) => self.buffer.push(chunk),
                 Err(broken) => return Ok(Some(broken)),
+            }
+            if self.room.is_none() && is_large(self.buffer.size) {
+                self.room = self.active.memory.room(self.part_size()).await;
             }
             while self.buffer.size > self.part_size() {
                 self.send_part().await?;
@@ -67,11 +74,17 @@ impl<'a> Receiving<'a> {
         Ok(None)
     }
 
+    async fn next(&mut self, body: &mut ByteStream) -> Option<io::Result<Bytes>> {
+        match &mut self.room {
+            Some(room) => room.while_waiting_for(body.next()).await,
+            None => body.next().await,
+        }
+    }
+
     /// Remembers what has arrived, and returns how much the upload has now.
     pub(super) async fn finish(mut self) -> Result<u64> {
         self.settle().await?;
         let tail = self.buffer.take(self.buffer.size);
-        let tail = tail.iter().flatten().copied().collect::<BytesMut>().freeze();
         let before = std::mem::replace(&mut self.state.tail, self.bucket.save_tail(self.upload, tail).await?);
         self.state.is_open = false;
         let saved = self.bucket.save(self.upload, self.stored.as_ref(), self.state).await?;
@@ -89,7 +102,7 @@ impl<'a> Receiving<'a> {
         size << (parts / PARTS_OF_A_SIZE)
     }
 
-    /// Sends a part of what has arrived. Where memory allows, the next one arrives meanwhile.
+    /// Sends a part of what has arrived. The next one arrives meanwhile, where memory allows.
     async fn send_part(&mut self) -> Result<()> {
         let size = self.part_size();
         self.claim(size).await?;
@@ -98,16 +111,15 @@ impl<'a> Receiving<'a> {
         let target: Key = multipart.target.parse().map_err(|damage| error::invalid(self.upload, damage))?;
         let payload: PutPayload = self.buffer.take(size).into_iter().collect();
         let (bucket, id, index) = (Arc::clone(self.bucket), multipart.id.clone(), multipart.parts.len());
-        let extra = self.active.extra_buffer();
-        let is_alone = extra.is_none();
+        let room = self.room.take();
         self.in_flight = Some(tokio::spawn(async move {
-            let _extra = extra;
+            let _room = room;
             let path = bucket.path(&target)?;
             let put = bucket.client.put_part(&path, &id, index, payload).await;
             let PartId { content_id } = put.map_err(|failure| error::explain(&target, failure))?;
             Ok(Part { tag: content_id, size })
         }));
-        if is_alone { self.settle().await } else { Ok(()) }
+        Ok(())
     }
 
     /// Waits for the part that is on its way.
@@ -158,74 +170,5 @@ impl Bucket {
             multipart.parts.push(Part { tag: part.content_id, size });
         }
         Ok(multipart)
-    }
-}
-
-/// How much memory is taken at once for what arrives.
-const BLOCK: usize = 256 * 1024;
-
-/// Bytes that have arrived.
-///
-/// They are copied into blocks: a chunk of a connection may keep much more memory alive than it shows.
-#[derive(Default)]
-struct Buffer {
-    chunks: VecDeque<Bytes>,
-    /// What comes after the chunks.
-    block: BytesMut,
-    size: u64,
-}
-
-impl Buffer {
-    fn push(&mut self, mut chunk: Bytes) {
-        self.size += chunk.len() as u64;
-        while !chunk.is_empty() {
-            if self.block.capacity() == self.block.len() {
-                self.close_block();
-                self.block = BytesMut::with_capacity(BLOCK);
-            }
-            let room = self.block.capacity() - self.block.len();
-            self.block.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
-        }
-    }
-
-    fn close_block(&mut self) {
-        let block = std::mem::take(&mut self.block).freeze();
-        if !block.is_empty() {
-            self.chunks.push_back(block);
-        }
-    }
-
-    /// Takes the first `size` bytes, or what there is.
-    fn take(&mut self, size: u64) -> Vec<Bytes> {
-        self.close_block();
-        let (mut taken, mut missing) = (Vec::new(), size.min(self.size));
-        self.size -= missing;
-        while missing > 0 {
-            let Some(mut chunk) = self.chunks.pop_front() else { break };
-            if chunk.len() as u64 > missing {
-                let rest = chunk.split_off(usize::try_from(missing).unwrap_or(usize::MAX));
-                self.chunks.push_front(rest);
-            }
-            missing -= chunk.len() as u64;
-            taken.push(chunk);
-        }
-        taken
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_leave_the_buffer_in_their_order_and_in_any_portions() {
-        let mut buffer = Buffer::default();
-        for chunk in ["abc", "", "defg", "h"] {
-            buffer.push(Bytes::from_static(chunk.as_bytes()));
-        }
-        assert_eq!(buffer.take(4).concat(), b"abcd");
-        assert_eq!(buffer.size, 4);
-        assert_eq!(buffer.take(9).concat(), b"efgh");
-        assert!(buffer.take(1).is_empty());
     }
 }

@@ -7,9 +7,9 @@ use std::str;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
-use object_store::{ObjectStore as _, PutMode};
+use object_store::{ObjectStore as _, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ impl Body {
 }
 
 impl Tail {
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
             Self::Inline(text) => STANDARD.decode(text).map_or(0, |bytes| bytes.len() as u64),
             Self::Object { size, .. } => *size,
@@ -156,12 +156,14 @@ impl Bucket {
     }
 
     /// Keeps the bytes at the end of the upload.
-    pub(super) async fn save_tail(&self, upload: &Key, tail: Bytes) -> Result<Tail> {
-        if tail.len() <= LARGEST_INLINE {
-            return Ok(Tail::Inline(STANDARD.encode(tail)));
+    pub(super) async fn save_tail(&self, upload: &Key, tail: Vec<Bytes>) -> Result<Tail> {
+        let size: usize = tail.iter().map(Bytes::len).sum();
+        if size <= LARGEST_INLINE {
+            return Ok(Tail::Inline(STANDARD.encode(tail.concat())));
         }
-        let (name, size) = (Uuid::new_v4(), tail.len() as u64);
+        let (name, size) = (Uuid::new_v4(), size as u64);
         let key = tail_key(upload, name);
+        let tail: PutPayload = tail.into_iter().collect();
         let put = self.put(&key, tail, PutMode::Overwrite).await;
         put.map_err(|failed| failed.explain(&key))?;
         Ok(Tail::Object { name, size })
@@ -174,16 +176,16 @@ impl Bucket {
                 let bytes = STANDARD.decode(text);
                 bytes.map(Bytes::from).map_err(|damage| error::invalid(&state_key(upload), damage))
             }
-            Tail::Object { name, .. } => {
+            Tail::Object { name, size } => {
                 let key = tail_key(upload, *name);
-                let chunks: Vec<Bytes> = self
-                    .get(&key, None)
-                    .await?
-                    .body
-                    .try_collect()
-                    .await
-                    .map_err(|source| Error::Unavailable { key: key.clone(), source })?;
-                Ok(chunks.concat().into())
+                let mut body = self.get(&key, None).await?.body;
+                // As much as is needed, at once: to gather the chunks and then to join them would take twice as much.
+                let mut tail = BytesMut::with_capacity(usize::try_from(*size).unwrap_or_default());
+                let broken = |source| Error::Unavailable { key: key.clone(), source };
+                while let Some(chunk) = body.try_next().await.map_err(broken)? {
+                    tail.extend_from_slice(&chunk);
+                }
+                Ok(tail.freeze())
             }
         }
     }
