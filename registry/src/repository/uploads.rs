@@ -83,7 +83,11 @@ impl Uploads<'_> {
         let digest = *digest;
         detached(async move {
             let hasher = upload.receive(digest.algorithm(), range, body).await?;
-            upload.publish(hasher, &digest).await
+            let published = upload.publish(hasher.clone(), &digest).await;
+            if published.is_err() {
+                upload.remember(&hasher, &digest).await;
+            }
+            published
         })
         .await
     }

@@ -65,8 +65,26 @@ async fn a_push_whose_last_chunk_came_with_its_failed_end_may_send_it_again() {
     registry.put(&last, "world").await.assert_error(503, "UNAVAILABLE");
 
     std::fs::remove_file(links).unwrap();
+    assert_eq!(registry.get(&upload).await.header("range"), "0-10");
     registry.patch(&upload, "more").await.assert_error(404, "BLOB_UPLOAD_UNKNOWN");
     assert_eq!(registry.put(&last, "world").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_push_that_could_not_become_content_may_be_sent_again_as_a_whole_or_not_at_all() {
+    for again in ["hello", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::over_folder(folder.path());
+        let upload = registry.start_upload("app").await;
+        let blobs = folder.path().join("docker/registry/v2/blobs");
+        symlink("blobs", &blobs).unwrap();
+        let last = format!("{upload}?digest={}", digest_of(b"hello"));
+        registry.put(&last, "hello").await.assert_error(503, "UNAVAILABLE");
+        assert_eq!(registry.get(&upload).await.header("range"), "0-4");
+
+        std::fs::remove_file(blobs).unwrap();
+        assert_eq!(registry.put(&last, again).await.status, StatusCode::CREATED);
+    }
 }
 
 #[tokio::test]

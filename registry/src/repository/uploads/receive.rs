@@ -75,8 +75,14 @@ impl Upload {
         if range.is_some_and(|range| range.first() != self.size) {
             return Err(Error::OffsetMismatch { expected: self.size });
         }
+        let hasher = self.hasher(algorithm).await?;
+        if self.size > 0 && self.destination.is_some_and(|digest| hasher.clone().finish() == digest) {
+            // The request before this one had brought everything, and failed after that.
+            self.pass_by(body).await.map_err(|error| self.explain(error))?;
+            return Ok(hasher);
+        }
         let expected = range.map(ContentRange::length);
-        let hashing = Hashing::new(self.hasher(algorithm).await?, expected);
+        let hashing = Hashing::new(hasher, expected);
         let destination = self.destination.as_ref().map(layout::blob);
         let body = hashing.pass(room::guarded(&self.state, self.reserve, body));
         let appended = if self.is_spent {
@@ -166,8 +172,13 @@ impl Upload {
             (hasher, offset) = (remembered, length);
         }
         if offset < self.size {
-            let rest = self.state.store.read_upload(&self.data, offset..self.size).await;
-            let mut body = rest.map_err(|error| self.explain(error))?;
+            let mut body = match self.state.store.read_upload(&self.data, offset..self.size).await {
+                // The store has dropped what it could not read. The client may begin again: nothing tells of other bytes.
+                Err(StorageError::NotFound(_)) if offset == 0 => {
+                    return Err(Error::OffsetMismatch { expected: 0 });
+                }
+                body => body.map_err(|error| self.explain(error))?,
+            };
             while let Some(chunk) = body.try_next().await.map_err(|source| self.unreadable(source))? {
                 hasher.update(&chunk);
             }
@@ -206,6 +217,16 @@ impl Upload {
         // The blob is there, and that is what counts.
         self.discard_remains().await;
         Ok(BlobInfo { digest: *digest, size: self.size })
+    }
+
+    /// Remembers the hash for a client that tries to finish once more, unless the content was the wrong one.
+    pub(super) async fn remember(&self, hasher: &Hasher, digest: &Digest) {
+        if !self.is_spent
+            && hasher.clone().finish() == *digest
+            && let Err(error) = self.save(hasher).await
+        {
+            tracing::warn!(upload = %self.id, %error, "the hash of an upload that failed could not be kept");
+        }
     }
 
     /// Makes the upload the content, unless that is there already, and links to it.

@@ -63,3 +63,33 @@ pub(super) async fn while_it_moves<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_may_take_longer_than_the_limit() {
+        let moved = Notify::new();
+        let work = async {
+            for _ in 0..5 {
+                sleep(LIMIT * 4 / 5).await;
+                moved.notify_one();
+            }
+        };
+        assert!(while_it_moves(LIMIT, &moved, work).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_move_is_given_up() {
+        let moved = Notify::new();
+        moved.notify_one();
+        assert!(while_it_moves(LIMIT, &moved, pending::<()>()).await.is_none());
+    }
+}

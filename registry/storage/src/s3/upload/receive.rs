@@ -54,6 +54,8 @@ impl<'a> Receiving<'a> {
         let mut buffer = Buffer::default();
         buffer.push(bucket.load_tail(upload, &state.tail).await?);
         let room = active.memory.room(buffer.size).await;
+        // Parts at the place of an object cannot be read before they are one. So what was acknowledged is not put there.
+        let destination = destination.filter(|_| buffer.size == 0 && state.body == Body::Nothing);
         Ok(Self { bucket, active, upload, destination, stored, state, buffer, room, in_flight: None })
     }
 
