@@ -39,6 +39,11 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 /// However long the server asks to wait, a client of ours is not let wait longer for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// After which times a write that was forbidden is tried again. `MinIO` forbids one for a moment while a deletion removes
+/// the folder that it is for.
+const PAUSES_OF_THE_FORBIDDEN: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(500)];
+
 /// The server does not know such a request, so that asking again is in vain.
 #[derive(Debug, thiserror::Error)]
 #[error("the S3 server does not implement this request (501)")]
@@ -101,6 +106,19 @@ impl Connections {
         }
     }
 
+    /// The answer to a request that may be forbidden for a moment.
+    async fn allowed(&self, request: HttpRequest) -> Result<Response<Incoming>, HttpError> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        for pause in PAUSES_OF_THE_FORBIDDEN {
+            let answer = self.answer(request.clone()).await?;
+            if is_read || answer.status() != StatusCode::FORBIDDEN {
+                return Ok(answer);
+            }
+            sleep(pause).await;
+        }
+        self.answer(request).await
+    }
+
     /// The body, in which every silence is limited.
     fn body(&self, body: Incoming) -> HttpResponseBody {
         let limit = self.time_limit;
@@ -122,7 +140,7 @@ impl HttpService for Connections {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
         let may_be_large = is_for_content(&request);
-        let answer = self.answer(request).await?;
+        let answer = self.allowed(request).await?;
         if answer.status() == StatusCode::NOT_IMPLEMENTED {
             return Err(HttpError::new(HttpErrorKind::Decode, NotImplemented));
         }
