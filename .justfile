@@ -15,7 +15,7 @@ advisories:
 test:
     tests/all unit
 
-# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, control_plane or cluster.
+# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, faults, control_plane or cluster.
 ring name:
     tests/all {{ name }}
 
@@ -33,6 +33,11 @@ replicas hours="1" storage="" seed="":
 memory:
     cargo test --locked --release -p berth-registry --test repository -- --ignored --exact --nocapture \
         collection_memory::a_million_blobs_are_collected_in_less_than_two_hundred_megabytes
+
+# Clients while requests to S3 go wrong, for as many hours as wanted; a seed from an earlier run repeats its choices.
+faults hours="1" seed="":
+    FAULTS_SECONDS=$(({{ hours }} * 3600)) FAULTS_SEED={{ seed }} \
+        cargo test --locked -p berth-tests --features outer-rings --test faults -- --nocapture
 
 # The fuzz targets of the registry, or some of them, for this long each.
 fuzz seconds="60" *targets:
