@@ -25,7 +25,7 @@ impl Backoff {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(registry).or_default();
         *count = count.saturating_add(1);
-        with_jitter(delay_after(*count), random_share())
+        jittered(delay_after(*count))
     }
 
     /// Forgets the failures of a Registry: it succeeded, or it is gone.
@@ -37,6 +37,11 @@ impl Backoff {
 fn delay_after(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     FIRST.saturating_mul(1 << doublings).min(LONGEST)
+}
+
+/// Between three quarters and the whole of `delay`, by chance.
+pub(crate) fn jittered(delay: Duration) -> Duration {
+    with_jitter(delay, random_share())
 }
 
 /// Between three quarters and the whole of `delay`, so that what failed together is not tried again together.

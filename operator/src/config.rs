@@ -30,7 +30,12 @@ pub struct Config {
     )]
     pub watch_namespaces: Vec<String>,
 
-    /// Where /livez and /readyz are answered
+    /// The Lease, as NAMESPACE/NAME, that only the one of several operators holds that may write. Without it, this
+    /// operator has to be the only one
+    #[arg(long, env = "BERTH_LEASE", value_name = "LEASE", value_parser = lease_name)]
+    pub lease: Option<LeaseName>,
+
+    /// Where /livez, /readyz and /metrics are answered
     #[arg(long, env = "BERTH_HEALTH_ADDR", value_name = "ADDRESS", default_value = "[::]:8081", value_parser = listen_address)]
     pub health_addr: SocketAddr,
 
@@ -41,6 +46,15 @@ pub struct Config {
     /// How much is logged: error, warn, info, debug or trace, also by module, such as info,kube=debug
     #[arg(long, env = "BERTH_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
+}
+
+/// Where a Lease is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// When a node pulls an image that it may have already.
@@ -83,9 +97,27 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+fn lease_name(text: &str) -> Result<LeaseName, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(LeaseName { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("write a namespace and a name, such as berth-system/berth".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lease_has_a_namespace_and_a_name() {
+        let lease = lease_name("berth-system/berth").unwrap();
+        assert_eq!((lease.namespace.as_str(), lease.name.as_str()), ("berth-system", "berth"));
+        for wrong in ["berth", "/berth", "berth-system/", "a/b/c"] {
+            assert!(lease_name(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn namespaces_may_be_repeated_or_separated_by_commas() {

@@ -1,5 +1,7 @@
 //! What every reconciliation has at hand.
 
+use std::sync::Arc;
+
 use kube::{
     Client,
     runtime::events::{Recorder, Reporter},
@@ -9,6 +11,7 @@ use crate::{
     apply::Fingerprints,
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
+    metrics::Metrics,
     registry::build::Settings,
 };
 
@@ -24,11 +27,13 @@ pub struct Context {
     pub backoff: Backoff,
     /// What was applied last.
     pub fingerprints: Fingerprints,
+    /// Counts what is done.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Context {
     /// A context that remembers nothing yet.
-    pub fn new(client: Client, settings: Settings) -> Self {
+    pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
         // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
         let instance = std::env::var("HOSTNAME").ok();
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance };
@@ -38,6 +43,7 @@ impl Context {
             settings,
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),
+            metrics,
         }
     }
 

@@ -1,4 +1,5 @@
-//! `/livez` and `/readyz` for the kubelet: the process is alive, and it has seen every Registry once.
+//! `/livez` and `/readyz` for the kubelet: the process is alive, and it has read what it needs once. That is the Lease
+//! for an operator that stands by, and every Registry for the one that leads. `/metrics` for collectors.
 
 use std::{
     convert::Infallible,
@@ -11,10 +12,18 @@ use std::{
 };
 
 use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::debug;
+
+use crate::metrics::{self, Metrics};
 
 /// Whether the operator has read all that it was to read. Cloned between who reads and who answers.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +50,13 @@ impl Readiness {
 impl Outstanding {
     /// It is read.
     pub fn done(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Outstanding {
+    /// Who gave up reading it does not need it any more.
+    fn drop(&mut self) {
         self.0.outstanding.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -55,17 +71,24 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// Answers health checks on `listener` until the task is dropped.
-pub async fn serve(listener: TcpListener, readiness: Readiness) -> io::Result<Infallible> {
+/// Answers health checks and collectors on `listener` until the task is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+) -> io::Result<Infallible> {
     loop {
         let (connection, _) = listener.accept().await?;
-        tokio::spawn(answer(connection, readiness.clone()));
+        tokio::spawn(answer(connection, readiness.clone(), Arc::clone(&metrics)));
     }
 }
 
-async fn answer(connection: TcpStream, readiness: Readiness) {
-    let service = service_fn(move |request| {
-        let response = respond(&request, &readiness);
+async fn answer(connection: TcpStream, readiness: Readiness, metrics: Arc<Metrics>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = match request.uri().path() {
+            "/metrics" => page(metrics.render()),
+            path => respond(path, &readiness),
+        };
         async move { Ok::<_, Infallible>(response) }
     });
     // The timer bounds how long a client may take to send its request head.
@@ -78,12 +101,18 @@ async fn answer(connection: TcpStream, readiness: Readiness) {
     }
 }
 
-fn respond<B>(request: &Request<B>, readiness: &Readiness) -> Response<Full<Bytes>> {
-    let (status, text) = match request.uri().path() {
+fn page(metrics: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(metrics));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
+    response
+}
+
+fn respond(path: &str, readiness: &Readiness) -> Response<Full<Bytes>> {
+    let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n"),
         "/readyz" if readiness.is_ready() => (StatusCode::OK, "ok\n"),
-        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the Registries have not been read yet\n"),
-        _ => (StatusCode::NOT_FOUND, "ask for /livez or /readyz\n"),
+        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "what is in the cluster has not been read yet\n"),
+        _ => (StatusCode::NOT_FOUND, "ask for /livez, /readyz or /metrics\n"),
     };
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
@@ -95,7 +124,7 @@ mod tests {
     use super::*;
 
     fn status_of(path: &str, readiness: &Readiness) -> u16 {
-        respond(&Request::get(path).body(()).unwrap(), readiness).status().as_u16()
+        respond(path, readiness).status().as_u16()
     }
 
     #[test]
@@ -106,6 +135,13 @@ mod tests {
         first.done();
         assert_eq!(status_of("/readyz", &readiness), 503);
         second.done();
+        assert_eq!(status_of("/readyz", &readiness), 200);
+    }
+
+    #[test]
+    fn who_gives_up_reading_is_not_waited_for() {
+        let readiness = Readiness::default();
+        drop(readiness.expect());
         assert_eq!(status_of("/readyz", &readiness), 200);
     }
 

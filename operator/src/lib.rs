@@ -11,20 +11,28 @@ pub mod digest;
 #[cfg(test)]
 mod fixtures;
 pub mod health;
+pub mod leader;
 pub mod metadata;
+pub mod metrics;
 pub mod registry;
+pub mod requests;
 pub mod telemetry;
 
 use std::{io, sync::Arc};
 
 use kube::Client;
-use tokio::{sync::watch, task::JoinSet};
-use tracing::info;
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use tracing::{info, warn};
 
 use crate::{
     config::Config,
     context::Context,
     health::Readiness,
+    leader::Leadership,
+    metrics::Metrics,
     registry::{Scope, build::Settings},
 };
 
@@ -32,27 +40,93 @@ use crate::{
 /// be listened on.
 pub async fn run(client: Client, config: &Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let listener = health::listen(config.health_addr).await?;
-    let settings = Settings {
-        image: config.registry_image.clone(),
-        image_pull_policy: config.registry_image_pull_policy.as_str().to_owned(),
-    };
-    let context = Arc::new(Context::new(client, settings));
     let readiness = Readiness::default();
-    // Dropping the sender tells every controller to stop.
-    let (stop, stopped) = watch::channel(());
-    let controllers = scopes(config).into_iter().map(|scope| {
-        registry::controller(Arc::clone(&context), &scope, readiness.expect(), closed(stopped.clone()))
-    });
-    let controllers: JoinSet<()> = controllers.collect();
-    let health = tokio::spawn(health::serve(listener, readiness));
+    let (resign, resigned) = watch::channel(());
+    let metrics = Arc::new(Metrics::default());
+    let client = requests::counted(client, Arc::clone(&metrics));
+    let (leadership, elector) = stand(&client, config, &readiness, resigned);
+    metrics.tell_leadership(leadership.clone());
+    let health = tokio::spawn(health::serve(listener, readiness.clone(), Arc::clone(&metrics)));
     info!(version = env!("CARGO_PKG_VERSION"), image = config.registry_image, namespaces = ?config.watch_namespaces, "started");
 
-    shutdown.await;
-    info!("stopping");
-    drop(stop);
-    controllers.join_all().await;
+    let office = Office { client: requests::fenced(client, leadership.clone()), config, readiness, metrics };
+    office.hold_whenever_elected(leadership, shutdown).await;
+    drop(resign);
+    // It fails only by a panic, which is reported already.
+    let _ended = elector.await;
     health.abort();
     Ok(())
+}
+
+/// Stands for election for as long as `resigned` has a sender, or leads at once where there is no Lease.
+fn stand(
+    client: &Client,
+    config: &Config,
+    readiness: &Readiness,
+    resigned: watch::Receiver<()>,
+) -> (Leadership, JoinHandle<()>) {
+    match &config.lease {
+        Some(lease) => {
+            let (elector, leadership) = leader::stand(client.clone(), lease);
+            (leadership, tokio::spawn(elector.run(readiness.expect(), closed(resigned))))
+        }
+        None => (Leadership::undisputed(), tokio::spawn(async {})),
+    }
+}
+
+/// What the operator does while it leads.
+struct Office<'a> {
+    client: Client,
+    config: &'a Config,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+}
+
+impl Office<'_> {
+    /// Leads for as long as this operator is elected, again and again until `shutdown` resolves. What had begun then is
+    /// finished; when leadership is lost, nothing is.
+    async fn hold_whenever_elected(&self, mut leadership: Leadership, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = leadership.won() => {}
+                () = &mut shutdown => return,
+            }
+            // Dropping the sender tells every controller to stop.
+            let (stop, stopped) = watch::channel(());
+            let mut controllers = self.controllers(&stopped);
+            tokio::select! {
+                () = leadership.lost() => {
+                    controllers.shutdown().await;
+                    self.metrics.forget_registries();
+                    warn!("another operator may lead now; standing by");
+                }
+                () = &mut shutdown => {
+                    info!("stopping");
+                    drop(stop);
+                    tokio::select! {
+                        () = async { while controllers.join_next().await.is_some() {} } => {}
+                        () = leadership.lost() => controllers.shutdown().await,
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A controller for each watched scope, with nothing remembered from an earlier time.
+    fn controllers(&self, stopped: &watch::Receiver<()>) -> JoinSet<()> {
+        let settings = Settings {
+            image: self.config.registry_image.clone(),
+            image_pull_policy: self.config.registry_image_pull_policy.as_str().to_owned(),
+        };
+        let context = Arc::new(Context::new(self.client.clone(), settings, Arc::clone(&self.metrics)));
+        let controllers = scopes(self.config).into_iter().map(|scope| {
+            let unread = self.readiness.expect();
+            registry::controller(Arc::clone(&context), &scope, unread, closed(stopped.clone()))
+        });
+        controllers.collect()
+    }
 }
 
 /// The namespaces to watch, each with a controller of its own, or all at once. An environment variable that is set

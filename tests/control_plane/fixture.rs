@@ -149,11 +149,15 @@ pub(crate) fn start_operator(kubectl: &Kubectl, namespaces: Vec<String>) {
     });
 }
 
-async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Result<()> {
+/// How to reach the API server of a kubeconfig file.
+pub(crate) async fn connection(kubeconfig: &Path) -> Result<kube::Config> {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    let connection =
-        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
+    Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?)
+}
+
+async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Result<()> {
+    let connection = connection(kubeconfig).await?;
     let counting = MapRequestLayer::new(|request: http::Request<kube::client::Body>| {
         requests::note(request.method().as_str(), request.uri().path());
         request
@@ -163,6 +167,7 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         registry_image: "registry.example/berth-registry:test".to_owned(),
         registry_image_pull_policy: PullPolicy::IfNotPresent,
         watch_namespaces,
+        lease: None,
         health_addr: "127.0.0.1:0".parse()?,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),

@@ -1,14 +1,18 @@
 //! The custom resources and the operator against a real API server: what it accepts, what the operator makes, keeps,
 //! changes and removes, and what it says about Registries that cannot work. No pod runs here; that is the ring `cluster`.
 //!
-//! One control plane and one operator serve all tests; each test has a namespace of its own.
+//! One control plane and one operator serve all tests; each test has a namespace of its own. The tests of the election start
+//! more operators, as processes of their own.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of a test may fail it")]
 
 mod conditions;
 mod drift;
+mod election;
 mod fixture;
+mod gateway;
 mod lifecycle;
+mod operator_process;
 mod quiet;
 mod requests;
 mod schema;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 static SENT: Mutex<Vec<Request>> = Mutex::new(Vec::new());
 
 /// A request by method and path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,

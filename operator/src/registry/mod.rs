@@ -15,7 +15,10 @@ pub mod status;
 pub mod validate;
 mod watches;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use berth_crds::Registry;
 use futures::StreamExt;
@@ -41,6 +44,7 @@ use crate::{
     context::Context,
     health::Outstanding,
     metadata::Identity,
+    metrics::FailureReason,
 };
 use issue::Certificates;
 use observe::Observed;
@@ -80,6 +84,18 @@ pub enum Error {
     Rejected(String, String),
 }
 
+impl Error {
+    /// In a word.
+    fn reason(&self) -> FailureReason {
+        match self {
+            Self::Api(_) => FailureReason::Api,
+            Self::Timeout(_) => FailureReason::Timeout,
+            Self::Issue(_) => FailureReason::Issue,
+            Self::Rejected(..) => FailureReason::Rejected,
+        }
+    }
+}
+
 /// Looks after the Registries of `scope` until `shutdown` resolves and what had begun is finished. `unread` is told
 /// when all of them have been read once.
 pub fn controller<F>(
@@ -93,6 +109,7 @@ where
 {
     let client = &context.client;
     let (known, writer) = reflector::store();
+    context.metrics.count_registries(known.clone());
     let forgetting = Arc::clone(&context);
     let mut unread = Some(unread);
     let registries = watcher::watcher(watches::api::<Guarded>(client, scope), watcher::Config::default())
@@ -145,7 +162,13 @@ fn retry(registry: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action
 
 async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = key(&trigger);
-    let action = timeout(PATIENCE, read_and_advance(&context, &namespace, &name)).await??;
+    let begun = Instant::now();
+    let outcome = match timeout(PATIENCE, read_and_advance(&context, &namespace, &name)).await {
+        Ok(outcome) => outcome,
+        Err(elapsed) => Err(elapsed.into()),
+    };
+    context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
+    let action = outcome?;
     context.backoff.forget(&(namespace, name));
     Ok(action)
 }
