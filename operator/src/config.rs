@@ -2,14 +2,19 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, builder::ArgPredicate};
 
 /// Runs container registries in a Kubernetes cluster.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "berth-operator", version, about)]
 pub struct Config {
     /// The image that registries run, such as example.com/berth-registry:1.0
-    #[arg(long, env = "BERTH_REGISTRY_IMAGE", value_name = "IMAGE")]
+    #[arg(long, env = "BERTH_REGISTRY_IMAGE", value_name = "IMAGE", required_unless_present = "check")]
+    #[arg(
+        required = false,
+        default_value_if("check", ArgPredicate::IsPresent, ""),
+        hide_default_value = true
+    )]
     pub registry_image: String,
 
     /// When nodes pull that image
@@ -38,6 +43,10 @@ pub struct Config {
     /// Where /livez, /readyz and /metrics are answered
     #[arg(long, env = "BERTH_HEALTH_ADDR", value_name = "ADDRESS", default_value = "[::]:8081", value_parser = listen_address)]
     pub health_addr: SocketAddr,
+
+    /// Run nothing, and ask the operator whose health address this is, as HOST:PORT, whether it is ready
+    #[arg(long, value_name = "ADDRESS")]
+    pub check: Option<String>,
 
     /// How log lines are written
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -124,6 +133,13 @@ mod tests {
         let arguments =
             ["berth-operator", "--registry-image=r", "--watch-namespace=a,b", "--watch-namespace=c"];
         assert_eq!(Config::parse_from(arguments).watch_namespaces, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn who_only_checks_another_operator_needs_no_image() {
+        let checking = Config::parse_from(["berth-operator", "--check=berth.berth-system.svc:8081"]);
+        assert_eq!(checking.check.as_deref(), Some("berth.berth-system.svc:8081"));
+        assert!(Config::try_parse_from(["berth-operator"]).is_err());
     }
 
     #[test]

@@ -4,10 +4,12 @@
 
 pub mod apply;
 pub mod backoff;
+pub mod check;
 pub mod children;
 pub mod config;
 pub mod context;
 pub mod digest;
+pub mod fence;
 #[cfg(test)]
 mod fixtures;
 pub mod health;
@@ -18,7 +20,7 @@ pub mod registry;
 pub mod requests;
 pub mod telemetry;
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use kube::Client;
 use tokio::{
@@ -36,41 +38,64 @@ use crate::{
     registry::{Scope, build::Settings},
 };
 
-/// Runs the operator until `shutdown` resolves; then finishes what it has begun. Fails when the health address cannot
-/// be listened on.
-pub async fn run(client: Client, config: &Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let listener = health::listen(config.health_addr).await?;
+/// Why the operator cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The health address is not to be had.
+    #[error("--health-addr {0} cannot be listened on")]
+    Health(SocketAddr, #[source] io::Error),
+    /// The client of the leader cannot be made.
+    #[error("no client of the API server can be made")]
+    Client(#[from] kube::Error),
+    /// Nobody stands for election any more.
+    #[error("the election ended by itself, which is a mistake in this program")]
+    Election,
+}
+
+/// Runs the operator until `shutdown` resolves; then finishes what it has begun. It stands for election with `client`, and
+/// works, while it leads, with the client that `leading` makes.
+pub async fn run(
+    client: Client,
+    leading: impl FnOnce(Leadership) -> Result<Client, kube::Error>,
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let address = config.health_addr;
+    let listener = health::listen(address).await.map_err(|error| RunError::Health(address, error))?;
     let readiness = Readiness::default();
     let (resign, resigned) = watch::channel(());
     let metrics = Arc::new(Metrics::default());
     let client = requests::counted(client, Arc::clone(&metrics));
-    let (leadership, elector) = stand(&client, config, &readiness, resigned);
+    let (leadership, mut elector) = stand(client, config, &readiness, resigned);
+    let client = requests::counted(leading(leadership.clone())?, Arc::clone(&metrics));
     metrics.tell_leadership(leadership.clone());
     let health = tokio::spawn(health::serve(listener, readiness.clone(), Arc::clone(&metrics)));
     info!(version = env!("CARGO_PKG_VERSION"), image = config.registry_image, namespaces = ?config.watch_namespaces, "started");
 
-    let office = Office { client: requests::fenced(client, leadership.clone()), config, readiness, metrics };
-    office.hold_whenever_elected(leadership, shutdown).await;
+    let office = Office { client, config, readiness, metrics };
+    tokio::select! {
+        () = office.hold_whenever_elected(leadership, shutdown) => {}
+        _ = &mut elector => return Err(RunError::Election),
+    }
     drop(resign);
-    // It fails only by a panic, which is reported already.
-    let _ended = elector.await;
+    let resigned = elector.await.map_err(|_| RunError::Election);
     health.abort();
-    Ok(())
+    resigned
 }
 
 /// Stands for election for as long as `resigned` has a sender, or leads at once where there is no Lease.
 fn stand(
-    client: &Client,
+    client: Client,
     config: &Config,
     readiness: &Readiness,
     resigned: watch::Receiver<()>,
 ) -> (Leadership, JoinHandle<()>) {
     match &config.lease {
         Some(lease) => {
-            let (elector, leadership) = leader::stand(client.clone(), lease);
+            let (elector, leadership) = leader::stand(client, lease);
             (leadership, tokio::spawn(elector.run(readiness.expect(), closed(resigned))))
         }
-        None => (Leadership::undisputed(), tokio::spawn(async {})),
+        None => (Leadership::undisputed(), tokio::spawn(closed(resigned))),
     }
 }
 

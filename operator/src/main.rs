@@ -1,7 +1,7 @@
 //! The operator's program: reads its command line, connects to the API server, and runs until it is told to stop.
 
 use anyhow::{Context, Result};
-use berth_operator::{config::Config, telemetry};
+use berth_operator::{check::check, config::Config, fence, telemetry};
 use clap::Parser;
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,11 +11,15 @@ use tracing::info;
 async fn main() -> Result<()> {
     let config = Config::parse();
     telemetry::start(&config).context("--log-level: write error, warn, info, debug or trace")?;
+    if let Some(address) = &config.check {
+        return check(address).await.with_context(|| format!("the operator at {address} is not ready"));
+    }
     // Fails only when a provider is installed already, which is then as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_default().await.context(
+    let connection = kube::Config::infer().await.context(
         "no connection to a cluster: run in a pod with a ServiceAccount, or set KUBECONFIG to a kubeconfig file",
     )?;
+    let client = Client::try_from(connection.clone())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shutdown = async move {
@@ -24,9 +28,8 @@ async fn main() -> Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    berth_operator::run(client, &config, shutdown)
-        .await
-        .with_context(|| format!("--health-addr {} cannot be listened on", config.health_addr))?;
+    let leading = |leadership| fence::client(&connection, leadership);
+    berth_operator::run(client, leading, &config, shutdown).await?;
     info!("stopped");
     Ok(())
 }

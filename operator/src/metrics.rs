@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use berth_crds::{ConditionType, Registry};
+use berth_crds::{ConditionType, Reason, Registry};
 use hyper::Method;
 use kube::runtime::reflector::Store;
 use prometheus_client::{
@@ -168,7 +168,9 @@ impl Metrics {
         let leads = self.leadership.get().is_some_and(Leadership::is_certain);
         self.leader.set(i64::from(leads));
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+        // A leader without Registries says so, instead of nothing.
+        let none = leads.then(|| (Reason::Ready.to_string(), 0));
+        let mut counts: BTreeMap<String, i64> = none.into_iter().collect();
         for registry in known.iter().flat_map(Store::state) {
             *counts.entry(reason(&registry)).or_default() += 1;
         }
@@ -238,10 +240,10 @@ mod tests {
     #[test]
     fn the_leader_and_the_release_are_told() {
         let metrics = Metrics::default();
-        assert!(metrics.render().contains("berth_operator_leader 0"));
+        assert!(metrics.render().contains("\nberth_operator_leader 0\n"));
         metrics.tell_leadership(Leadership::undisputed());
         let page = metrics.render();
-        assert!(page.contains("berth_operator_leader 1"), "{page}");
+        assert!(page.contains("\nberth_operator_leader 1\n"), "{page}");
         assert!(page.contains(r#"berth_operator_build_info{version="0.1.0"} 1"#), "{page}");
     }
 }

@@ -1,18 +1,12 @@
-//! The two gates that every request to the API server passes: one counts it, the other lets a write pass only while this
-//! operator leads.
+//! The gate that every request to the API server passes, and is counted at.
 
 use std::sync::Arc;
 
-use hyper::{Method, Request};
+use hyper::Request;
 use kube::{Client, client::Body};
-use tower::{BoxError, service_fn};
+use tower::service_fn;
 
-use crate::{leader::Leadership, metrics::Metrics};
-
-/// A write that was not sent, because another operator may lead.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("nothing is written: this operator does not lead any more")]
-pub struct NotLeading;
+use crate::metrics::Metrics;
 
 /// A client whose requests are counted.
 pub fn counted(client: Client, metrics: Arc<Metrics>) -> Client {
@@ -24,22 +18,6 @@ pub fn counted(client: Client, metrics: Arc<Metrics>) -> Client {
             let answer = client.send(request).await;
             metrics.asked(&method, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
             answer
-        }
-    });
-    Client::new(service, namespace)
-}
-
-/// A client that writes only while this operator leads. The question is asked right before the request goes out, so that
-/// neither a process that was paused nor a reconciliation that hangs writes what it once decided.
-pub fn fenced(client: Client, leadership: Leadership) -> Client {
-    let namespace = client.default_namespace().to_owned();
-    let service = service_fn(move |request: Request<Body>| {
-        let (client, leadership) = (client.clone(), leadership.clone());
-        async move {
-            if request.method() != Method::GET && !leadership.is_certain() {
-                return Err(BoxError::from(NotLeading));
-            }
-            Ok(client.send(request).await?)
         }
     });
     Client::new(service, namespace)
@@ -69,19 +47,6 @@ mod tests {
     async fn write(client: Client) -> Result<ConfigMap, kube::Error> {
         let patch = Patch::Apply(serde_json::json!({}));
         Api::default_namespaced(client).patch("hub", &PatchParams::apply("test"), &patch).await
-    }
-
-    #[tokio::test]
-    async fn the_leader_reads_and_writes() {
-        assert!(write(fenced(client(), Leadership::undisputed())).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn who_does_not_lead_reads_and_writes_nothing() {
-        let fenced = fenced(client(), Leadership::none());
-        let refused = write(fenced.clone()).await.unwrap_err();
-        assert!(refused.to_string().contains("does not lead"), "{refused}");
-        assert!(Api::<ConfigMap>::default_namespaced(fenced).get("hub").await.is_ok());
     }
 
     #[tokio::test]

@@ -46,9 +46,8 @@ fn of_two_operators_one_writes_and_the_other_is_ready_to() {
     wait_for_work(&namespace, &leader, "debug");
     assert!(standby.gateway.writes().is_empty(), "{:?}", standby.gateway.writes());
     assert!(standby.ask("readyz").is_ok());
-    let leads =
-        |operator: &OperatorProcess| operator.ask("metrics").unwrap().contains("berth_operator_leader 1");
-    assert!(leads(&leader) && !leads(&standby));
+    assert!(says_that_it_leads(&leader), "{}", leader.log());
+    assert!(!says_that_it_leads(&standby), "{}", standby.log());
 }
 
 #[test]
@@ -90,6 +89,31 @@ fn a_leader_that_slept_longer_than_its_lease_writes_no_more() {
     wait_for_work(&namespace, &standby, "trace");
     assert_eq!(&leader.gateway.writes()[written..], [], "{}", leader.log());
     assert!(leader.ask("readyz").is_ok(), "it stands by");
+}
+
+#[test]
+fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
+    let namespace = Namespace::create("cut-off-leader").unwrap();
+    let (leader, standby) = leader_and_standby(&namespace);
+    wait_for_work(&namespace, &leader, "info");
+    leader.gateway.cut(true);
+    wait_for_holder(&namespace, "second");
+    assert!(!says_that_it_leads(&leader), "{}", leader.log());
+    wait_for_work(&namespace, &standby, "debug");
+
+    let (written, looked) = (leader.gateway.writes().len(), leader.gateway.about_lease(LEASE).len());
+    leader.gateway.cut(false);
+    wait::until("the former leader to look at the lease", PATIENCE, || {
+        ensure!(leader.gateway.about_lease(LEASE).len() > looked + 3, "not yet");
+        Ok(())
+    })
+    .unwrap();
+    wait_for_work(&namespace, &standby, "warn");
+    assert_eq!(&leader.gateway.writes()[written..], [], "{}", leader.log());
+}
+
+fn says_that_it_leads(operator: &OperatorProcess) -> bool {
+    operator.ask("metrics").unwrap().contains("\nberth_operator_leader 1\n")
 }
 
 /// So many that an operator is busy for a while.

@@ -168,10 +168,11 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         registry_image_pull_policy: PullPolicy::IfNotPresent,
         watch_namespaces,
         lease: None,
+        check: None,
         health_addr: "127.0.0.1:0".parse()?,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),
     };
-    berth_operator::run(client, &config, future::pending()).await?;
+    berth_operator::run(client.clone(), |_| Ok(client), &config, future::pending()).await?;
     bail!("the operator ended")
 }
