@@ -1,11 +1,14 @@
 //! The conditions of a Registry: their types and the reasons that each may give.
 //!
-//! Both are enums, so that a condition cannot carry a word that no documentation knows.
+//! Both are enums, so that a condition cannot carry a word that no documentation knows: the reference is made of their doc
+//! comments, of which each of a reason begins with the conditions that may give it.
 
 use std::fmt;
 
+use schemars::JsonSchema;
+
 /// What a condition is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConditionType {
     /// Pushes and pulls work. The summary of `Available`, `StorageReady`, `TLSReady` and `AccessReady`.
     Ready,
@@ -16,15 +19,19 @@ pub enum ConditionType {
     /// The volume is there.
     StorageReady,
     /// The serving certificate is there and good.
+    #[schemars(rename = "TLSReady")]
     TlsReady,
     /// The users are known to the registry.
     AccessReady,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
+    /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
+    /// the other conditions say meanwhile what was last observed.
+    Paused,
 }
 
 /// Why a condition has its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// `Ready`: pushes and pulls work.
     Ready,
@@ -35,6 +42,7 @@ pub enum Reason {
     /// `Ready`: see `StorageReady`.
     StorageNotReady,
     /// `Ready`: see `TLSReady`.
+    #[schemars(rename = "TLSNotReady")]
     TlsNotReady,
     /// `Ready`: see `AccessReady`.
     AccessNotReady,
@@ -93,14 +101,17 @@ pub enum Reason {
     /// `TLSReady`: certificate and key do not belong together.
     KeyMismatch,
     /// `TLSReady`: the certificate is not valid for `status.host`.
+    #[schemars(rename = "SANMismatch")]
     SanMismatch,
     /// `TLSReady`: the user's certificate expires within a week.
     ExpiringSoon,
     /// `TLSReady`: the user's certificate is not valid now.
     Expired,
     /// `TLSReady`: `spec.tls.sans` has an entry that is neither a DNS name nor an IP address.
+    #[schemars(rename = "InvalidSAN")]
     InvalidSan,
     /// `TLSReady`: plain HTTP is served.
+    #[schemars(rename = "PlainHTTP")]
     PlainHttp,
 
     /// `AccessReady`: the users are written where the registry reads them.
@@ -118,6 +129,9 @@ pub enum Reason {
     Suspended,
     /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
     InvalidSchedule,
+
+    /// `Paused`: the annotation asks for it.
+    Paused,
 }
 
 impl ConditionType {
@@ -131,6 +145,7 @@ impl ConditionType {
             Self::TlsReady => "TLSReady",
             Self::AccessReady => "AccessReady",
             Self::GarbageCollected => "GarbageCollected",
+            Self::Paused => "Paused",
         }
     }
 }

@@ -9,6 +9,7 @@
     reason = "the schema derive repeats `pub` on items that it makes inside functions"
 )]
 
+pub mod annotation;
 pub mod condition;
 mod definition;
 pub mod gc;

@@ -13,6 +13,7 @@ mod fixture;
 mod gateway;
 mod lifecycle;
 mod operator_process;
+mod pause;
 mod quiet;
 mod requests;
 mod schema;

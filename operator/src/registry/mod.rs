@@ -10,6 +10,7 @@ mod events;
 mod htpasswd;
 pub mod issue;
 pub mod observe;
+mod pause;
 mod report;
 pub mod status;
 pub mod validate;
@@ -27,7 +28,7 @@ use kube::{
     Api, Resource, ResourceExt,
     core::DeserializeGuard,
     runtime::{
-        Controller, PredicateConfig, WatchStreamExt,
+        Controller, Predicate as _, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
         predicates, reflector,
         watcher::{self, Event},
@@ -122,8 +123,8 @@ where
         })
         .reflect(writer)
         .applied_objects()
-        // The status is written by nobody else, and changes of labels or annotations mean nothing here.
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+        // The status is written by nobody else, and of labels and annotations only the one that pauses means anything here.
+        .predicate_filter(predicates::generation.combine(pause::turns), PredicateConfig::default());
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .reconcile_on(watches::concerned(client, scope, &known))
@@ -178,6 +179,10 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
         // Owner references do what is left to do.
         None => Ok(Action::await_change()),
         Some(live) if live.meta().deletion_timestamp.is_some() => Ok(Action::await_change()),
+        Some(DeserializeGuard(Ok(registry))) if pause::is_paused(&registry) => {
+            report::report(context, &registry, pause::status(&registry, Timestamp::now())).await?;
+            Ok(Action::await_change())
+        }
         Some(DeserializeGuard(Ok(registry))) => advance(context, &registry).await,
         Some(DeserializeGuard(Err(invalid))) => {
             report::unparseable(context, &invalid).await?;

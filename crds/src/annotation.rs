@@ -1,0 +1,4 @@
+//! The annotations of a Registry that the operator heeds.
+
+/// With the value `true`, the operator changes nothing of the Registry, and says so in the condition `Paused`.
+pub const PAUSED: &str = "berth.dev/paused";
