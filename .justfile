@@ -47,10 +47,14 @@ fuzz seconds="60" *targets:
 all:
     tests/all
 
-# Write the CRD manifests again, for the repository and for the chart.
+# Write the CRD manifests again, for the repository and for the chart, and the reference page.
 generate:
     cargo run --quiet --locked -p berth-crds --bin generate
     cargo run --quiet --locked -p berth-crds --bin generate -- charts/berth/files/crds
+
+# Write again what is rendered from the chart: charts/install.yaml and the snapshots of the tests. Needs `tests/install clients`.
+render:
+    cargo run --quiet --locked -p berth-tests --bin render
 
 # Build both images into target/images.
 images tag="dev":

@@ -25,6 +25,17 @@ fn the_committed_manifests_are_fresh() {
 }
 
 #[test]
+fn the_committed_reference_is_fresh() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("REFERENCE.md");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        berth_crds::reference::reference(),
+        "{} is stale: run `just generate`",
+        file.display()
+    );
+}
+
+#[test]
 fn every_field_has_a_description() {
     for (name, schema) in schemas() {
         let mut bare = Vec::new();
