@@ -1,15 +1,45 @@
-//! The life of an installation on a real API server: the custom resource definitions come with the chart and outlive it.
+//! The life of an installation on a real API server: the custom resource definitions come with the chart and outlive it. The
+//! plain manifests install the same.
 
 use super::helm;
 use anyhow::Result;
+use berth_tests::chart;
 use berth_tests::cluster::{ControlPlane, Kubectl};
 use berth_tests::command::succeed;
 use berth_tests::demo::HUB;
 use berth_tests::programs::built;
 use std::process::Command;
+use std::sync::Mutex;
+
+/// Where both tests use the cluster of `KUBECONFIG`, they would meet there.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+#[test]
+fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock();
+    let cluster = ControlPlane::start()?;
+    let kubectl = cluster.kubectl();
+    let file = chart::folder().join("../install.yaml").display().to_string();
+    kubectl.run(&["apply", "--server-side", "--force-conflicts", "-f", &file])?;
+    kubectl.run(&["wait", "--for=condition=Established", "crd/registries.berth.dev", "--timeout=60s"])?;
+    kubectl.apply(HUB)?;
+    let account = "--as=system:serviceaccount:berth-system:berth";
+    let may = |verb: &str, resource: &str, namespace: &str| {
+        kubectl.run(&["auth", "can-i", verb, resource, account, "--namespace", namespace]).is_ok()
+    };
+    assert!(may("create", "deployments.apps", "default"), "it makes what registries need anywhere");
+    assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
+    assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
+    assert!(
+        !may("update", "leases.coordination.k8s.io/berth", "default"),
+        "nor are those of other namespaces"
+    );
+    kubectl.run(&["delete", "--wait=false", "-f", &file]).map(drop)
+}
 
 #[test]
 fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
+    let _alone = ONE_AT_A_TIME.lock();
     let cluster = ControlPlane::start()?;
     let kubectl = cluster.kubectl();
     let run = |verb: &[&str]| -> Result<String> {

@@ -3,24 +3,22 @@
 
 mod definitions;
 mod installation;
+mod monitoring;
+mod snapshots;
 mod template;
 mod values;
 
 use anyhow::Result;
+use berth_tests::chart;
 use berth_tests::command::{fail, succeed};
-use berth_tests::programs::built;
-use berth_tests::workspace;
 use serde::Deserialize as _;
 use serde_yaml::Value;
 use std::process::Command;
 
 /// A helm command on the chart, with values as `name=value`.
 fn helm(verb: &[&str], values: &[&str]) -> Result<Command> {
-    let mut command = Command::new(built("helm")?);
-    command.args(verb).arg(workspace::root().join("charts/berth")).args(["--namespace", "berth-system"]);
-    for value in values {
-        command.args(["--set", value]);
-    }
+    let mut command = chart::helm(verb)?;
+    command.args(values.iter().flat_map(|value| ["--set", value]));
     Ok(command)
 }
 

@@ -50,6 +50,40 @@ fn an_operator_of_some_namespaces_gets_a_role_in_each() -> Result<()> {
         .filter_map(|binding| binding["metadata"]["namespace"].as_str())
         .collect();
     namespaces.sort_unstable();
-    assert_eq!(namespaces, ["team-a", "team-b"]);
+    // In its own, it only stands for election.
+    assert_eq!(namespaces, ["berth-system", "team-a", "team-b"]);
+    Ok(())
+}
+
+#[test]
+fn leases_are_touched_in_the_operators_own_namespace_only() -> Result<()> {
+    for values in [vec![], vec!["watchNamespaces={team-a}"]] {
+        let objects = render(&values)?;
+        let roles = of_kind(&objects, "ClusterRole").into_iter().chain(of_kind(&objects, "Role"));
+        let leases =
+            |role: &&&serde_yaml::Value| serde_yaml::to_string(role).unwrap_or_default().contains("leases");
+        let roles: Vec<_> = roles.collect();
+        let roles: Vec<_> = roles.iter().filter(leases).collect();
+        assert_eq!(roles.len(), 1);
+        assert_eq!(roles[0]["kind"], "Role");
+        assert_eq!(roles[0]["metadata"]["namespace"], "berth-system");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_test_of_the_release_asks_the_service_with_the_operators_image() -> Result<()> {
+    let objects = render(&[])?;
+    let (pod, service) = (of_kind(&objects, "Pod")[0], of_kind(&objects, "Service")[0]);
+    assert_eq!(pod["metadata"]["annotations"]["helm.sh/hook"], "test");
+    let operator = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
+    let container = &pod["spec"]["containers"][0];
+    assert_eq!(container["image"], operator["image"]);
+    let address =
+        format!("{}.berth-system.svc:8081", service["metadata"]["name"].as_str().unwrap_or_default());
+    assert_eq!(container["args"], serde_yaml::to_value(["--check", address.as_str()])?);
+    let selector = service["spec"]["selector"].as_mapping().cloned().unwrap_or_default();
+    let selected = selector.iter().all(|(key, value)| pod["metadata"]["labels"].get(key) == Some(value));
+    assert!(!selected, "the Service would send requests to the test");
     Ok(())
 }

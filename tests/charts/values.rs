@@ -19,6 +19,7 @@ fn a_misspelt_value_is_refused_by_name() -> Result<()> {
         ("registryImage.digest=x", "digest"),
         ("crds.install=true", "install"),
         ("log.colour=true", "colour"),
+        ("metrics.alerts.enabled=true", "alerts"),
         ("serviceAccount.annotation.x=y", "annotation"),
     ] {
         let said = refusal(&[value])?;
@@ -30,6 +31,8 @@ fn a_misspelt_value_is_refused_by_name() -> Result<()> {
 #[test]
 fn a_value_of_the_wrong_kind_is_refused() -> Result<()> {
     for value in [
+        "replicas=many",
+        "metrics.serviceMonitor.interval=often",
         "log.level=loud",
         "log.format=xml",
         "crds.keep=maybe",

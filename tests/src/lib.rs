@@ -1,5 +1,6 @@
 //! What the tests of the whole need: foreign programs, a real Kubernetes, and container images.
 
+pub mod chart;
 pub mod cluster;
 pub mod command;
 pub mod demo;
