@@ -45,7 +45,7 @@ fn of_two_operators_one_writes_and_the_other_is_ready_to() {
     namespace.wait_for_objects().unwrap();
     wait_for_work(&namespace, &leader, "debug");
     assert!(standby.gateway.writes().is_empty(), "{:?}", standby.gateway.writes());
-    assert!(standby.ask("readyz").is_ok());
+    standby.check().unwrap();
     assert!(says_that_it_leads(&leader), "{}", leader.log());
     assert!(!says_that_it_leads(&standby), "{}", standby.log());
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::LazyLock,
 };
@@ -10,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use berth_tests::{
     cluster::wait,
+    command::succeed,
     http::ask,
     programs,
     workspace::{self, Profile},
@@ -36,16 +38,12 @@ pub(crate) struct OperatorProcess {
 impl OperatorProcess {
     /// Starts an operator that stands for election under this name, and waits until it is ready.
     pub(crate) fn start(namespace: &Namespace, name: &str) -> Result<Self> {
-        static PROGRAMS: LazyLock<Result<std::path::PathBuf, String>> = LazyLock::new(|| {
-            workspace::build(&["berth-operator"], Profile::Development).map_err(|error| format!("{error:#}"))
-        });
-        let programs = PROGRAMS.as_ref().map_err(|error| anyhow!("{error}"))?;
         let folder = tempfile::tempdir()?;
         let gateway = Gateway::open(kubectl().kubeconfig())?;
         let kubeconfig = folder.path().join("kubeconfig");
         fs::write(&kubeconfig, kubeconfig_of(&gateway))?;
         let health = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let child = Command::new(programs.join("berth-operator"))
+        let child = Command::new(program()?)
             .env("KUBECONFIG", kubeconfig)
             .env("HOSTNAME", name)
             .args(["--registry-image=registry.example/berth-registry:test", "--watch-namespace"])
@@ -68,6 +66,11 @@ impl OperatorProcess {
             .and_then(|answer| answer.expect(200))
             .with_context(|| self.log())?;
         Ok(answer.text())
+    }
+
+    /// Asks whether it is ready as `helm test` does: by the program itself.
+    pub(crate) fn check(&self) -> Result<String> {
+        succeed(Command::new(program()?).arg("--check").arg(self.health.to_string()))
     }
 
     /// Stops it where it is, as a machine does that is suspended.
@@ -95,6 +98,15 @@ impl OperatorProcess {
     fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
+}
+
+/// The program, built for the first test that asks for it.
+fn program() -> Result<PathBuf> {
+    static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+        workspace::build(&["berth-operator"], Profile::Development).map_err(|error| format!("{error:#}"))
+    });
+    let programs = PROGRAMS.as_ref().map_err(|error| anyhow!("{error}"))?;
+    Ok(programs.join("berth-operator"))
 }
 
 impl Drop for OperatorProcess {
