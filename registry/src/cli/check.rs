@@ -31,7 +31,7 @@ const NOT_CHECKED: u8 = 2;
         Servers may run meanwhile, and what they push and delete is not taken for damage. Each repair looks once \
         more before it changes anything; still, an image that is pushed at the very moment when its damaged \
         content is moved has to be pushed again. Files of interrupted writes are no images and are not \
-        reported: they go by themselves after a day.\n\n\
+        reported: they go by themselves, with forgotten uploads at the latest.\n\n\
         Exit codes: 0 nothing is wrong any more, 1 something is wrong, 2 the check could not be done."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]

@@ -169,7 +169,7 @@ impl Registry {
         Ok(abandoned)
     }
 
-    /// Removes these uploads and what the storage hides of others, and returns how many there were.
+    /// Removes these uploads, and what interrupted work has left where nobody sees it; returns how many there were.
     pub async fn purge_uploads(&self, older_than: Duration) -> Result<u64> {
         let before = self.state.clock.now().checked_sub(older_than);
         let before = before.unwrap_or(SystemTime::UNIX_EPOCH);

@@ -34,7 +34,7 @@ async fn purge_once(registry: &Registry, purging: UploadPurging) {
     };
     match purged {
         Ok(0) => {}
-        Ok(uploads) => tracing::info!(uploads, "forgotten uploads were removed"),
+        Ok(removed) => tracing::info!(removed, "forgotten uploads and cut-off writes were removed"),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "forgotten uploads could not be removed");

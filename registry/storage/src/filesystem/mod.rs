@@ -5,6 +5,7 @@
 //! pieces.
 
 mod folder;
+mod leftovers;
 mod read;
 mod space;
 mod temporary;
@@ -17,6 +18,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -113,6 +115,11 @@ impl ObjectStore for Filesystem {
         let (root, path) = (Arc::clone(&self.root), self.path(upload));
         let busy = upload.clone();
         on_blocking_pool(upload, move || upload::abort(&root, &path)).await?.ok_or(Error::Busy(busy))
+    }
+
+    async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
+        let path = self.path(prefix);
+        on_blocking_pool(prefix, move || leftovers::remove(&path, before)).await
     }
 
     async fn space(&self) -> Result<Option<Space>> {
