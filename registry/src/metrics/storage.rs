@@ -137,6 +137,10 @@ impl ObjectStore for Measured {
         size
     }
 
+    async fn flush_upload(&self, upload: &Key) -> Result<()> {
+        self.timed("Append", self.store.flush_upload(upload)).await
+    }
+
     async fn upload_size(&self, upload: &Key) -> Result<u64> {
         self.timed("Stat", self.store.upload_size(upload)).await
     }

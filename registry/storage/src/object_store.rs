@@ -121,7 +121,8 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// An upload starts to exist with its first append, at offset 0. `OffsetMismatch` when the upload has
     /// another size, `Busy` when another append or completion is going on; neither changes anything. When the
     /// body breaks off, what came before is kept (`BodyInterrupted`). Appended bytes may be lost by a failure
-    /// of power, but not by the end of the process. Memory stays constant whatever the length of the body.
+    /// of power, or turn into others, until they are flushed, but not by the end of the process. Memory stays
+    /// constant whatever the length of the body.
     ///
     /// `destination` is the object that the upload will become, where that is known already: a store that
     /// cannot move objects may put the bytes where they will stay. It is no more than a hint.
@@ -132,6 +133,13 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
         body: ByteStream,
         destination: Option<&Key>,
     ) -> Result<u64>;
+
+    /// Makes what was appended survive a failure of power. An upload of which that cannot be said is dropped, because
+    /// nobody knows what has become of its bytes.
+    async fn flush_upload(&self, upload: &Key) -> Result<()> {
+        let _appended_bytes_last = upload;
+        Ok(())
+    }
 
     /// How many bytes the upload has. `NotFound` when there is none.
     async fn upload_size(&self, upload: &Key) -> Result<u64>;
@@ -144,8 +152,8 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     }
 
     /// Turns the upload into the object in one step. When the object exists already it stays as it is, and
-    /// the upload is dropped. `NotFound` when there is no upload, `OffsetMismatch` when it has another `size`: somebody
-    /// has added to what the caller knows.
+    /// the upload is dropped; so it is when its bytes cannot be made to last. `NotFound` when there is no upload,
+    /// `OffsetMismatch` when it has another `size`: somebody has added to what the caller knows.
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()>;
 
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.

@@ -151,7 +151,11 @@ impl Upload {
     }
 
     /// Remembers the hash for the next request, and forgets what was remembered before.
+    ///
+    /// What was hashed is flushed first. Otherwise a failure of power could leave zeros in its place, which the remembered
+    /// hash would vouch for.
     pub(super) async fn save(&self, hasher: &Hasher) -> Result<()> {
+        self.state.store.flush_upload(&self.data).await?;
         let states = layout::upload_hash_states(&self.name, &self.id, hasher.algorithm());
         let (current, encoded) = (self.size.to_string(), hash_state::encode(hasher));
         self.state.store.put(&states.join(&current), encoded.into(), PutCondition::Always).await?;

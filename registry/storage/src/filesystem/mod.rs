@@ -98,6 +98,11 @@ impl ObjectStore for Filesystem {
         upload::append(Arc::clone(&self.root), self.path(upload), upload, offset, body).await
     }
 
+    async fn flush_upload(&self, upload: &Key) -> Result<()> {
+        let path = self.path(upload);
+        on_blocking_pool(upload, move || upload::flush(&path)).await
+    }
+
     async fn upload_size(&self, upload: &Key) -> Result<u64> {
         Ok(self.head(upload).await?.size)
     }

@@ -194,16 +194,36 @@ pub(super) fn complete(root: &Path, upload: &Path, size: u64, object: &Path) -> 
     if actual != size {
         return Ok(Completion::OfSize(actual));
     }
+    let place = object.parent().unwrap_or(root);
     if object.is_file() {
+        // Whoever brought it may have died before its name was flushed.
+        folder::sync(place)?;
         fs::remove_file(upload)?;
         return Ok(Completion::Done);
     }
     touch(&file)?;
-    file.sync_all()?;
+    sync(upload, || file.sync_all())?;
     folder::with_folder_of(root, object, || fs::rename(upload, object))?;
-    folder::sync(object.parent().unwrap_or(root))?;
+    folder::sync(place)?;
     folder::sync(upload.parent().unwrap_or(root))?;
     Ok(Completion::Done)
+}
+
+/// Makes the bytes of the upload survive a failure of power; there may be none yet.
+pub(super) fn flush(upload: &Path) -> io::Result<()> {
+    match File::open(upload) {
+        Ok(file) => sync(upload, || file.sync_data()),
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Drops the upload when its bytes did not reach the disk: the system tells of that once, and would let the next attempt
+/// succeed without them.
+fn sync(upload: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    sync().inspect_err(|_| {
+        let _is_told_of_already = fs::remove_file(upload);
+    })
 }
 
 /// Removes the upload; `None` when somebody else writes to it.
@@ -217,4 +237,27 @@ pub(super) fn abort(root: &Path, upload: &Path) -> io::Result<Option<()>> {
     }
     folder::remove_empty_above(root, upload);
     Ok(Some(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_that_did_not_reach_the_disk_is_dropped() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        fs::write(&path, "x").unwrap();
+        sync(&path, || Ok(())).unwrap();
+        assert!(path.exists());
+        let error = sync(&path, || Err(ErrorKind::StorageFull.into())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_upload_without_bytes_has_nothing_to_flush() {
+        let root = tempfile::tempdir().unwrap();
+        flush(&root.path().join("data")).unwrap();
+    }
 }

@@ -13,6 +13,7 @@ use crate::{Store, body, collect, for_every_store, key};
 for_every_store!(
     an_upload_grows_by_appending,
     an_upload_starts_with_its_first_append,
+    an_upload_can_be_flushed_at_any_time,
     an_upload_cannot_start_in_the_middle,
     an_append_must_start_where_the_upload_ends,
     what_came_before_a_body_broke_off_is_kept,
@@ -47,6 +48,14 @@ async fn an_upload_starts_with_its_first_append(store: Store) {
     assert!(store.store.upload_size(&key(UPLOAD)).await.unwrap_err().is_not_found());
     assert_eq!(store.store.append(&key(UPLOAD), 0, body(&[]), None).await.unwrap(), 0);
     assert_eq!(store.store.upload_size(&key(UPLOAD)).await.unwrap(), 0);
+}
+
+async fn an_upload_can_be_flushed_at_any_time(store: Store) {
+    store.store.flush_upload(&key(UPLOAD)).await.unwrap();
+    append(&store, 0, "abc").await.unwrap();
+    store.store.flush_upload(&key(UPLOAD)).await.unwrap();
+    assert_eq!(append(&store, 3, "d").await.unwrap(), 4);
+    assert_eq!(read(&store).await, b"abcd");
 }
 
 async fn an_upload_cannot_start_in_the_middle(store: Store) {
