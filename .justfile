@@ -39,6 +39,11 @@ faults hours="1" seed="":
     FAULTS_SECONDS=$(({{ hours }} * 3600)) FAULTS_SEED={{ seed }} \
         cargo test --locked -p berth-tests --features outer-rings --test faults -- --nocapture
 
+# Kills, failures and power cuts, for as many hours as wanted; a seed from an earlier run repeats its choices.
+crash hours="1" seed="":
+    CRASH_SECONDS=$(({{ hours }} * 3600)) CRASH_SEED={{ seed }} \
+        cargo test --locked -p berth-tests --features outer-rings --test crash -- kill power --nocapture
+
 # The fuzz targets of the registry, or some of them, for this long each.
 fuzz seconds="60" *targets:
     tests/fuzz {{ seconds }} {{ targets }}
