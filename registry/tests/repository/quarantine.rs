@@ -224,6 +224,16 @@ async fn every_process_tells_of_the_last_run_and_of_one_that_was_broken_off() {
 }
 
 #[tokio::test]
+async fn a_process_tells_how_its_own_run_has_ended_although_others_were_not_told() {
+    let site = Site::new();
+    let process = site.process();
+    let done = process.garbage_collection().run_to_end(Options::default()).await.unwrap();
+    let started_at = done.started_at.unwrap().to_string();
+    site.put("report", &json!({"state": "running", "replica": done.replica, "startedAt": started_at})).await;
+    assert_eq!(process.garbage_collection().current().await.unwrap(), done);
+}
+
+#[tokio::test]
 async fn whoever_relies_on_what_is_being_deleted_waits_and_is_told_the_truth() {
     let site = Site::new();
     let process = site.process();

@@ -137,7 +137,8 @@ impl GarbageCollection {
         else {
             return Ok(own);
         };
-        if told.started_at < own.started_at {
+        // Others are told of the end of a run some time after this process knows it, or never if the storage fails.
+        if told.started_at < own.started_at || told.replica == own.replica {
             return Ok(own);
         }
         let is_dead = told.state == RunState::Running && !self.is_at_work(&told).await?;
