@@ -1,6 +1,6 @@
 //! Pushing blobs, in all forms that clients use.
 
-use futures::channel::mpsc;
+use futures::{channel::oneshot, stream};
 use hyper::{Method, StatusCode};
 
 use crate::fixture::{Registry, absent, digest_of};
@@ -74,18 +74,19 @@ async fn an_empty_chunk_leaves_the_upload_as_it_is() {
 async fn an_upload_takes_one_chunk_at_a_time() {
     let registry = Registry::new();
     let upload = registry.start_upload("app").await;
-    let (pieces, body) = mpsc::unbounded();
+    let (begun, has_begun) = oneshot::channel();
+    let (go_on, may_go_on) = oneshot::channel();
+    // Whoever asks for the body has the upload.
+    let body = stream::once(async move {
+        begun.send(()).unwrap();
+        may_go_on.await.unwrap();
+        Ok("hello".into())
+    });
     let slow = registry.send_stream(Method::PATCH, &upload, body);
     let meanwhile = async {
-        let refused = loop {
-            let answer = registry.patch(&upload, "").await;
-            if answer.status != StatusCode::ACCEPTED {
-                break answer;
-            }
-        };
-        refused.assert_error(409, "BLOB_UPLOAD_INVALID");
-        pieces.unbounded_send(Ok("hello".into())).unwrap();
-        drop(pieces);
+        has_begun.await.unwrap();
+        registry.patch(&upload, "").await.assert_error(409, "BLOB_UPLOAD_INVALID");
+        go_on.send(()).unwrap();
     };
     let (slow, ()) = tokio::join!(slow, meanwhile);
     assert_eq!((slow.status, slow.header("range")), (StatusCode::ACCEPTED, "0-4"));
