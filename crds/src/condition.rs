@@ -16,7 +16,7 @@ pub enum ConditionType {
     Available,
     /// A change is being rolled out. Not part of `Ready`.
     Progressing,
-    /// The volume is there.
+    /// The volume is there, or what opens the bucket is.
     StorageReady,
     /// The serving certificate is there and good.
     #[schemars(rename = "TLSReady")]
@@ -39,7 +39,7 @@ pub enum Reason {
     Progressing,
     /// `Ready`, `Available`: zero replicas are asked for.
     Stopped,
-    /// `Ready`: see `StorageReady`.
+    /// `Ready`, `Available`, `Progressing`: see `StorageReady`.
     StorageNotReady,
     /// `Ready`: see `TLSReady`.
     #[schemars(rename = "TLSNotReady")]
@@ -89,14 +89,18 @@ pub enum Reason {
     NoDefaultStorageClass,
     /// `StorageReady`: the `StorageClass` does not exist.
     StorageClassNotFound,
+    /// `StorageReady`: the Secret or ConfigMap with the authorities of the bucket's server does not exist.
+    AuthorityNotFound,
+    /// `StorageReady`: there is no certificate among those authorities.
+    InvalidAuthority,
 
     /// `TLSReady`: the operator's certificate is in use.
     Issued,
     /// `TLSReady`: the user's certificate is in use.
     Provided,
-    /// `TLSReady`, `AccessReady`: the referenced Secret does not exist.
+    /// `StorageReady`, `TLSReady`, `AccessReady`: the referenced Secret does not exist.
     SecretNotFound,
-    /// `TLSReady`: the referenced Secret does not hold a certificate and its key.
+    /// `StorageReady`, `TLSReady`: the referenced Secret does not hold an access key, or a certificate and its key.
     InvalidSecret,
     /// `TLSReady`: certificate and key do not belong together.
     KeyMismatch,
@@ -114,7 +118,7 @@ pub enum Reason {
     #[schemars(rename = "PlainHTTP")]
     PlainHttp,
 
-    /// `AccessReady`: the users are written where the registry reads them.
+    /// `StorageReady`, `AccessReady`: what opens the bucket, or the users, are written where the registry reads them.
     Configured,
     /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
     InvalidHtpasswd,

@@ -1,5 +1,7 @@
 //! The kind `Registry`: what a user asks for.
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,13 @@ use crate::{
         priority = 1
     ),
     printcolumn(
+        name = "Bucket",
+        type_ = "string",
+        json_path = ".status.storage.bucket",
+        description = "The bucket of the images, where they are in one",
+        priority = 1
+    ),
+    printcolumn(
         name = "Expires",
         type_ = "string",
         json_path = ".status.tls.notAfter",
@@ -86,12 +95,12 @@ use crate::{
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.replicas <= 1 || has(self.storage.claimName) || (has(self.storage.pvc) && self.storage.pvc.accessMode == 'ReadWriteMany')")
-        .message("more than one replica needs a volume that all of them can mount: storage.pvc with accessMode ReadWriteMany, or storage.claimName")
+    validation = Rule::new("self.replicas <= 1 || has(self.storage.s3) || has(self.storage.claimName) || (has(self.storage.pvc) && self.storage.pvc.accessMode == 'ReadWriteMany')")
+        .message("more than one replica needs storage that all of them share: storage.s3, storage.pvc with accessMode ReadWriteMany, or storage.claimName")
 )]
 pub struct RegistrySpec {
-    /// How many replicas serve. 0 stops the registry and keeps its data. More than one needs a volume that all of
-    /// them can mount.
+    /// How many replicas serve. 0 stops the registry and keeps its data. More than one needs storage that all of
+    /// them share: `storage.s3`, or a volume that all of them can mount.
     #[serde(default = "one_replica")]
     #[schemars(range(min = 0, max = 50))]
     pub replicas: i32,
@@ -104,7 +113,8 @@ pub struct RegistrySpec {
     #[serde(default)]
     pub log_level: LogLevel,
 
-    /// Where the images are kept: exactly one of `pvc`, `claimName` and `emptyDir`. The kind cannot be changed later.
+    /// Where the images are kept: exactly one of `pvc`, `claimName`, `s3` and `emptyDir`. The kind cannot be changed
+    /// later.
     #[serde(default)]
     pub storage: Storage,
 
@@ -125,14 +135,21 @@ pub struct RegistrySpec {
     #[serde(default)]
     pub gc: GarbageCollection,
 
-    /// Restrict the registry's pods to the traffic they need: its own port in, nothing out.
+    /// Restrict the registry's pods to the traffic they need: its own port in, and nothing out but what leads to a bucket.
     #[serde(default = "yes")]
     pub network_policy: bool,
 
     /// CPU and memory of the registry container. What is not set here keeps the operator's default: requests of 50m
-    /// and 64Mi, and a memory limit of 256Mi, which goes away when memory is requested without a limit.
+    /// and 64Mi, and a memory limit of 256Mi, or 512Mi with `storage.s3`, which goes away when memory is requested
+    /// without a limit.
     #[serde(default)]
     pub resources: Resources,
+
+    /// Annotations of the ServiceAccount of the registry's pods, which has the Registry's name. By them a cloud gives the
+    /// pods an identity for `storage.s3`, as with `eks.amazonaws.com/role-arn`. A change replaces the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub service_account_annotations: BTreeMap<String, String>,
 
     /// A partial `PodTemplateSpec` that is merged over the operator's: `nodeSelector`, `tolerations`, `affinity`,
     /// `priorityClassName`, annotations, more volumes and so on. Maps merge by key; `containers`, `initContainers`,
@@ -185,6 +202,7 @@ impl Default for RegistrySpec {
             gc: GarbageCollection::default(),
             network_policy: yes(),
             resources: Resources::default(),
+            service_account_annotations: BTreeMap::new(),
             pod_template: None,
         }
     }

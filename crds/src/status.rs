@@ -67,7 +67,7 @@ pub struct RegistryStatus {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageStatus {
-    /// `PersistentVolumeClaim`, `ExistingClaim` or `EmptyDir`.
+    /// `PersistentVolumeClaim`, `ExistingClaim`, `S3` or `EmptyDir`.
     pub kind: String,
 
     /// The claim that is mounted.
@@ -77,6 +77,18 @@ pub struct StorageStatus {
     /// The size of the volume that the claim is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<String>,
+
+    /// The bucket in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+
+    /// The folder of the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+
+    /// The server of the bucket, unless it is Amazon's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 /// The certificates in use.

@@ -4,14 +4,16 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where the images are kept: exactly one of `pvc`, `claimName` and `emptyDir`.
+use crate::s3::S3;
+
+/// Where the images are kept: exactly one of `pvc`, `claimName`, `s3` and `emptyDir`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.pvc), has(self.claimName), has(self.emptyDir)].exists_one(set, set)")
-        .message("set exactly one of pvc, claimName, emptyDir"),
-    validation = Rule::new("has(self.pvc) == has(oldSelf.pvc) && has(self.claimName) == has(oldSelf.claimName) && has(self.emptyDir) == has(oldSelf.emptyDir)")
-        .message("the kind of storage cannot be changed in place: create a second Registry and copy the images")
+    validation = Rule::new("[has(self.pvc), has(self.claimName), has(self.s3), has(self.emptyDir)].exists_one(set, set)")
+        .message("set exactly one of pvc, claimName, s3, emptyDir"),
+    validation = Rule::new("has(self.pvc) == has(oldSelf.pvc) && has(self.claimName) == has(oldSelf.claimName) && has(self.s3) == has(oldSelf.s3) && has(self.emptyDir) == has(oldSelf.emptyDir)")
+        .message("the kind of storage cannot be changed in place: create a second Registry and copy the images with `skopeo copy --all`")
 )]
 pub struct Storage {
     /// A claim that the operator makes under the Registry's name and, by default, keeps when the Registry is deleted.
@@ -22,6 +24,10 @@ pub struct Storage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub claim_name: Option<String>,
+
+    /// A bucket of S3, or of a server that speaks its protocol. It is never made or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3>,
 
     /// The pod's own disk. All images are lost when the pod is: for experiments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +110,7 @@ impl AccessMode {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { pvc: Some(VolumeClaim::default()), claim_name: None, empty_dir: None }
+        Self { pvc: Some(VolumeClaim::default()), claim_name: None, s3: None, empty_dir: None }
     }
 }
 
