@@ -7,6 +7,7 @@ use k8s_openapi::api::{
     batch::v1::CronJob,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
     networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Api, Client, Resource,
@@ -24,6 +25,7 @@ pub enum Kind {
     PersistentVolumeClaim,
     Service,
     NetworkPolicy,
+    PodDisruptionBudget,
     Deployment,
     CronJob,
 }
@@ -51,6 +53,7 @@ impl Kind {
             Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
             Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::CronJob => ApiResource::erase::<CronJob>(&()),
         }

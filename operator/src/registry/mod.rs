@@ -183,7 +183,8 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
             report::report(context, &registry, pause::status(&registry, Timestamp::now())).await?;
             Ok(Action::await_change())
         }
-        Some(DeserializeGuard(Ok(registry))) => advance(context, &registry).await,
+        // All that is read at the same time makes it large.
+        Some(DeserializeGuard(Ok(registry))) => Box::pin(advance(context, &registry)).await,
         Some(DeserializeGuard(Err(invalid))) => {
             report::unparseable(context, &invalid).await?;
             Ok(Action::await_change())

@@ -4,7 +4,7 @@
 use berth_crds::Registry;
 use futures::future::try_join_all;
 use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Secret},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Secret},
     storage::v1::StorageClass,
 };
 use kube::{Api, Client, api::ListParams};
@@ -23,6 +23,12 @@ pub struct Observed {
     pub certificate_secret: Option<Secret>,
     /// The claim of `spec.storage.claimName`.
     pub existing_claim: Option<PersistentVolumeClaim>,
+    /// The Secret of `spec.storage.s3.secretName`.
+    pub bucket_secret: Option<Secret>,
+    /// The Secret of `spec.storage.s3.caSecretName`.
+    pub bucket_ca_secret: Option<Secret>,
+    /// The ConfigMap of `spec.storage.s3.caConfigMapName`.
+    pub bucket_ca_config_map: Option<ConfigMap>,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
 }
@@ -34,14 +40,37 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
     let spec = &registry.spec;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
-    let (children, htpasswd_secret, certificate_secret, existing_claim, storage_classes) = futures::try_join!(
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let s3 = spec.storage.s3.as_ref();
+    let (
+        children,
+        htpasswd_secret,
+        certificate_secret,
+        existing_claim,
+        bucket_secret,
+        bucket_ca_secret,
+        bucket_ca_config_map,
+        storage_classes,
+    ) = futures::try_join!(
         children(client, &identity),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
         referenced(&secrets, spec.tls.secret_name.as_deref()),
         referenced(&claims, spec.storage.claim_name.as_deref()),
+        referenced(&secrets, s3.and_then(|s3| s3.secret_name.as_deref())),
+        referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
+        referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         storage_classes(client, registry),
     )?;
-    Ok(Observed { children, htpasswd_secret, certificate_secret, existing_claim, storage_classes })
+    Ok(Observed {
+        children,
+        htpasswd_secret,
+        certificate_secret,
+        existing_claim,
+        bucket_secret,
+        bucket_ca_secret,
+        bucket_ca_config_map,
+        storage_classes,
+    })
 }
 
 async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {

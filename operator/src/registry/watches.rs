@@ -14,6 +14,7 @@ use k8s_openapi::api::{
     batch::v1::CronJob,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
     networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
     storage::v1::StorageClass,
 };
 use kube::{
@@ -60,12 +61,13 @@ pub(super) fn concerned(
     let all = watcher::Config::default();
     stream::select_all([
         changes::<ServiceAccount>(client, scope, known, ours.clone()),
-        changes::<ConfigMap>(client, scope, known, ours.clone()),
         changes::<Service>(client, scope, known, ours.clone()),
         changes::<NetworkPolicy>(client, scope, known, ours.clone()),
+        changes::<PodDisruptionBudget>(client, scope, known, ours.clone()),
         changes::<Deployment>(client, scope, known, ours.clone()),
         changes::<CronJob>(client, scope, known, ours),
         changes::<PersistentVolumeClaim>(client, scope, known, all.clone()),
+        changes::<ConfigMap>(client, scope, known, all.clone()),
         changes::<Secret>(client, scope, known, all),
     ])
     .boxed()
@@ -142,16 +144,23 @@ fn owners<K: Resource<DynamicType = ()>>(
 /// Whether the spec names that object, or the object has a name that the Registry needs for one of its own.
 fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
     let spec = &registry.spec;
-    let secrets = [&spec.access.htpasswd_secret_name, &spec.tls.secret_name];
     let needed = Objects::ids(&Identity::of(registry)).into_ordered();
     if needed.iter().any(|id| id.name == name && id.kind.api_resource().kind == kind) {
         return true;
     }
-    match kind {
-        "Secret" => secrets.iter().any(|secret| secret.as_deref() == Some(name)),
-        "PersistentVolumeClaim" => spec.storage.claim_name.as_deref() == Some(name),
-        _ => false,
-    }
+    let s3 = spec.storage.s3.as_ref();
+    let referenced = match kind {
+        "Secret" => vec![
+            spec.access.htpasswd_secret_name.as_ref(),
+            spec.tls.secret_name.as_ref(),
+            s3.and_then(|s3| s3.secret_name.as_ref()),
+            s3.and_then(|s3| s3.ca_secret_name.as_ref()),
+        ],
+        "ConfigMap" => vec![s3.and_then(|s3| s3.ca_config_map_name.as_ref())],
+        "PersistentVolumeClaim" => vec![spec.storage.claim_name.as_ref()],
+        _ => Vec::new(),
+    };
+    referenced.into_iter().flatten().any(|referenced| referenced == name)
 }
 
 #[cfg(test)]
@@ -209,5 +218,14 @@ mod tests {
         assert_eq!(names(&secret(json!({"name": "team", "namespace": "default"})), &known), ["hub"]);
         assert!(names(&secret(json!({"name": "team", "namespace": "other"})), &known).is_empty());
         assert!(names(&secret(json!({"name": "else", "namespace": "default"})), &known).is_empty());
+    }
+
+    #[test]
+    fn what_opens_a_bucket_concerns_those_whose_images_are_in_it() {
+        let registry = fixtures::registry(
+            "{storage: {s3: {bucket: images, region: r, secretName: key, caConfigMapName: ca}}}",
+        );
+        assert!(refers_to(&registry, "Secret", "key") && refers_to(&registry, "ConfigMap", "ca"));
+        assert!(!refers_to(&registry, "Secret", "ca") && !refers_to(&registry, "ConfigMap", "key"));
     }
 }

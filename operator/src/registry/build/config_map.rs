@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bucket;
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
@@ -23,7 +24,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
             "key": format!("{TLS_DIRECTORY}/tls.key"),
         });
     }
-    let config = json!({
+    let mut config = json!({
         "version": 0.1,
         "log": {
             "level": spec.log_level,
@@ -31,7 +32,6 @@ pub(super) fn config_file(validated: &Validated) -> String {
             "fields": {"service": "registry", "registry": format!("{}/{}", identity.namespace, identity.name)},
         },
         "storage": {
-            "filesystem": {"rootdirectory": DATA_DIRECTORY},
             "delete": {"enabled": true},
             "maintenance": {"readonly": {"enabled": spec.read_only}},
         },
@@ -39,6 +39,11 @@ pub(super) fn config_file(validated: &Validated) -> String {
         "auth": {"htpasswd": {"realm": "Berth", "path": format!("{AUTH_DIRECTORY}/htpasswd")}},
         "access": {"path": format!("{AUTH_DIRECTORY}/access.yml")},
     });
+    let (driver, section) = match &spec.storage.s3 {
+        Some(s3) => ("s3", bucket::section(s3, validated.storage.files.as_ref())),
+        None => ("filesystem", json!({"rootdirectory": DATA_DIRECTORY})),
+    };
+    config["storage"][driver] = section;
     format!("{config:#}\n")
 }
 
@@ -96,6 +101,13 @@ mod tests {
         assert_eq!(config["log"]["level"], "debug");
         assert_eq!(config["storage"]["maintenance"]["readonly"]["enabled"], true);
         assert_eq!(config["http"], json!({"addr": ":5000"}));
+    }
+
+    #[test]
+    fn images_in_a_bucket_are_on_no_volume() {
+        let config = parsed("{storage: {s3: {bucket: images, region: eu-central-1}}}");
+        assert_eq!(config["storage"]["s3"]["bucket"], "images");
+        assert!(config["storage"].get("filesystem").is_none());
     }
 
     #[test]

@@ -1,35 +1,34 @@
 //! Deployment `NAME`: the pods that serve.
 
-use berth_crds::{
-    resources::{ResourceQuantity, Resources},
-    storage::AccessMode,
-};
+use berth_crds::resources::ResourceQuantity;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Settings,
-    config_map::{AUTH_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, PORT, TLS_DIRECTORY},
+    Settings, bucket,
+    config_map::{CONFIG_DIRECTORY, PORT},
+    volumes,
 };
 use crate::{
     apply::Desired,
     digest::sha256_hex,
     metadata::SERVER,
-    registry::validate::{Validated, pod_template::merge},
+    registry::validate::{Files, Sharing, Validated, pod_template::merge},
 };
 
 /// The user and group of the registry image.
 pub(super) const USER: u32 = 65532;
 
-/// A hash of what the registry reads only when it starts. Users, rights and certificates are not in it: those it
-/// reads again by itself.
+/// A hash of what the registry reads only when it starts, or is given only then. Users, rights and certificates are not
+/// in it: those it reads again by itself.
 const RESTART_HASH: &str = "berth.dev/restart-hash";
 
 pub(super) fn deployment(validated: &Validated, config: &str, settings: &Settings) -> Desired<Value> {
-    let Ok(over) = &validated.pod_template else {
+    // Pods that cannot open their bucket would only fail.
+    let (Ok(over), Some(files)) = (&validated.pod_template, &validated.storage.files) else {
         return Desired::AsIs;
     };
     let identity = &validated.identity;
-    let mut template = pod_template(validated, config, settings);
+    let mut template = pod_template(validated, config, files, settings);
     merge(&mut template, over);
     Desired::Present(json!({
         "apiVersion": "apps/v1",
@@ -38,32 +37,32 @@ pub(super) fn deployment(validated: &Validated, config: &str, settings: &Setting
         "spec": {
             "replicas": validated.spec.replicas,
             "selector": {"matchLabels": identity.selector()},
-            "strategy": strategy(validated),
+            "strategy": strategy(validated.storage.sharing),
             "template": template,
         },
     }))
 }
 
-/// A volume that only one pod can mount must be let go of before the next pod can start.
-fn strategy(validated: &Validated) -> Value {
-    let storage = &validated.spec.storage;
-    let shared = match (&storage.pvc, &storage.claim_name) {
-        (Some(claim), _) => claim.access_mode == AccessMode::ReadWriteMany,
-        (None, claim_name) => claim_name.is_some(),
-    };
-    if shared {
-        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
-    } else {
-        json!({"type": "Recreate"})
+/// A volume that only one pod can mount must be let go of before the next pod can start; of a bucket, the next pod serves
+/// before one goes.
+fn strategy(sharing: Sharing) -> Value {
+    match sharing {
+        Sharing::Exclusive => json!({"type": "Recreate"}),
+        Sharing::Mounted => {
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
+        }
+        Sharing::Remote => {
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}})
+        }
     }
 }
 
-fn pod_template(validated: &Validated, config: &str, settings: &Settings) -> Value {
+fn pod_template(validated: &Validated, config: &str, files: &Files, settings: &Settings) -> Value {
     let identity = &validated.identity;
     json!({
         "metadata": {
             "labels": identity.pod_labels(SERVER),
-            "annotations": {RESTART_HASH: restart_hash(config)},
+            "annotations": {RESTART_HASH: restart_hash(validated, config, files)},
         },
         "spec": {
             "serviceAccountName": identity.name,
@@ -80,34 +79,43 @@ fn pod_template(validated: &Validated, config: &str, settings: &Settings) -> Val
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [container(validated, settings)],
-            "volumes": volumes(validated),
+            "topologySpreadConstraints": spread(validated),
+            "containers": [container(validated, files, settings)],
+            "volumes": volumes::volumes(validated).into_iter().map(|(volume, _)| volume).collect::<Vec<_>>(),
         },
     })
 }
 
-fn container(validated: &Validated, settings: &Settings) -> Value {
-    let mut mounts = vec![
-        json!({"name": "data", "mountPath": DATA_DIRECTORY}),
-        json!({"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": true}),
-        json!({"name": "auth", "mountPath": AUTH_DIRECTORY, "readOnly": true}),
-    ];
-    if !validated.spec.tls.disabled {
-        mounts.push(json!({"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": true}));
-    }
+/// Replicas of the same release go to different zones and nodes where there is room.
+fn spread(validated: &Validated) -> Value {
+    let over = |key: &str| {
+        json!({
+            "topologyKey": key,
+            "maxSkew": 1,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": validated.identity.selector()},
+            // Those that are about to go do not count.
+            "matchLabelKeys": ["pod-template-hash"],
+        })
+    };
+    json!([over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")])
+}
+
+fn container(validated: &Validated, files: &Files, settings: &Settings) -> Value {
     json!({
         "name": SERVER,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
         "args": ["serve", format!("{CONFIG_DIRECTORY}/config.yml")],
+        "env": bucket::variables(files),
         "ports": [{"name": SERVER, "containerPort": PORT, "protocol": "TCP"}],
         "securityContext": container_security(),
-        "resources": resources(&validated.spec.resources),
+        "resources": resources(validated),
         // Five minutes to open a large file system; then liveness takes over, which never looks at the storage.
         "startupProbe": probe(validated, "/readyz", 2, 150),
         "readinessProbe": probe(validated, "/readyz", 5, 3),
         "livenessProbe": probe(validated, "/livez", 10, 6),
-        "volumeMounts": mounts,
+        "volumeMounts": volumes::volumes(validated).into_iter().map(|(_, mount)| mount).collect::<Vec<_>>(),
     })
 }
 
@@ -130,35 +138,14 @@ fn probe(validated: &Validated, path: &str, period_seconds: u32, failure_thresho
     })
 }
 
-fn volumes(validated: &Validated) -> Vec<Value> {
-    let identity = &validated.identity;
-    let data = match &validated.storage.claim_name {
-        Some(claim) => json!({"name": "data", "persistentVolumeClaim": {"claimName": claim}}),
-        None => json!({"name": "data", "emptyDir": empty_dir(validated)}),
-    };
-    let mut volumes = vec![
-        data,
-        json!({"name": "config", "configMap": {"name": identity.child("config")}}),
-        json!({"name": "auth", "secret": {"secretName": identity.child("auth"), "defaultMode": 0o440}}),
-    ];
-    if !validated.spec.tls.disabled {
-        volumes.push(
-            json!({"name": "tls", "secret": {"secretName": identity.child("tls"), "defaultMode": 0o440}}),
-        );
-    }
-    volumes
-}
-
-fn empty_dir(validated: &Validated) -> Value {
-    let limit = validated.spec.storage.empty_dir.as_ref().and_then(|volume| volume.size_limit.as_ref());
-    limit.map_or_else(|| json!({}), |limit| json!({"sizeLimit": limit}))
-}
-
 /// The operator's defaults, each of which the spec may replace.
-fn resources(wanted: &Resources) -> Value {
+fn resources(validated: &Validated) -> Value {
+    let wanted = &validated.spec.resources;
     let mut requests =
         Map::from_iter([("cpu".to_owned(), json!("50m")), ("memory".to_owned(), json!("64Mi"))]);
-    let mut limits = Map::from_iter([("memory".to_owned(), json!("256Mi"))]);
+    // Each upload holds a part in memory on its way to a bucket.
+    let memory = if validated.spec.storage.s3.is_some() { "512Mi" } else { "256Mi" };
+    let mut limits = Map::from_iter([("memory".to_owned(), json!(memory))]);
     // A request above the default limit would be refused.
     if wanted.requests.contains_key("memory") && !wanted.limits.contains_key("memory") {
         limits.remove("memory");
@@ -169,8 +156,13 @@ fn resources(wanted: &Resources) -> Value {
     json!({"requests": requests, "limits": limits})
 }
 
-fn restart_hash(config: &str) -> String {
-    sha256_hex(config.as_bytes()).chars().take(16).collect()
+/// The files that open a bucket are read once, and a cloud gives an identity to a pod when the pod is made.
+fn restart_hash(validated: &Validated, config: &str, files: &Files) -> String {
+    let files = files.iter().map(|(name, value)| format!("{name}={value}\n"));
+    let annotations = &validated.spec.service_account_annotations;
+    let annotations = annotations.iter().map(|(name, value)| format!("{name}={value}\n"));
+    let read = std::iter::once(config.to_owned()).chain(files).chain(annotations).collect::<String>();
+    sha256_hex(read.as_bytes()).chars().take(16).collect()
 }
 
 #[cfg(test)]
@@ -215,15 +207,85 @@ mod tests {
     fn replicas_on_a_shared_volume_are_replaced_one_by_one() {
         let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}});
         assert_eq!(built("{storage: {pvc: {accessMode: ReadWriteMany}}}")["spec"]["strategy"], rolling);
-        assert_eq!(built("{storage: {claimName: images}}")["spec"]["strategy"], rolling);
     }
 
     #[test]
-    fn the_volume_is_the_one_of_the_spec() {
-        let data = |spec: &str| pod(spec)["volumes"][0].clone();
-        assert_eq!(data("{}"), json!({"name": "data", "persistentVolumeClaim": {"claimName": "hub"}}));
-        assert_eq!(data("{storage: {claimName: images}}")["persistentVolumeClaim"]["claimName"], "images");
-        assert_eq!(data("{storage: {emptyDir: {sizeLimit: 1Gi}}}")["emptyDir"], json!({"sizeLimit": "1Gi"}));
+    fn replicas_on_a_bucket_are_replaced_after_the_next_ones_serve() {
+        let strategy =
+            built("{replicas: 2, storage: {s3: {bucket: images, region: r}}}")["spec"]["strategy"].clone();
+        let limits = json!({"maxSurge": "25%", "maxUnavailable": 0});
+        assert_eq!(strategy, json!({"type": "RollingUpdate", "rollingUpdate": limits}));
+    }
+
+    #[test]
+    fn replicas_go_to_different_zones_and_nodes_where_there_is_room() {
+        let constraints = pod("{}")["topologySpreadConstraints"].clone();
+        assert_eq!(constraints[0]["topologyKey"], "topology.kubernetes.io/zone");
+        assert_eq!(constraints[1]["topologyKey"], "kubernetes.io/hostname");
+        assert_eq!(constraints[1]["whenUnsatisfiable"], "ScheduleAnyway");
+        assert_eq!(constraints[1]["matchLabelKeys"], json!(["pod-template-hash"]));
+    }
+
+    const BUCKET: &str = "{storage: {s3: {bucket: images, region: r, secretName: key}}}";
+
+    fn with_key(spec: &str, key: &str) -> Value {
+        let mut validated = validated(spec);
+        let files = [("accesskey", "A"), ("secretkey", key)].map(|(name, value)| (name, value.to_owned()));
+        validated.storage.files = Some(files.into());
+        match deployment(&validated, &config_file(&validated), &settings()) {
+            Desired::Present(deployment) => deployment["spec"]["template"].clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_access_key_reaches_the_registry_as_files_and_a_new_one_restarts_it() {
+        let template = with_key(BUCKET, "S");
+        let container = &template["spec"]["containers"][0];
+        assert_eq!(
+            container["env"][0],
+            json!({"name": "REGISTRY_STORAGE_S3_ACCESSKEY_FILE", "value": "/etc/berth/storage/accesskey"})
+        );
+        assert_eq!(
+            container["volumeMounts"][3],
+            json!({"name": "storage", "mountPath": "/etc/berth/storage", "readOnly": true})
+        );
+        assert_eq!(template["spec"]["volumes"][3]["secret"]["secretName"], "hub-storage");
+        assert!(!template.to_string().contains("/var/lib/registry"), "a volume that nothing is kept on");
+
+        let hash = |template: &Value| template["metadata"]["annotations"][RESTART_HASH].clone();
+        assert_ne!(hash(&template), hash(&with_key(BUCKET, "T")));
+        assert_eq!(hash(&template), hash(&with_key(BUCKET, "S")));
+    }
+
+    #[test]
+    fn an_access_key_that_was_never_there_starts_nothing() {
+        let validated = validated(BUCKET);
+        assert_eq!(deployment(&validated, "", &settings()), Desired::AsIs);
+    }
+
+    #[test]
+    fn a_web_identity_can_be_projected_by_the_users_pod_template() {
+        let pod = pod("{storage: {s3: {bucket: images, region: r}}, podTemplate: {spec: {\
+              volumes: [{name: aws, projected: {sources: [{serviceAccountToken: {path: token, audience: sts.amazonaws.com}}]}}], \
+              containers: [{name: registry, volumeMounts: [{name: aws, mountPath: /var/run/secrets/aws, readOnly: true}], \
+                env: [{name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /var/run/secrets/aws/token}, {name: AWS_ROLE_ARN, value: r}]}]}}}");
+        let container = &pod["containers"][0];
+        assert_eq!(container["env"][0]["name"], "AWS_WEB_IDENTITY_TOKEN_FILE");
+        assert_eq!(container["volumeMounts"].as_array().map(Vec::len), Some(4));
+        assert_eq!(pod["volumes"][3]["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
+        assert_eq!(pod["securityContext"]["fsGroup"], USER, "the token is readable");
+    }
+
+    #[test]
+    fn a_new_role_restarts_the_pods() {
+        let hash = |role: &str| {
+            let spec = format!(
+                "{{storage: {{s3: {{bucket: images, region: r}}}}, serviceAccountAnnotations: {{role: {role}}}}}"
+            );
+            built(&spec)["spec"]["template"]["metadata"]["annotations"][RESTART_HASH].clone()
+        };
+        assert_ne!(hash("a"), hash("b"));
     }
 
     #[test]
@@ -247,6 +309,10 @@ mod tests {
         assert_eq!(
             resources("{}"),
             json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}})
+        );
+        assert_eq!(
+            resources("{storage: {s3: {bucket: images, region: r}}}")["limits"],
+            json!({"memory": "512Mi"})
         );
         assert_eq!(
             resources("{resources: {requests: {cpu: 1, memory: 8589934592}}}"),

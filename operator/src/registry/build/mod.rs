@@ -1,17 +1,20 @@
 //! From a validated Registry to the objects that it should have. Pure, and cannot fail: whatever can be wrong was
 //! found before.
 //!
-//! One file per kind. Manifests are written as Kubernetes' documentation shows them; a test holds them against the
+//! One file per kind, and one for each larger part of a pod. Manifests are written as Kubernetes' documentation shows them; a test holds them against the
 //! types of the API.
 
+mod bucket;
 mod config_map;
 mod cron_job;
 mod deployment;
 mod network_policy;
 mod persistent_volume_claim;
+mod pod_disruption_budget;
 mod secret;
 mod service;
 mod service_account;
+mod volumes;
 
 use serde_json::Value;
 
@@ -46,6 +49,8 @@ pub struct Objects<T> {
     pub pull: T,
     /// Secret `NAME-auth`: the users and rights that the registry reads.
     pub auth: T,
+    /// Secret `NAME-storage`: what opens the bucket, where the images are in one.
+    pub storage: T,
     /// ConfigMap `NAME-config`: the configuration that the registry reads.
     pub config: T,
     /// ConfigMap `NAME-ca`: the certificate authority for clients.
@@ -58,6 +63,8 @@ pub struct Objects<T> {
     pub service: T,
     /// NetworkPolicy `NAME`.
     pub network_policy: T,
+    /// `PodDisruptionBudget` `NAME`.
+    pub disruption_budget: T,
     /// Deployment `NAME`.
     pub deployment: T,
     /// CronJob `NAME-gc`.
@@ -70,19 +77,21 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 13] {
+    pub fn into_ordered(self) -> [T; 15] {
         let Self {
             authority,
             serving_certificate,
             admin,
             pull,
             auth,
+            storage,
             config,
             ca_bundle,
             claim,
             service_account,
             service,
             network_policy,
+            disruption_budget,
             deployment,
             garbage_collection,
         } = self;
@@ -92,12 +101,14 @@ impl<T> Objects<T> {
             admin,
             pull,
             auth,
+            storage,
             config,
             ca_bundle,
             claim,
             service_account,
             service,
             network_policy,
+            disruption_budget,
             deployment,
             garbage_collection,
         ]
@@ -115,12 +126,14 @@ impl Objects<ChildId> {
             admin: with(Kind::Secret, "admin"),
             pull: with(Kind::Secret, "pull"),
             auth: with(Kind::Secret, "auth"),
+            storage: with(Kind::Secret, "storage"),
             config: with(Kind::ConfigMap, "config"),
             ca_bundle: with(Kind::ConfigMap, "ca"),
             claim: main(Kind::PersistentVolumeClaim),
             service_account: main(Kind::ServiceAccount),
             service: main(Kind::Service),
             network_policy: main(Kind::NetworkPolicy),
+            disruption_budget: main(Kind::PodDisruptionBudget),
             deployment: main(Kind::Deployment),
             garbage_collection: with(Kind::CronJob, "gc"),
         }
@@ -144,11 +157,13 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
         auth: Desired::Present(secret::auth(&validated.identity, &issued.htpasswd)),
+        storage: bucket::secret(&validated.identity, validated.storage.files.as_ref()),
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
-        service_account: Desired::Present(service_account::service_account(&validated.identity)),
+        service_account: Desired::Present(service_account::service_account(validated)),
         service: Desired::Present(service(&validated.identity, &validated.spec)),
         network_policy: network_policy::network_policy(validated),
+        disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),
         deployment: deployment::deployment(validated, &config, settings),
         garbage_collection: cron_job::cron_job(validated, ca, settings),
         config: Desired::Present(config_map::config(&validated.identity, &config)),
@@ -162,6 +177,7 @@ mod tests {
         batch::v1::CronJob,
         core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
+        policy::v1::PodDisruptionBudget,
     };
     use serde::{Serialize, de::DeserializeOwned};
 
@@ -195,7 +211,10 @@ mod tests {
             resources: {requests: {cpu: 1}, limits: {memory: 1Gi}},
             podTemplate: {spec: {nodeSelector: {disk: ssd}, imagePullSecrets: [{name: mirror}], tolerations: [{operator: Exists}]}},
         }";
-        for spec in ["{}", full, "{storage: {emptyDir: {sizeLimit: 1Gi}}, tls: {disabled: true}}"] {
+        let empty_dir = "{storage: {emptyDir: {sizeLimit: 1Gi}}, tls: {disabled: true}}";
+        let bucket =
+            "{replicas: 3, storage: {s3: {bucket: images, region: r}}, serviceAccountAnnotations: {a: b}}";
+        for spec in ["{}", full, empty_dir, bucket] {
             let (identity, desired) = desired(spec);
             for (id, desired) in desired.into_steps(&identity) {
                 let Desired::Present(manifest) = desired else { continue };
@@ -208,6 +227,7 @@ mod tests {
                     Kind::PersistentVolumeClaim => check::<PersistentVolumeClaim>(&manifest),
                     Kind::Service => check::<Service>(&manifest),
                     Kind::NetworkPolicy => check::<NetworkPolicy>(&manifest),
+                    Kind::PodDisruptionBudget => check::<PodDisruptionBudget>(&manifest),
                     Kind::Deployment => check::<Deployment>(&manifest),
                     Kind::CronJob => check::<CronJob>(&manifest),
                 }
@@ -219,7 +239,7 @@ mod tests {
     fn everything_but_a_kept_claim_is_deleted_with_the_registry() {
         let (identity, desired) = desired("{}");
         for (id, desired) in desired.into_steps(&identity) {
-            let Desired::Present(manifest) = desired else { panic!("{id} is missing") };
+            let Desired::Present(manifest) = desired else { continue };
             let owned = manifest["metadata"]["ownerReferences"][0]["uid"] == "4f6c";
             assert_eq!(owned, id.kind != Kind::PersistentVolumeClaim, "{id}");
         }

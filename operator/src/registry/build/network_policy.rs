@@ -1,4 +1,5 @@
-//! NetworkPolicy `NAME`: anybody may reach the registry's port, and the registry reaches nobody.
+//! NetworkPolicy `NAME`: anybody may reach the registry's port, and the registry reaches nobody but the bucket of its
+//! images.
 
 use serde_json::{Value, json};
 
@@ -9,16 +10,30 @@ pub(super) fn network_policy(validated: &Validated) -> Desired<Value> {
         return Desired::Absent;
     }
     let identity = &validated.identity;
+    let mut spec = json!({
+        "podSelector": {"matchLabels": identity.selector()},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"ports": [{"port": "registry", "protocol": "TCP"}]}],
+    });
+    if validated.spec.storage.s3.is_some() {
+        spec["egress"] = to_a_bucket();
+    }
     Desired::Present(json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": identity.owned(identity.name.clone()),
-        "spec": {
-            "podSelector": {"matchLabels": identity.selector()},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [{"port": "registry", "protocol": "TCP"}]}],
-        },
+        "spec": spec,
     }))
+}
+
+/// Names over UDP, and any address over TCP: which address and port a server has behind its name or Service, and which
+/// one gives the pods their identity, is not known here. Port 5353 is where the DNS of some distributions listens.
+fn to_a_bucket() -> Value {
+    json!([{"ports": [
+        {"protocol": "TCP"},
+        {"protocol": "UDP", "port": 53},
+        {"protocol": "UDP", "port": 5353},
+    ]}])
 }
 
 #[cfg(test)]
@@ -31,6 +46,13 @@ mod tests {
         let Desired::Present(policy) = network_policy(&validated("{}")) else { panic!() };
         assert_eq!(policy["spec"]["ingress"], json!([{"ports": [{"port": "registry", "protocol": "TCP"}]}]));
         assert!(policy["spec"].get("egress").is_none());
+    }
+
+    #[test]
+    fn a_bucket_can_be_reached() {
+        let spec = "{storage: {s3: {bucket: images, region: r}}}";
+        let Desired::Present(policy) = network_policy(&validated(spec)) else { panic!() };
+        assert_eq!(policy["spec"]["egress"][0]["ports"][0], json!({"protocol": "TCP"}));
     }
 
     #[test]

@@ -66,5 +66,6 @@ mod tests {
     #[test]
     fn another_kind_of_storage_needs_no_claim_of_its_own() {
         assert_eq!(claim(&validated("{storage: {emptyDir: {}}}")), Desired::AsIs);
+        assert_eq!(claim(&validated("{storage: {s3: {bucket: images, region: r}}}")), Desired::AsIs);
     }
 }

@@ -4,7 +4,10 @@ use berth_crds::Reason;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
 use super::truth::Truth;
-use crate::registry::validate::{Finding, Validated};
+use crate::{
+    metadata::{INSTANCE, Identity},
+    registry::validate::{Finding, Validated},
+};
 
 /// Whether enough replicas serve.
 pub(super) fn available(
@@ -40,12 +43,18 @@ fn why_not(validated: &Validated, deployment: &Deployment) -> String {
     let failure = condition(deployment, "ReplicaFailure").filter(|condition| condition.status == "True");
     match failure.and_then(|condition| condition.message.clone()) {
         Some(message) => format!("no pod could be made: {message}"),
-        None => format!(
-            "not enough replicas serve; `kubectl describe pod -n {} -l {}={}` tells why",
-            validated.identity.namespace,
-            crate::metadata::INSTANCE,
-            validated.identity.name
-        ),
+        None => where_to_look(validated),
+    }
+}
+
+/// Pods tell what is wrong with them by themselves, but for a bucket, which only the registry has asked.
+fn where_to_look(validated: &Validated) -> String {
+    let Identity { namespace, name, .. } = &validated.identity;
+    let question = |verb| format!("`kubectl {verb} -n {namespace} -l {INSTANCE}={name}`");
+    let told = format!("not enough replicas serve; {} tells why", question("describe pod"));
+    match validated.spec.storage.s3 {
+        Some(_) => format!("{told}, and {} what the bucket answers", question("logs")),
+        None => told,
     }
 }
 
@@ -141,6 +150,19 @@ mod tests {
         assert_eq!(
             available(&validated("{}"), Some(&deployment), None).2,
             "no pod could be made: exceeded quota"
+        );
+    }
+
+    #[test]
+    fn a_bucket_that_does_not_answer_is_looked_for_in_the_log() {
+        let deployment = deployment(1, 0, "NewReplicaSetCreated");
+        let spec = "{storage: {s3: {bucket: images, region: r}}}";
+        let message = available(&validated(spec), Some(&deployment), None).2;
+        assert!(
+            message.ends_with(
+                "and `kubectl logs -n default -l app.kubernetes.io/instance=hub` what the bucket answers"
+            ),
+            "{message}"
         );
     }
 

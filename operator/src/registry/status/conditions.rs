@@ -47,7 +47,9 @@ pub(super) fn states(validated: &Validated, applied: &Applied) -> Vec<State> {
     let deployment: Option<Deployment> = applied.children.get(&ids.deployment.name);
     let cron_job: Option<CronJob> = applied.children.get(&ids.garbage_collection.name);
     let template = validated.pod_template.as_ref().err().cloned();
-    let no_deployment = template.or_else(|| refusal(applied, Kind::Deployment, Reason::Rejected));
+    let no_deployment = template
+        .or_else(|| unopened(validated))
+        .or_else(|| refusal(applied, Kind::Deployment, Reason::Rejected));
     let no_cron_job = refusal(applied, Kind::CronJob, Reason::InvalidSchedule);
     let parts = vec![
         State::found(ConditionType::StorageReady, &storage(validated, applied)),
@@ -69,6 +71,12 @@ pub(super) fn states(validated: &Validated, applied: &Applied) -> Vec<State> {
     let mut states = vec![ready(validated, applied, &parts)];
     states.extend(parts);
     states
+}
+
+/// Why no pod is started: what opens the bucket was never there.
+fn unopened(validated: &Validated) -> Option<Finding> {
+    let storage = &validated.storage;
+    storage.files.is_none().then(|| Finding::bad(Reason::StorageNotReady, storage.finding.message.clone()))
 }
 
 /// What was said about the volume, unless the API server refused the claim since.
@@ -211,6 +219,18 @@ mod tests {
         let ready = ready_after("{storage: {emptyDir: {}}, gc: {schedule: nightly}}", Vec::new());
         assert_eq!(ready.reason, Reason::Ready);
         assert_eq!(ready_after(EMPTY_DIR, vec![rejection(Kind::CronJob)]).reason, Reason::Ready);
+    }
+
+    #[test]
+    fn pods_that_could_not_open_their_bucket_are_not_on_their_way() {
+        let spec = "{storage: {s3: {bucket: images, region: r, secretName: key}}}";
+        let states = states(&validated(spec), &Applied::default());
+        let of = |about| states.iter().find(|state| state.about == about).unwrap();
+        assert_eq!(of(ConditionType::Ready).reason, Reason::StorageNotReady);
+        assert_eq!(of(ConditionType::StorageReady).reason, Reason::SecretNotFound);
+        assert_eq!(of(ConditionType::Available).reason, Reason::StorageNotReady);
+        let progressing = of(ConditionType::Progressing);
+        assert_eq!((progressing.truth, progressing.reason), (Truth::False, Reason::StorageNotReady));
     }
 
     #[test]

@@ -124,17 +124,26 @@ fn selector(identity: &Identity) -> String {
 
 fn storage(validated: &Validated, children: &Children) -> StorageStatus {
     let spec = &validated.spec.storage;
-    let kind = match (&spec.pvc, &spec.claim_name) {
-        (Some(_), _) => "PersistentVolumeClaim",
-        (None, Some(_)) => "ExistingClaim",
-        (None, None) => "EmptyDir",
+    let kind = match (&spec.pvc, &spec.claim_name, &spec.s3) {
+        (Some(_), _, _) => "PersistentVolumeClaim",
+        (None, Some(_), _) => "ExistingClaim",
+        (None, None, Some(_)) => "S3",
+        (None, None, None) => "EmptyDir",
     };
     let own: Option<PersistentVolumeClaim> = children.get(&validated.identity.name);
     let capacity = match &spec.claim_name {
         Some(_) => validated.storage.existing_capacity.clone(),
-        None => own.as_ref().and_then(capacity),
+        None => own.filter(|_| spec.pvc.is_some()).as_ref().and_then(capacity),
     };
-    StorageStatus { kind: kind.to_owned(), claim_name: validated.storage.claim_name.clone(), capacity }
+    let s3 = spec.s3.as_ref();
+    StorageStatus {
+        kind: kind.to_owned(),
+        claim_name: validated.storage.claim_name.clone(),
+        capacity,
+        bucket: s3.map(|s3| s3.bucket.clone()),
+        prefix: s3.and_then(|s3| s3.prefix.clone()),
+        endpoint: s3.and_then(|s3| s3.endpoint.clone()),
+    }
 }
 
 fn tls(children: &Children, secret: &str) -> Option<TlsStatus> {

@@ -5,8 +5,11 @@
 //! with what to do meanwhile, which is to leave alone what works.
 
 mod access;
+mod claim;
+mod claim_state;
 pub(super) mod pod_template;
 mod quantity;
+mod s3;
 mod schedule;
 mod storage;
 mod tls;
@@ -16,7 +19,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use access::Access;
-pub use storage::{Claim, Storage, capacity};
+pub use claim_state::capacity;
+pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
+pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
 use super::observe::Observed;

@@ -1,0 +1,65 @@
+//! The volumes of the pods that serve, and where they are mounted.
+
+use serde_json::{Value, json};
+
+use super::{
+    bucket,
+    config_map::{AUTH_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, TLS_DIRECTORY},
+};
+use crate::registry::validate::Validated;
+
+/// Each volume with its mount. That of the images comes first, unless they are in a bucket.
+pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
+    let config = validated.identity.child("config");
+    let tls = (!validated.spec.tls.disabled).then(|| secret_volume(validated, "tls", TLS_DIRECTORY));
+    data(validated)
+        .into_iter()
+        .chain([
+            (
+                json!({"name": "config", "configMap": {"name": config}}),
+                json!({"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": true}),
+            ),
+            secret_volume(validated, "auth", AUTH_DIRECTORY),
+        ])
+        .chain(tls)
+        .chain(bucket::volume(validated))
+        .collect()
+}
+
+fn data(validated: &Validated) -> Option<(Value, Value)> {
+    if validated.spec.storage.s3.is_some() {
+        return None;
+    }
+    let volume = match &validated.storage.claim_name {
+        Some(claim) => json!({"name": "data", "persistentVolumeClaim": {"claimName": claim}}),
+        None => json!({"name": "data", "emptyDir": empty_dir(validated)}),
+    };
+    Some((volume, json!({"name": "data", "mountPath": DATA_DIRECTORY})))
+}
+
+fn secret_volume(validated: &Validated, name: &str, directory: &str) -> (Value, Value) {
+    let secret = validated.identity.child(name);
+    (
+        json!({"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}),
+        json!({"name": name, "mountPath": directory, "readOnly": true}),
+    )
+}
+
+fn empty_dir(validated: &Validated) -> Value {
+    let limit = validated.spec.storage.empty_dir.as_ref().and_then(|volume| volume.size_limit.as_ref());
+    limit.map_or_else(|| json!({}), |limit| json!({"sizeLimit": limit}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::validated;
+
+    #[test]
+    fn the_volume_is_the_one_of_the_spec() {
+        let data = |spec: &str| volumes(&validated(spec)).remove(0).0;
+        assert_eq!(data("{}"), json!({"name": "data", "persistentVolumeClaim": {"claimName": "hub"}}));
+        assert_eq!(data("{storage: {claimName: images}}")["persistentVolumeClaim"]["claimName"], "images");
+        assert_eq!(data("{storage: {emptyDir: {sizeLimit: 1Gi}}}")["emptyDir"], json!({"sizeLimit": "1Gi"}));
+    }
+}
