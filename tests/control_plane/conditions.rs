@@ -96,6 +96,18 @@ fn a_claim_of_the_user_is_waited_for() {
     let bound = namespace.wait_for_reason("StorageReady", "Bound").unwrap();
     assert_eq!(bound.message, "claim hub is bound to a volume of 1Gi");
     assert_eq!(namespace.get("registry/hub").unwrap()["status"]["storage"]["capacity"], "1Gi");
+    let strategy = || namespace.get("deployment/hub").unwrap()["spec"]["strategy"].clone();
+    assert_eq!(strategy()["rollingUpdate"]["maxSurge"], 0);
+
+    namespace
+        .apply(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: single}\nspec: {accessModes: [ReadWriteOnce], \
+             storageClassName: claimed, resources: {requests: {storage: 1Gi}}}\n",
+        )
+        .unwrap();
+    namespace.apply_registry("{storage: {claimName: single}}").unwrap();
+    namespace.wait_for_reason("StorageReady", "Pending").unwrap();
+    assert_eq!(strategy(), serde_json::json!({"type": "Recreate"}));
 }
 
 #[test]
@@ -116,9 +128,22 @@ fn a_volume_that_cannot_grow_is_told_and_stays_in_use() {
     assert_eq!(refused.status, "True");
     assert!(refused.message.contains("PersistentVolumeClaim hub was refused"), "{}", refused.message);
 
-    kubectl()
-        .apply("{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: grown}, provisioner: example.com/none, allowVolumeExpansion: true}")
-        .unwrap();
+    let class = |grows: bool| {
+        let class = "apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: grown}, provisioner: example.com/none";
+        kubectl().apply(&format!("{{{class}, allowVolumeExpansion: {grows}}}")).unwrap();
+    };
+    class(false);
+    wait::until("the class to be named", PATIENCE, || {
+        let told = namespace.condition("StorageReady")?;
+        ensure!(told.message.contains("StorageClass grown lets no volume grow"), "{told:?}");
+        Ok(())
+    })
+    .unwrap();
+    let storage =
+        &namespace.get("persistentvolumeclaim/hub").unwrap()["spec"]["resources"]["requests"]["storage"];
+    assert_eq!(storage, "1Gi");
+
+    class(true);
     let growing = namespace.wait_for_reason("StorageReady", "Resizing").unwrap();
     assert_eq!(growing.message, "claim hub is growing from 1Gi to 2Gi");
 }

@@ -12,6 +12,7 @@ mod election;
 mod fixture;
 mod gateway;
 mod lifecycle;
+mod object_storage;
 mod operator_process;
 mod pause;
 mod quiet;
