@@ -5,6 +5,7 @@
 mod contract;
 mod faults;
 mod long_lists;
+mod operator;
 mod reads;
 mod redirect;
 mod registry;
