@@ -3,6 +3,7 @@
 
 mod fixture;
 mod garbage_collection;
+mod object_storage;
 mod pulls;
 mod pushes;
 mod restricted;

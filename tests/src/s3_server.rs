@@ -1,4 +1,4 @@
-//! A real S3 server, `MinIO`, on the loopback device: one drive, one bucket, one key. It holds conditional writes.
+//! A real S3 server, `MinIO`, on a device of this machine alone: one drive, one bucket, one key. It holds conditional writes.
 
 use crate::cluster::wait;
 use crate::http::ask;
@@ -6,6 +6,7 @@ use crate::programs;
 use crate::registry_process::free_port;
 use anyhow::{Context, Result};
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -31,15 +32,21 @@ const GUARD: &str =
 #[derive(Debug)]
 pub struct S3Server {
     folder: PathBuf,
+    address: Ipv4Addr,
     port: u16,
     process: Mutex<Option<Child>>,
 }
 
 impl S3Server {
-    /// Starts the server and makes the bucket.
+    /// Starts the server on the loopback device and makes the bucket.
     pub fn start() -> Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same at another address of this machine, such as the one that only the pods of a cluster reach.
+    pub fn start_at(address: Ipv4Addr) -> Result<Self> {
         let folder = TempDir::new()?.keep();
-        let server = Self { folder, port: free_port()?, process: Mutex::default() };
+        let server = Self { folder, address, port: free_port()?, process: Mutex::default() };
         server.resume()?;
         server.make_bucket()?;
         Ok(server)
@@ -47,12 +54,12 @@ impl S3Server {
 
     /// The URL of the server.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address())
     }
 
     /// Its host and port.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.address, self.port)
     }
 
     /// The section `storage.s3` of a registry that keeps its images there, below the folder `root`, and asks for them at

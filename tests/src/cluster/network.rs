@@ -69,7 +69,8 @@ impl Network {
         Ok(())
     }
 
-    fn host_address(&self) -> Ipv4Addr {
+    /// The address of the host, which the node and its pods reach.
+    pub(crate) fn host_address(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 210, self.number, 254)
     }
 

@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::network::Network;
 use super::{HostAccess, Kubectl, State, containerd, node};
 use anyhow::{Context, Result};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 /// A Kubernetes of one node on this machine.
@@ -61,6 +61,11 @@ impl Cluster {
         let network = Network::of(&self.state)?.context("this cluster has no network")?;
         network.route_to_service(cluster_ip)?;
         HostAccess::direct(name, cluster_ip, self.state.path("config").join(format!("hosts-{name}")))
+    }
+
+    /// The address of this machine that the pods reach, and nobody else.
+    pub fn host_address(&self) -> Result<Ipv4Addr> {
+        Ok(Network::of(&self.state)?.context("this cluster has no network")?.host_address())
     }
 
     /// Lets the node pull from `host`, which is the Service with this address, by the certificate authority `authority`.
