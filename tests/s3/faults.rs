@@ -149,7 +149,7 @@ async fn an_upload_becomes_its_object_whatever_request_of_its_end_goes_wrong() {
                 store.store.append(&key(UPLOAD), 0, body(&content), destination.as_ref()).await.unwrap();
                 proxy.fail_next(fault, is_end);
                 proxy.fail_next(fault, is_end);
-                store.store.complete(&key(UPLOAD), &key(OBJECT)).await.unwrap();
+                store.store.complete(&key(UPLOAD), content.len() as u64, &key(OBJECT)).await.unwrap();
                 assert!(store.read(OBJECT).await == content, "{fault:?}");
             }
         }
@@ -169,7 +169,7 @@ async fn an_upload_whose_part_could_not_be_sent_goes_on_where_it_was_acknowledge
     let arrived = usize::try_from(store.store.upload_size(&key(UPLOAD)).await.unwrap()).unwrap();
     assert!(arrived >= acknowledged, "{arrived}");
     store.store.append(&key(UPLOAD), arrived as u64, body(&content[arrived..]), None).await.unwrap();
-    store.store.complete(&key(UPLOAD), &key(OBJECT)).await.unwrap();
+    store.store.complete(&key(UPLOAD), content.len() as u64, &key(OBJECT)).await.unwrap();
     assert!(store.read(OBJECT).await == content);
 }
 
