@@ -1,6 +1,7 @@
 //! A disk of its own, whose power can be cut: a file system in a file, in a mount namespace that nobody else sees.
 
 use anyhow::{Context, Result, ensure};
+use berth_tests::cluster::wait;
 use berth_tests::command::succeed;
 use berth_tests::programs::packaged;
 use std::ffi::OsStr;
@@ -8,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Gives the file `$1` to a loop device for as long as standard input is open, in a mount namespace of its own.
@@ -82,8 +84,11 @@ impl Disk {
         succeed(self.command("mount").arg(&self.device).arg(self.path())).map(drop)
     }
 
+    /// Unmounts it. A program that another test is just starting may hold what it has inherited for a moment.
     pub(crate) fn unmount(&self) -> Result<()> {
-        succeed(self.command("umount").arg(self.path())).map(drop)
+        wait::until("the disk to be let go", Duration::from_secs(30), || {
+            succeed(self.command("umount").arg(self.path())).map(drop)
+        })
     }
 
     /// Cuts the power: from now on nothing reaches the disk, and what has not reached it is lost.
