@@ -22,7 +22,7 @@ const LENGTH: usize = 20_000_000;
 
 #[test]
 fn memory_does_not_grow_by_a_part_for_each_upload() -> Result<()> {
-    let (site, tally) = (Site::start(1)?, Tally::default());
+    let (site, tally) = (Site::start_with(1, "1m")?, Tally::default());
     writeln!(stderr(), "memory before: {} MiB", site.largest_memory()? >> 20)?;
     for (uploads, bound) in STEPS {
         upload_at_once(&site, &tally, uploads)?;
@@ -48,7 +48,9 @@ fn upload(site: &Site, tally: &Tally, number: u8) -> Result<()> {
     let location = started.header("location").context("no Location")?;
     let path = location.find("/v2/").map(|start| &location[start..]).context("no path")?;
     let body = vec![number; LENGTH];
-    client.expect(202, Ask { method: "PATCH", path, body: &body, ..Ask::default() })?;
+    let range = format!("0-{}", LENGTH - 1);
+    let headers = [("content-range", range.as_str())];
+    client.expect(202, Ask { method: "PATCH", path, headers: &headers, body: &body })?;
     let path = format!("{path}?digest={}", digest(&body));
     client.expect(201, Ask { method: "PUT", path: &path, ..Ask::default() }).map(drop)
 }

@@ -22,12 +22,17 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts all three; nothing goes wrong yet.
+    /// Starts all three; nothing goes wrong yet. The server is waited for no longer than it takes.
     pub(crate) fn start(seed: u64) -> Result<Self> {
+        Self::start_with(seed, "2s")
+    }
+
+    /// The same with so much patience for the S3 server.
+    pub(crate) fn start_with(seed: u64, timeout: &str) -> Result<Self> {
         let (s3, folder, port) = (S3Server::start()?, TempDir::new()?, free_port()?);
         let proxy = FaultProxy::start(&s3.address(), seed)?;
         let config = folder.path().join("config.yml");
-        fs::write(&config, configuration(&proxy.url(), port))?;
+        fs::write(&config, configuration(&proxy.url(), port, timeout))?;
         let mut serve = Command::new(program()?);
         serve.env_clear().arg("serve").arg(config);
         let registry = RegistryProcess::start(&mut serve, &folder.path().join("log"))?;
@@ -64,7 +69,7 @@ impl Site {
     /// Ends the server, and looks with its own means whether the storage is as it should be.
     pub(crate) fn stop_and_check(self) -> Result<()> {
         let config = self.folder.path().join("check.yml");
-        fs::write(&config, configuration(&self.s3.url(), self.port))?;
+        fs::write(&config, configuration(&self.s3.url(), self.port, "30s"))?;
         self.registry.stop()?;
         let check = |arguments: &[&str]| {
             let mut check = Command::new(program()?);
@@ -84,14 +89,14 @@ fn is_leftover(line: &str) -> bool {
     line.contains("was left unfinished")
 }
 
-/// Parts as small as S3 allows, so that a few megabytes are several; and a server that is waited for no longer than it takes.
-fn configuration(url: &str, port: u16) -> String {
+/// Parts are as small as S3 allows, so that a few megabytes are several.
+fn configuration(url: &str, port: u16, timeout: &str) -> String {
     let section = S3Server::section(url, "faults");
     let section = section.trim_end_matches('}');
     format!(
         "version: 0.1\nlog: {{level: debug}}\n\
          storage:\n  s3: {section}, chunksize: 5242880, multipartcopychunksize: 5242880, \
-         multipartcopythresholdsize: 5242880, timeout: 2s}}\n  delete: {{enabled: true}}\n  redirect: {{disable: true}}\n\
+         multipartcopythresholdsize: 5242880, timeout: {timeout}}}\n  delete: {{enabled: true}}\n  redirect: {{disable: true}}\n\
          http: {{addr: '127.0.0.1:{port}'}}\n"
     )
 }
