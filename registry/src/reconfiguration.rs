@@ -146,6 +146,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         health,
         notifications,
         htpasswd,
+        token,
         access_rules,
     } = started;
     let keys = [
@@ -163,7 +164,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("http.debug", *debug != new.debug),
         ("health", *health != new.health),
         ("notifications", *notifications != new.notifications),
-        ("auth", *htpasswd != new.htpasswd),
+        ("auth", *htpasswd != new.htpasswd || *token != new.token),
         ("access.path", *access_rules != new.access_rules),
     ];
     keys.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()

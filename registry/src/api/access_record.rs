@@ -1,5 +1,7 @@
 //! The rights that a request needs, as the registry of Docker lists them in the `detail` of UNAUTHORIZED and DENIED.
 
+use std::fmt::Write as _;
+
 use axum::http::{Method, Uri};
 use berth_oci::RepositoryName;
 use serde::Serialize;
@@ -29,7 +31,8 @@ impl AccessRecord {
         Self::new("registry", "*", &Action::Administer)
     }
 
-    fn catalog() -> Self {
+    /// To list the repositories.
+    pub(super) fn catalog() -> Self {
         Self::new("registry", "catalog", &"*")
     }
 
@@ -64,6 +67,23 @@ impl AccessRecord {
     }
 }
 
+/// Rights as clients ask for them at the endpoint of tokens: the actions on each thing, with spaces between the things.
+pub(super) fn scope(records: &[AccessRecord]) -> String {
+    let mut scope = String::new();
+    for (at, record) in records.iter().enumerate() {
+        match at.checked_sub(1).map(|before| &records[before]) {
+            Some(before) if (before.r#type, &before.name) == (record.r#type, &record.name) => scope.push(','),
+            before => {
+                let space = if before.is_some() { " " } else { "" };
+                // Writing to a text does not fail.
+                let _ = write!(scope, "{space}{}:{}:", record.r#type, record.name);
+            }
+        }
+        scope.push_str(&record.action);
+    }
+    scope
+}
+
 /// The repository from which a blob is to be mounted.
 fn mounted_from(uri: &Uri) -> Option<RepositoryName> {
     let (_, from) =
@@ -79,6 +99,17 @@ mod tests {
         let records = AccessRecord::needed(method, &uri.parse().unwrap());
         let told = |record: AccessRecord| format!("{} {} {}", record.r#type, record.name, record.action);
         records.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn a_scope_names_each_thing_once_with_its_actions() {
+        let scope = |method, uri: &str| scope(&AccessRecord::needed(&method, &uri.parse().unwrap()));
+        assert_eq!(scope(Method::GET, "/v2/"), "");
+        assert_eq!(scope(Method::GET, "/v2/_catalog"), "registry:catalog:*");
+        assert_eq!(
+            scope(Method::POST, "/v2/a%2Fb/blobs/uploads/?mount=sha256:0&from=c"),
+            "repository:a/b:pull,push repository:c:pull"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who sends a request: Basic credentials are checked once, before anything else is looked at.
+//! Who sends a request: credentials, a password or a token, are checked once, before anything else is looked at.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -9,7 +9,7 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderValue, StatusCode,
-        header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{AUTHORIZATION, RETRY_AFTER},
         request::Parts,
     },
     middleware::Next,
@@ -17,11 +17,10 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use berth_oci::ErrorCode;
-use serde_json::json;
 
 use super::{
     Api,
-    access_record::AccessRecord,
+    challenge::Challenge,
     error::{Error, Result},
 };
 use crate::{
@@ -45,29 +44,35 @@ impl UserSlot {
 
     /// The user, if there is one.
     pub(super) fn identified(&self) -> Option<&str> {
-        match self.0.get()? {
-            Identity::User(name) => Some(name),
-            Identity::Anonymous => None,
-        }
+        self.0.get()?.user()
     }
 }
 
 /// Gives a request its identity, or refuses it. Outside of `/v2/`, nobody is asked.
 pub(super) async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if is_registry_path(parts.uri.path()) {
-        match identify(&api, &parts).await {
-            Ok(identity) => {
-                if let Some(slot) = parts.extensions.get::<UserSlot>() {
-                    // Only this function sets it, and only once a request.
-                    let _ = slot.0.set(identity.clone());
-                }
-                parts.extensions.insert(identity);
-            }
-            Err(error) => return error.into_response(),
-        }
+    if !is_registry_path(request.uri().path()) {
+        return next.run(request).await;
     }
-    next.run(Request::from_parts(parts, body)).await
+    let (mut parts, body) = request.into_parts();
+    let challenge = Challenge::of(&api, &parts);
+    let identity = match &challenge {
+        None => Identity::Anonymous,
+        Some(challenge) => match identify(&api, &parts, challenge).await {
+            Ok(identity) => identity,
+            Err(error) => return error.into_response(),
+        },
+    };
+    if let Some(slot) = parts.extensions.get::<UserSlot>() {
+        // Only this function sets it, and only once a request.
+        let _ = slot.0.set(identity.clone());
+    }
+    let challenge = challenge.filter(|_| matches!(identity, Identity::Bearer(_)));
+    parts.extensions.insert(identity);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    match challenge {
+        Some(challenge) => challenge.complete(response),
+        None => response,
+    }
 }
 
 /// Whether the path belongs to the registry protocol.
@@ -75,24 +80,22 @@ pub(super) fn is_registry_path(path: &str) -> bool {
     path == "/v2" || path.starts_with("/v2/")
 }
 
-async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
-    let Some(realm) = api.auth.realm() else {
-        return Ok(Identity::Anonymous);
-    };
-    let refuse = |message| {
-        let needed = AccessRecord::needed(&request.method, &request.uri);
-        let refused = challenge(realm, message);
-        if needed.is_empty() { refused } else { refused.with_detail(json!(needed)) }
-    };
-    let Some((user, password)) = request.headers.get(AUTHORIZATION).and_then(credentials) else {
-        return Err(refuse(ErrorCode::Unauthorized.default_message()));
-    };
-    let address = request.extensions.get::<Peer>().and_then(|peer| peer.address.ip());
-    let identity = api.auth.authenticate(&user, &password, address).await;
-    identity.map_err(|refusal| match refusal {
-        Refusal::Wrong => refuse("the user name or the password is wrong"),
-        Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
-    })
+async fn identify(api: &Api, request: &Parts, challenge: &Challenge) -> Result<Identity> {
+    match request.headers.get(AUTHORIZATION).and_then(Credentials::read) {
+        Some(Credentials::Password(user, password)) => {
+            let address = request.extensions.get::<Peer>().and_then(|peer| peer.address.ip());
+            let identity = api.auth.authenticate(&user, &password, address).await;
+            identity.map_err(|refusal| match refusal {
+                Refusal::Wrong => challenge.ask("the user name or the password is wrong"),
+                Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
+            })
+        }
+        Some(Credentials::Token(token)) => {
+            let refuse = |why| challenge.refuse_token(&format!("the token is not good: {why}"));
+            api.auth.authenticate_bearer(token).map_err(refuse)
+        }
+        None => Err(challenge.ask(ErrorCode::Unauthorized.default_message())),
+    }
 }
 
 /// Says to a client that guesses, or stands beside one, when it may come back.
@@ -103,23 +106,29 @@ fn too_many_attempts(retry_after: Duration) -> Error {
         .with_header(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
-/// Reads `Basic` and the base64 of `user:password`.
-fn credentials(header: &HeaderValue) -> Option<(String, String)> {
-    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
+/// What a client shows. It cannot be printed.
+#[derive(PartialEq, Eq)]
+enum Credentials<'a> {
+    /// A user and a password.
+    Password(String, String),
+    Token(&'a str),
 }
 
-fn challenge(realm: &str, message: &str) -> Error {
-    let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
-    let challenge = HeaderValue::from_str(&format!("Basic realm=\"{escaped}\""))
-        .unwrap_or(HeaderValue::from_static("Basic realm=\"Registry\""));
-    Error::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
-        .with_header(WWW_AUTHENTICATE, challenge)
+impl<'a> Credentials<'a> {
+    /// Reads `Basic` and the base64 of `user:password`, or `Bearer` and a token.
+    fn read(header: &'a HeaderValue) -> Option<Self> {
+        let (scheme, shown) = header.to_str().ok()?.split_once(' ')?;
+        let shown = shown.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Token(shown));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(STANDARD.decode(shown).ok()?).ok()?;
+        let (user, password) = decoded.split_once(':')?;
+        Some(Self::Password(user.to_owned(), password.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -129,13 +138,14 @@ mod tests {
     #[test]
     fn a_password_may_contain_colons() {
         let header = HeaderValue::from_str(&format!("basic {}", STANDARD.encode("bob:a:b"))).unwrap();
-        assert_eq!(credentials(&header), Some(("bob".to_owned(), "a:b".to_owned())));
+        let read = Credentials::read(&header);
+        assert!(read == Some(Credentials::Password("bob".to_owned(), "a:b".to_owned())));
     }
 
     #[test]
     fn other_schemes_and_broken_credentials_are_no_credentials() {
-        for header in ["Bearer abc", "Basic", "Basic %%%", "Basic Ym9i"] {
-            assert_eq!(credentials(&HeaderValue::from_static(header)), None, "{header}");
+        for header in ["Digest abc", "Basic", "Basic %%%", "Basic Ym9i", "Bearer"] {
+            assert!(Credentials::read(&HeaderValue::from_static(header)).is_none(), "{header}");
         }
     }
 }

@@ -55,17 +55,15 @@ impl FromRequestParts<Api> for Administrator {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self> {
         let Sender(identity) = Sender::from_request_parts(parts, api).await?;
+        let needed = AccessRecord::administration();
         match identity {
             identity if api.auth.may_administer(&identity) => Ok(Self),
             Identity::Anonymous => Err(Error::denied(
                 "this needs a user with the right to administer, and the registry has no authentication: \
                  configure auth.htpasswd",
-                &AccessRecord::administration(),
+                &needed,
             )),
-            Identity::User(user) => Err(Error::denied(
-                format!("{user} may not administer this registry"),
-                &AccessRecord::administration(),
-            )),
+            identity => Err(refusal(&identity, "may not administer this registry", needed)),
         }
     }
 }
@@ -84,13 +82,23 @@ pub(super) fn permit(
     actions: &[Action],
 ) -> Result<Repository> {
     match actions.iter().find(|action| !api.auth.authorize(identity, **action, &name)) {
-        None => Ok(match identity {
-            Identity::User(user) => api.registry.repository(name).on_behalf_of(user),
-            Identity::Anonymous => api.registry.repository(name),
+        None => Ok(match identity.user() {
+            Some(user) => api.registry.repository(name).on_behalf_of(user),
+            None => api.registry.repository(name),
         }),
         Some(lacking) => {
-            let told = format!("{} may not {lacking} in the repository {name}", identity.name());
-            Err(Error::denied(told, &AccessRecord::repository(&name, *lacking)))
+            let told = format!("may not {lacking} in the repository {name}");
+            Err(refusal(identity, &told, AccessRecord::repository(&name, *lacking)))
+        }
+    }
+}
+
+/// What whoever lacks a right is told: a user, that it is so; the bearer of a token, that another token is needed.
+pub(super) fn refusal(identity: &Identity, told: &str, lacking: AccessRecord) -> Error {
+    match identity {
+        Identity::Bearer(_) => Error::insufficient(format!("the bearer of this token {told}"), lacking),
+        Identity::User(_) | Identity::Anonymous => {
+            Error::denied(format!("{} {told}", identity.name()), &lacking)
         }
     }
 }

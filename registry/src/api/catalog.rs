@@ -2,8 +2,11 @@
 
 use axum::extract::State;
 
-use super::{Api, error::Result, extract::Sender, location::Locations, query::Parameters, respond::Catalog};
-use crate::{auth::Action, repository::Page};
+use super::{
+    Api, access_record::AccessRecord, authorize::refusal, error::Result, extract::Sender,
+    location::Locations, query::Parameters, respond::Catalog,
+};
+use crate::repository::Page;
 
 /// `GET /v2/_catalog`
 ///
@@ -14,10 +17,13 @@ pub(super) async fn list(
     locations: Locations,
     parameters: Parameters,
 ) -> Result<Catalog> {
+    if !api.auth.may_list(&identity) {
+        return Err(refusal(&identity, "may not list the repositories", AccessRecord::catalog()));
+    }
     let most = api.limits.catalog;
     let asked = parameters.page()?.at_most(most);
     let limit = asked.limit.unwrap_or(most);
-    let visible = |name: &_| api.auth.authorize(&identity, Action::Pull, name);
+    let visible = |name: &_| api.auth.may_see(&identity, name);
     let page = Page { limit: Some(limit), last: asked.last };
     let repositories = api.registry.catalog(&page, visible).await?;
     Ok(Catalog { path: locations.catalog(), repositories, limit })

@@ -32,13 +32,15 @@ pub(super) struct Error {
     pub(super) message: String,
     pub(super) detail: Option<Value>,
     pub(super) header: Option<Box<(HeaderName, HeaderValue)>>,
+    /// What a token lacks; the challenge asks for it.
+    pub(super) lacking: Option<Box<AccessRecord>>,
     /// The failure below, for the log alone.
     pub(super) cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), detail: None, header: None, cause: None }
+        Self { status, code, message: message.into(), detail: None, header: None, lacking: None, cause: None }
     }
 
     /// 400.
@@ -54,6 +56,13 @@ impl Error {
     /// 403: the identity is known and lacks the right.
     pub(super) fn denied(message: impl Into<String>, lacking: &AccessRecord) -> Self {
         Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message).with_detail(json!([lacking]))
+    }
+
+    /// 401: another token may have the right.
+    pub(super) fn insufficient(message: impl Into<String>, lacking: AccessRecord) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+            .with_detail(json!([lacking]));
+        Self { lacking: Some(Box::new(lacking)), ..error }
     }
 
     pub(super) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {

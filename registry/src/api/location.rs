@@ -106,6 +106,14 @@ fn split_host(host: &str) -> (&str, &str) {
     (&host[..path], host[path..].trim_end_matches('/'))
 }
 
+/// The absolute address of a path of this server, outside of everything that the configuration puts before its own paths.
+pub(super) fn address_of(path: &str, answers: &Answers, request: &Parts) -> String {
+    let tls = request.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
+    let host = answers.host.as_deref().map(|host| split_host(host).0.to_owned());
+    let server = host.unwrap_or_else(|| server_seen(&request.headers, &request.uri, tls));
+    format!("{server}{path}")
+}
+
 /// Scheme and authority as the client sees them; nothing if that cannot be known.
 fn server_seen(headers: &HeaderMap, uri: &Uri, tls: bool) -> String {
     let scheme = forwarded(headers, "proto")

@@ -10,7 +10,7 @@
 //! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
 //! | what a request says | `extract`, `query`, `body`, `location`, `forwarded` |
 //! | how another registry can go on with an upload | `upload_state` |
-//! | who sends it, and what that user may do | `authenticate`, `authorize`, `access_record` |
+//! | who sends it, and what that user may do | `authenticate`, `challenge`, `authorize`, `access_record` |
 //! | which manifest a client can read | `negotiate` |
 //! | which blob a client gets from the storage itself | `redirect` |
 //! | which headers an answer has | `respond` |
@@ -28,6 +28,7 @@ mod base;
 mod blobs;
 mod body;
 mod catalog;
+mod challenge;
 mod copies;
 mod cors;
 mod debug;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 
 use super::{Api, authorize::Administrator, error::Result, extract::Sender, respond::ReadOnlyState};
-use crate::auth::Identity;
 
 /// `GET /v2/_berth/read-only`
 pub(super) async fn current(_: Administrator, State(api): State<Api>) -> Result<ReadOnlyState> {
@@ -17,11 +16,7 @@ pub(super) async fn switch_on(
     State(api): State<Api>,
     Sender(identity): Sender,
 ) -> Result<ReadOnlyState> {
-    let by = match &identity {
-        Identity::User(user) => Some(&**user),
-        Identity::Anonymous => None,
-    };
-    api.registry.switch_read_only(by).await?;
+    api.registry.switch_read_only(identity.user()).await?;
     current(administrator, State(api)).await
 }
 

@@ -31,8 +31,8 @@ impl<V> Expiring<V> {
             self.0.retain(|_, (until, _)| now < *until);
         }
         if self.0.len() >= CAPACITY {
-            // All are fresh. Whoever has filled the memory has paid a bcrypt for each entry, and forgetting all needs no
-            // order of use.
+            // All are fresh. Whoever has filled the memory has paid for each entry, with a bcrypt or a token, and
+            // forgetting all needs no order of use.
             self.0.clear();
         }
         self.0.insert(tag, (until, value));

@@ -1,4 +1,4 @@
-//! Who a client is and what it may do: passwords of an htpasswd file, and access rules.
+//! Who a client is and what it may do: passwords of an htpasswd file with access rules, or tokens of somebody else.
 //!
 //! Nothing here knows HTTP: `api::authenticate` reads the credentials of a request, `api::authorize` asks for a right.
 
@@ -10,18 +10,21 @@ mod lane;
 mod passwords;
 mod remembered;
 mod throttle;
+mod token;
 mod turns;
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::SystemTime};
 
 use berth_oci::RepositoryName;
 
 pub use access_rules::{AccessRules, Action};
 pub use htpasswd::{InvalidEntry, PasswordFile, entry};
 pub use passwords::{Passwords, Refusal};
+pub use token::{Algorithm, Bearer, InvalidToken, UnknownAlgorithm};
 
+use self::token::Issuer;
 use crate::{
-    config::Config,
+    config::{Config, TokenRealm},
     reloading::{LoadError, Refresh, Reloading},
 };
 
@@ -32,16 +35,41 @@ pub enum Identity {
     Anonymous,
     /// A user whose password was right.
     User(Arc<str>),
+    /// Whoever has shown a good token.
+    Bearer(Arc<Bearer>),
 }
 
 impl Identity {
     /// The name for log lines.
     pub fn name(&self) -> &str {
+        self.user().unwrap_or("-")
+    }
+
+    /// The user, if it is known who it is.
+    pub fn user(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => "-",
-            Self::User(name) => name,
+            Self::Anonymous => None,
+            Self::User(name) => Some(name),
+            Self::Bearer(bearer) => Some(&*bearer.subject).filter(|subject| !subject.is_empty()),
         }
     }
+}
+
+/// What a client has to show to come in.
+#[derive(Clone, Copy, Debug)]
+pub enum Demand<'a> {
+    /// A password.
+    Password {
+        /// What clients show when they ask for it.
+        realm: &'a str,
+    },
+    /// A token.
+    Token {
+        /// Where clients get it.
+        realm: &'a TokenRealm,
+        /// For whom it has to be.
+        service: &'a str,
+    },
 }
 
 /// The server's authentication and authorization, as configured.
@@ -50,24 +78,31 @@ pub struct Auth {
     realm: Option<String>,
     passwords: Option<Arc<Passwords>>,
     rules: Option<Arc<Reloading<AccessRules>>>,
+    issuer: Option<Arc<Issuer>>,
 }
 
 impl Auth {
     /// Opens the files that the configuration names.
     pub fn open(config: &Config) -> Result<Self, LoadError> {
+        let issuer = config.token.clone().map(Issuer::open).transpose()?.map(Arc::new);
         let Some(htpasswd) = &config.htpasswd else {
-            return Ok(Self::default());
+            return Ok(Self { issuer, ..Self::default() });
         };
         Ok(Self {
             realm: Some(htpasswd.realm.clone()),
             passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd.path.clone())?))),
             rules: config.access_rules.clone().map(open_rules).transpose()?.map(Arc::new),
+            issuer,
         })
     }
 
-    /// The realm in which clients need a password; `None` when everybody may come in.
-    pub fn realm(&self) -> Option<&str> {
-        self.realm.as_deref()
+    /// What clients have to show; `None` when everybody may come in.
+    pub fn demand(&self) -> Option<Demand<'_>> {
+        if let Some(issuer) = &self.issuer {
+            let config = issuer.config();
+            return Some(Demand::Token { realm: &config.realm, service: &config.service });
+        }
+        self.realm.as_deref().map(|realm| Demand::Password { realm })
     }
 
     /// Checks the password that a client at this address has sent.
@@ -82,12 +117,33 @@ impl Auth {
         Ok(Identity::User(user.into()))
     }
 
+    /// Verifies the token that a client has sent.
+    pub fn authenticate_bearer(&self, token: &str) -> Result<Identity, InvalidToken> {
+        let issuer = self.issuer.as_ref().ok_or(InvalidToken::Key)?;
+        issuer.verify(token, SystemTime::now()).map(Identity::Bearer)
+    }
+
     /// Whether an identity may do something to a repository.
     pub fn authorize(&self, identity: &Identity, action: Action, repository: &RepositoryName) -> bool {
         match (identity, &self.rules) {
             (Identity::User(user), Some(rules)) => rules.current().allow(user, action, repository),
+            (Identity::Bearer(bearer), _) => bearer.grants.allow(action, repository),
             _ => true,
         }
+    }
+
+    /// Whether an identity may ask for the list of repositories.
+    pub fn may_list(&self, identity: &Identity) -> bool {
+        match identity {
+            Identity::Bearer(bearer) => bearer.grants.allow_catalog(),
+            Identity::User(_) | Identity::Anonymous => true,
+        }
+    }
+
+    /// Whether an identity that may ask for the list of repositories finds this one on it.
+    pub fn may_see(&self, identity: &Identity, repository: &RepositoryName) -> bool {
+        // A token tells no more than that the whole list may be read, as in Distribution.
+        matches!(identity, Identity::Bearer(_)) || self.authorize(identity, Action::Pull, repository)
     }
 
     /// Whether an identity may administer the whole registry; nobody may without authentication.
@@ -95,6 +151,7 @@ impl Auth {
         match (identity, &self.rules) {
             (Identity::User(user), Some(rules)) => rules.current().allow_administration(user),
             (Identity::User(_), None) => true,
+            (Identity::Bearer(bearer), _) => bearer.grants.allow_administration(),
             (Identity::Anonymous, _) => false,
         }
     }
@@ -103,7 +160,7 @@ impl Auth {
     pub fn files(&self) -> Vec<Arc<dyn Refresh>> {
         let passwords = self.passwords.iter().map(|passwords| Arc::clone(passwords.file()) as _);
         let rules = self.rules.iter().map(|rules| Arc::clone(rules) as _);
-        passwords.chain(rules).collect()
+        passwords.chain(rules).chain(self.issuer.iter().map(|issuer| issuer.files())).collect()
     }
 }
 

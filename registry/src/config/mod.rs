@@ -21,6 +21,7 @@ mod origin;
 mod overview;
 mod redirect;
 mod settings;
+mod token;
 mod tree;
 mod user_agent;
 mod validate;
@@ -44,6 +45,7 @@ pub use origin::Origin;
 pub use overview::Setting;
 pub use redirect::{Choice, Redirect};
 pub use user_agent::UserAgentPattern;
+pub use token::{Token, TokenRealm};
 pub use validation::{ImageLayers, IndexPlatforms, Platform, Validation};
 
 use crate::repository::{Reserve, RetentionRule};
@@ -87,6 +89,8 @@ pub struct Config {
     pub notifications: Notifications,
     /// The password file; `None` when everybody may come in.
     pub htpasswd: Option<Htpasswd>,
+    /// Whose tokens let clients in; `None` when it is not by tokens of somebody else.
+    pub token: Option<Token>,
     /// The file of access rules; `None` when every user may do everything.
     pub access_rules: Option<PathBuf>,
 }

@@ -34,6 +34,7 @@ mod retention;
 mod storage_failures;
 mod tag_parameters;
 mod tags;
+mod tokens;
 mod traces;
 mod trash;
 mod uploads;

@@ -13,7 +13,7 @@ const OBJECT_STORAGE: Effect = Refused(
     "this kind of object storage is not supported; use storage.s3, or storage.filesystem on a volume",
 );
 const OTHER_AUTHENTICATION: Effect =
-    Refused("only htpasswd authentication is supported in this release; use auth.htpasswd");
+    Refused("it lets everybody in who says anything; use auth.htpasswd or auth.token");
 const PROXY: Effect =
     Refused("the pull-through cache is not supported in this release; remove the section `proxy`");
 const LETS_ENCRYPT: Effect = Refused(
@@ -181,7 +181,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
     section("auth.htpasswd", Honoured, &[text("realm"), text("path")]),
     section(
         "auth.token",
-        OTHER_AUTHENTICATION,
+        Honoured,
         &[
             text("realm"),
             text("service"),
@@ -189,8 +189,8 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
             text("rootcertbundle"),
             text("jwks"),
             list("signingalgorithms"),
-            flag("autoredirect"),
-            text("autoredirectpath"),
+            flag("autoredirect").or("false"),
+            text("autoredirectpath").or("/auth/token"),
         ],
     ),
     section("auth.silly", OTHER_AUTHENTICATION, &[text("realm"), text("service")]),

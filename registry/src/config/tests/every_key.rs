@@ -19,6 +19,8 @@ const HONOURED: &str = "
     storage.redirect.disable storage.redirect.lifetime storage.redirect.networks.only storage.redirect.networks.except
     storage.redirect.useragents.only storage.redirect.useragents.except
     auth.htpasswd.realm auth.htpasswd.path access.path space.reserve trash.window
+    auth.token.realm auth.token.service auth.token.issuer auth.token.rootcertbundle auth.token.jwks
+    auth.token.signingalgorithms auth.token.autoredirect auth.token.autoredirectpath
     garbagecollection.interval garbagecollection.minage garbagecollection.deleteuntagged
     retention.rules[].repositories retention.rules[].tags retention.rules[].keep.last retention.rules[].keep.newerthan
     retention.rules[].keep.semver.majors retention.rules[].keep.semver.minors retention.rules[].keep.semver.patches
@@ -93,8 +95,6 @@ const REFUSED: &str = "
     storage.oss.accesskeyid storage.oss.accesskeysecret storage.oss.region storage.oss.bucket storage.oss.endpoint
     storage.oss.internal storage.oss.encrypt storage.oss.encryptionkeyid storage.oss.secure storage.oss.chunksize
     storage.oss.rootdirectory
-    auth.token.realm auth.token.service auth.token.issuer auth.token.rootcertbundle auth.token.jwks
-    auth.token.signingalgorithms auth.token.autoredirect auth.token.autoredirectpath
     auth.silly.realm auth.silly.service
     http.tls.letsencrypt.cachefile http.tls.letsencrypt.email http.tls.letsencrypt.hosts
     http.tls.letsencrypt.directoryurl

@@ -7,6 +7,7 @@ mod s3;
 mod sections;
 
 use super::*;
+use crate::auth::Algorithm;
 
 fn load_yaml(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Error> {
     let folder = tempfile::tempdir().unwrap();
@@ -155,6 +156,36 @@ fn htpasswd_without_its_file_names_the_missing_key() {
         error.starts_with("environment variable REGISTRY_AUTH: `auth.htpasswd.realm` is missing"),
         "{error}"
     );
+}
+
+#[test]
+fn tokens_of_somebody_else_are_read_as_distribution_reads_them() {
+    let text = format!(
+        "{IMAGE_DEFAULT}auth: {{token: {{realm: 'https://a/token', service: hub, issuer: a, rootcertbundle: /a.pem, \
+         signingalgorithms: [RS256, EdDSA]}}}}\n"
+    );
+    let token = load_yaml(&text, &[]).unwrap().config.token.unwrap();
+    assert_eq!(token.realm, TokenRealm::Url("https://a/token".into()));
+    assert_eq!((token.certificates, token.jwks), (Some("/a.pem".into()), None));
+    assert_eq!(token.algorithms, [Algorithm::Rs256, Algorithm::EdDsa]);
+    let redirected = load_yaml(&text, &[("REGISTRY_AUTH_TOKEN_AUTOREDIRECT", "true")]).unwrap();
+    assert_eq!(redirected.config.token.unwrap().realm, TokenRealm::Path("/auth/token".into()));
+}
+
+#[test]
+fn tokens_that_nothing_could_verify_are_refused_with_the_missing_key() {
+    let all = [("REALM", "https://a"), ("SERVICE", "hub"), ("ISSUER", "a"), ("JWKS", "/a.json")];
+    let variables = all.map(|(key, value)| (format!("REGISTRY_AUTH_TOKEN_{key}"), value));
+    for (at, missing) in ["realm", "service", "issuer", "rootcertbundle"].iter().enumerate() {
+        let mut some: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        some.remove(at);
+        let error = load_yaml(IMAGE_DEFAULT, &some).unwrap_err().to_string();
+        assert!(error.contains(&format!("`auth.token.{missing}` is missing")), "{error}");
+    }
+    let mut keyed: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    keyed.push(("REGISTRY_AUTH_TOKEN_SIGNINGALGORITHMS", "[HS256]"));
+    let error = load_yaml(IMAGE_DEFAULT, &keyed).unwrap_err().to_string();
+    assert!(error.contains("must be a list of RS256"), "{error}");
 }
 
 #[test]

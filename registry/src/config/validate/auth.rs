@@ -3,9 +3,9 @@
 use crate::config::{Htpasswd, error::Error, settings::Settings};
 
 pub(super) fn htpasswd(settings: &Settings) -> Result<Option<Htpasswd>, Error> {
-    let chosen = settings.chosen("auth", &["htpasswd", "none"]);
+    let chosen = settings.chosen("auth", &["htpasswd", "token", "none"]);
     match chosen.as_slice() {
-        [] | ["none"] => return Ok(None),
+        [] | ["none" | "token"] => return Ok(None),
         ["htpasswd"] => {}
         _ => return Err(settings.ambiguous("auth", &chosen)),
     }

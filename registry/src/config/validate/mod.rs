@@ -18,6 +18,7 @@ mod s3;
 mod space;
 mod storage;
 mod tls;
+mod token;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         health: health::health(&settings.below("health"))?,
         notifications: notifications::notifications(&settings.below("notifications"))?,
         htpasswd,
+        token: token::token(settings)?,
         access_rules,
     })
 }

@@ -1,0 +1,103 @@
+//! What a client without the right credentials is asked for: a password, or a token and where it gets one
+//! (RFC 7617, RFC 6750, and the token specification of Distribution).
+
+use std::sync::Arc;
+
+use axum::{
+    http::{HeaderValue, Method, Uri, header::WWW_AUTHENTICATE, request::Parts},
+    response::{IntoResponse, Response},
+};
+use berth_oci::ErrorCode;
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::{
+    Api,
+    access_record::{AccessRecord, scope},
+    error::Error,
+    location::address_of,
+};
+use crate::{auth::Demand, config::TokenRealm};
+
+/// The question to the client of one request.
+#[derive(Debug)]
+pub(super) struct Challenge {
+    method: Method,
+    uri: Uri,
+    /// The scheme with what it says of every request.
+    question: String,
+    takes_scope: bool,
+}
+
+/// Why a token that was sent is not enough.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Invalid,
+    Insufficient,
+}
+
+impl Challenge {
+    /// The one of this server to this request; `None` when everybody may come in.
+    pub(super) fn of(api: &Api, request: &Parts) -> Option<Self> {
+        let (question, takes_scope) = match api.auth.demand()? {
+            Demand::Password { realm } => (format!("Basic realm={}", quoted(realm)), false),
+            Demand::Token { realm, service } => {
+                let realm = match realm {
+                    TokenRealm::Url(url) => url.clone(),
+                    TokenRealm::Path(path) => address_of(path, &api.answers(), request),
+                };
+                (format!("Bearer realm={},service={}", quoted(&realm), quoted(service)), true)
+            }
+        };
+        Some(Self { method: request.method.clone(), uri: request.uri.clone(), question, takes_scope })
+    }
+
+    /// Asks a client that has shown nothing, or a wrong password.
+    pub(super) fn ask(&self, message: &str) -> Error {
+        self.unauthorized(message, None)
+    }
+
+    /// Asks a client whose token is not good.
+    pub(super) fn refuse_token(&self, message: &str) -> Error {
+        self.unauthorized(message, Some(Fault::Invalid))
+    }
+
+    fn unauthorized(&self, message: &str, fault: Option<Fault>) -> Error {
+        let needed = AccessRecord::needed(&self.method, &self.uri);
+        let error = Error::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+            .with_header(WWW_AUTHENTICATE, self.header(&needed, fault));
+        if needed.is_empty() { error } else { error.with_detail(json!(needed)) }
+    }
+
+    /// Adds the question to the answer of a handler that found a right missing in the token.
+    pub(super) fn complete(&self, mut response: Response) -> Response {
+        let Some(error) = response.extensions_mut().get::<Arc<Error>>() else { return response };
+        let Some(lacking) = error.lacking.as_deref() else { return response };
+        let mut needed = AccessRecord::needed(&self.method, &self.uri);
+        if !needed.contains(lacking) {
+            needed.push(lacking.clone());
+        }
+        let header = self.header(&needed, Some(Fault::Insufficient));
+        Error::clone(error).with_header(WWW_AUTHENTICATE, header).into_response()
+    }
+
+    fn header(&self, needed: &[AccessRecord], fault: Option<Fault>) -> HeaderValue {
+        let mut question = self.question.clone();
+        if self.takes_scope {
+            if !needed.is_empty() {
+                question += ",scope=";
+                question += &quoted(&scope(needed));
+            }
+            match fault {
+                Some(Fault::Invalid) => question.push_str(",error=\"invalid_token\""),
+                Some(Fault::Insufficient) => question.push_str(",error=\"insufficient_scope\""),
+                None => {}
+            }
+        }
+        HeaderValue::try_from(question).unwrap_or(HeaderValue::from_static("Basic realm=\"Registry\""))
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

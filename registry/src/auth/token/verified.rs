@@ -1,0 +1,65 @@
+//! Tokens that were verified, so that a signature is looked at once and not for every request.
+//!
+//! Kept are keyed hashes of the tokens, a bounded number, none longer than its token is good, and only those that are: who
+//! sends others displaces nothing. What was verified with keys that have been replaced is verified again.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+use super::{Bearer, trusted_keys::TrustedKeys};
+use crate::auth::{expiring::Expiring, keyed_hash::KeyedHash};
+
+/// How long a token is remembered at most.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// The remembered tokens.
+#[derive(Debug)]
+pub(super) struct Verified {
+    hash: KeyedHash,
+    bearers: Mutex<Expiring<Remembered>>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    bearer: Arc<Bearer>,
+    keys: Arc<TrustedKeys>,
+    /// When the token expires, whatever the clock of the system has done meanwhile.
+    end: SystemTime,
+}
+
+impl Default for Verified {
+    fn default() -> Self {
+        Self { hash: KeyedHash::new(), bearers: Mutex::default() }
+    }
+}
+
+impl Verified {
+    /// Whoever showed the token before, if it is good still.
+    pub(super) fn get(&self, token: &str, keys: &Arc<TrustedKeys>, now: SystemTime) -> Option<Arc<Bearer>> {
+        let tag = self.hash.tag(&[token.as_bytes()])?;
+        let bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = bearers.get(&tag, Instant::now())?;
+        (Arc::ptr_eq(&found.keys, keys) && now < found.end).then(|| Arc::clone(&found.bearer))
+    }
+
+    /// Remembers a token that was verified with these keys and is good for the `rest`.
+    pub(super) fn remember(
+        &self,
+        token: &str,
+        keys: Arc<TrustedKeys>,
+        now: SystemTime,
+        rest: Duration,
+        bearer: &Arc<Bearer>,
+    ) {
+        let Some(tag) = self.hash.tag(&[token.as_bytes()]) else { return };
+        let remembered = Remembered { bearer: Arc::clone(bearer), keys, end: now + rest };
+        let instant = Instant::now();
+        let until = instant + rest.min(LONGEST);
+        let mut bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
+        bearers.insert(tag, remembered, until, instant);
+    }
+}
