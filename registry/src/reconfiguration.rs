@@ -147,6 +147,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         notifications,
         htpasswd,
         token,
+        own_tokens,
         access_rules,
     } = started;
     let keys = [
@@ -165,6 +166,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("health", *health != new.health),
         ("notifications", *notifications != new.notifications),
         ("auth", *htpasswd != new.htpasswd || *token != new.token),
+        ("tokens", *own_tokens != new.own_tokens),
         ("access.path", *access_rules != new.access_rules),
     ];
     keys.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()

@@ -37,6 +37,11 @@ impl UserSlot {
         self.0.get().map_or("-", Identity::name)
     }
 
+    /// Tells the line of the request who it is; once.
+    pub(super) fn fill(&self, identity: &Identity) {
+        let _ = self.0.set(identity.clone());
+    }
+
     /// Whether the user has shown who it is.
     pub(super) fn is_authenticated(&self) -> bool {
         self.identified().is_some()
@@ -63,8 +68,7 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
         },
     };
     if let Some(slot) = parts.extensions.get::<UserSlot>() {
-        // Only this function sets it, and only once a request.
-        let _ = slot.0.set(identity.clone());
+        slot.fill(&identity);
     }
     let challenge = challenge.filter(|_| matches!(identity, Identity::Bearer(_)));
     parts.extensions.insert(identity);
@@ -99,7 +103,7 @@ async fn identify(api: &Api, request: &Parts, challenge: &Challenge) -> Result<I
 }
 
 /// Says to a client that guesses, or stands beside one, when it may come back.
-fn too_many_attempts(retry_after: Duration) -> Error {
+pub(super) fn too_many_attempts(retry_after: Duration) -> Error {
     let seconds = retry_after.as_secs().saturating_add(1);
     let told = format!("too many wrong passwords came from there: try again in {seconds} s");
     Error::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, told)
@@ -108,7 +112,7 @@ fn too_many_attempts(retry_after: Duration) -> Error {
 
 /// What a client shows. It cannot be printed.
 #[derive(PartialEq, Eq)]
-enum Credentials<'a> {
+pub(super) enum Credentials<'a> {
     /// A user and a password.
     Password(String, String),
     Token(&'a str),
@@ -116,7 +120,7 @@ enum Credentials<'a> {
 
 impl<'a> Credentials<'a> {
     /// Reads `Basic` and the base64 of `user:password`, or `Bearer` and a token.
-    fn read(header: &'a HeaderValue) -> Option<Self> {
+    pub(super) fn read(header: &'a HeaderValue) -> Option<Self> {
         let (scheme, shown) = header.to_str().ok()?.split_once(' ')?;
         let shown = shown.trim();
         if scheme.eq_ignore_ascii_case("bearer") {

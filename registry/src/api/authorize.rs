@@ -63,7 +63,10 @@ impl FromRequestParts<Api> for Administrator {
                  configure auth.htpasswd",
                 &needed,
             )),
-            identity => Err(refusal(&identity, "may not administer this registry", needed)),
+            identity => {
+                let asks_again = api.auth.may_ask_again(&identity, None);
+                Err(refusal(&identity, "may not administer this registry", needed, asks_again))
+            }
         }
     }
 }
@@ -88,17 +91,16 @@ pub(super) fn permit(
         }),
         Some(lacking) => {
             let told = format!("may not {lacking} in the repository {name}");
-            Err(refusal(identity, &told, AccessRecord::repository(&name, *lacking)))
+            let asks_again = api.auth.may_ask_again(identity, Some((*lacking, &name)));
+            Err(refusal(identity, &told, AccessRecord::repository(&name, *lacking), asks_again))
         }
     }
 }
 
-/// What whoever lacks a right is told: a user, that it is so; the bearer of a token, that another token is needed.
-pub(super) fn refusal(identity: &Identity, told: &str, lacking: AccessRecord) -> Error {
-    match identity {
-        Identity::Bearer(_) => Error::insufficient(format!("the bearer of this token {told}"), lacking),
-        Identity::User(_) | Identity::Anonymous => {
-            Error::denied(format!("{} {told}", identity.name()), &lacking)
-        }
+/// What whoever lacks a right is told: that it is so, or that another token is needed, where one may help.
+pub(super) fn refusal(identity: &Identity, told: &str, lacking: AccessRecord, asks_again: bool) -> Error {
+    if asks_again {
+        return Error::insufficient(format!("the bearer of this token {told}"), lacking);
     }
+    Error::denied(format!("{} {told}", identity.name()), &lacking)
 }

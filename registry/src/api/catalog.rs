@@ -18,7 +18,7 @@ pub(super) async fn list(
     parameters: Parameters,
 ) -> Result<Catalog> {
     if !api.auth.may_list(&identity) {
-        return Err(refusal(&identity, "may not list the repositories", AccessRecord::catalog()));
+        return Err(refusal(&identity, "may not list the repositories", AccessRecord::catalog(), true));
     }
     let most = api.limits.catalog;
     let asked = parameters.page()?.at_most(most);

@@ -1,10 +1,18 @@
 //! What a client without the right credentials is asked for: a password, or a token and where it gets one
 //! (RFC 7617, RFC 6750, and the token specification of Distribution).
+//!
+//! It is one question, never two. docker applies the answers to both, and fails for want of a password where a token for
+//! nobody in particular would do; skopeo, crane and oras take the first that they know, and containerd the strongest. So
+//! where there are tokens of ours, clients are asked for those, and a password that comes unasked is taken all the same.
 
 use std::sync::Arc;
 
 use axum::{
-    http::{HeaderValue, Method, Uri, header::WWW_AUTHENTICATE, request::Parts},
+    http::{
+        HeaderValue, Method, Uri,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use berth_oci::ErrorCode;
@@ -15,7 +23,7 @@ use super::{
     Api,
     access_record::{AccessRecord, scope},
     error::Error,
-    location::address_of,
+    location::{address_of, address_of_tokens},
 };
 use crate::{auth::Demand, config::TokenRealm};
 
@@ -39,15 +47,18 @@ enum Fault {
 impl Challenge {
     /// The one of this server to this request; `None` when everybody may come in.
     pub(super) fn of(api: &Api, request: &Parts) -> Option<Self> {
+        let basic = |realm: &str| (format!("Basic realm={}", quoted(realm)), false);
+        let bearer = |realm: &str, service: &str| {
+            (format!("Bearer realm={},service={}", quoted(realm), quoted(service)), true)
+        };
         let (question, takes_scope) = match api.auth.demand()? {
-            Demand::Password { realm } => (format!("Basic realm={}", quoted(realm)), false),
-            Demand::Token { realm, service } => {
-                let realm = match realm {
-                    TokenRealm::Url(url) => url.clone(),
-                    TokenRealm::Path(path) => address_of(path, &api.answers(), request),
-                };
-                (format!("Bearer realm={},service={}", quoted(&realm), quoted(service)), true)
+            Demand::Password { realm } => basic(realm),
+            Demand::Token { realm: TokenRealm::Url(url), service } => bearer(url, service),
+            Demand::Token { realm: TokenRealm::Path(path), service } => {
+                bearer(&address_of(path, &api.answers(), request), service)
             }
+            Demand::OwnToken { realm, .. } if shows_password(request) => basic(realm),
+            Demand::OwnToken { service, .. } => bearer(&address_of_tokens(&api.answers(), request), service),
         };
         Some(Self { method: request.method.clone(), uri: request.uri.clone(), question, takes_scope })
     }
@@ -96,6 +107,14 @@ impl Challenge {
         }
         HeaderValue::try_from(question).unwrap_or(HeaderValue::from_static("Basic realm=\"Registry\""))
     }
+}
+
+/// Whether the client has decided for a password itself, and is answered in its own words.
+fn shows_password(request: &Parts) -> bool {
+    let shown = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    shown
+        .and_then(|shown| shown.first_chunk())
+        .is_some_and(|scheme: &[u8; 6]| scheme.eq_ignore_ascii_case(b"basic "))
 }
 
 fn quoted(text: &str) -> String {

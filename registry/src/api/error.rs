@@ -58,10 +58,14 @@ impl Error {
         Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message).with_detail(json!([lacking]))
     }
 
+    /// 401: the client has shown nothing that is right.
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+    }
+
     /// 401: another token may have the right.
     pub(super) fn insufficient(message: impl Into<String>, lacking: AccessRecord) -> Self {
-        let error = Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
-            .with_detail(json!([lacking]));
+        let error = Self::unauthorized(message).with_detail(json!([lacking]));
         Self { lacking: Some(Box::new(lacking)), ..error }
     }
 

@@ -114,6 +114,12 @@ pub(super) fn address_of(path: &str, answers: &Answers, request: &Parts) -> Stri
     format!("{server}{path}")
 }
 
+/// The absolute address of our endpoint of tokens, beside `/v2/`.
+pub(super) fn address_of_tokens(answers: &Answers, request: &Parts) -> String {
+    let path = answers.host.as_deref().map(|host| split_host(host).1).filter(|path| !path.is_empty());
+    address_of(&format!("{}/token", path.unwrap_or(&answers.prefix)), answers, request)
+}
+
 /// Scheme and authority as the client sees them; nothing if that cannot be known.
 fn server_seen(headers: &HeaderMap, uri: &Uri, tls: bool) -> String {
     let scheme = forwarded(headers, "proto")

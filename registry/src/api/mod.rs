@@ -56,6 +56,7 @@ mod request_head;
 mod respond;
 mod retention;
 mod tags;
+mod token;
 mod trash;
 mod upload_state;
 mod uploads;
@@ -203,6 +204,7 @@ fn routes() -> Router<Api> {
         .route("/", get(base::root))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/token", get(token::by_query).post(token::by_form))
         .route("/v2", get(base::version))
         .route("/v2/", get(base::version))
         .route("/v2/_catalog", get(catalog::list))

@@ -24,6 +24,16 @@ impl Parameters {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The parameters of a form, which is written as a query is.
+    pub(super) fn of_form(form: &[u8]) -> Self {
+        Self(form_urlencoded::parse(form).into_owned().collect())
+    }
+
     /// Whether the parameter is there, with or without a value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)

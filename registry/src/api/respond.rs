@@ -15,9 +15,11 @@ use axum::{
 use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
 use form_urlencoded::byte_serialize;
 use futures::{StreamExt, stream::BoxStream};
+use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::auth::Issued;
 use crate::repository::{
     BlobContent, BlobInfo, Listing, PresignedBlob, ReadOnlySwitch, Rebuilt, Restored, Retention, Run,
     StoredManifest, TagSummary, Trashed,
@@ -49,6 +51,27 @@ fn value(text: &impl ToString) -> HeaderValue {
 
 fn etag(digest: &Digest) -> HeaderValue {
     value(&format!("\"{digest}\""))
+}
+
+/// A token, under both names that clients look for (token specification of Distribution, RFC 6749).
+pub(super) struct Token(pub(super) Issued);
+
+impl IntoResponse for Token {
+    fn into_response(self) -> Response {
+        let Issued { token, lifetime, since, refresh_token } = self.0;
+        let since = Timestamp::try_from(since).ok().and_then(|since| since.round(Unit::Second).ok());
+        let mut body = json!({
+            "token": token,
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": lifetime.as_secs(),
+            "issued_at": since,
+        });
+        if let Some(refresh_token) = refresh_token {
+            body["refresh_token"] = json!(refresh_token);
+        }
+        ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
+    }
 }
 
 /// The bytes that an upload has, as clients read it: `0-0` also when there are none.

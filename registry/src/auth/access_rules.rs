@@ -6,7 +6,8 @@
 //!   - {users: ["*"], repositories: ["public/**"], actions: [pull]}
 //! ```
 //!
-//! A user has the rights of all rules that name it. `*` stands for every user that no rule names.
+//! A user has the rights of all rules that name it. `*` stands for every user that no rule names. A rule with `anonymous: true`
+//! is also for those who have shown no password and got a token all the same.
 
 use std::fmt;
 
@@ -50,7 +51,10 @@ pub struct AccessRules {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rule {
+    #[serde(default)]
     users: Vec<String>,
+    #[serde(default)]
+    anonymous: bool,
     repositories: Vec<RepositoryPattern>,
     actions: Vec<Action>,
 }
@@ -66,10 +70,12 @@ impl AccessRules {
 
     /// Whether a user may do something to a repository.
     pub fn allow(&self, user: &str, action: Action, repository: &RepositoryName) -> bool {
-        self.rules_of(user).any(|rule| {
-            rule.actions.contains(&action)
-                && rule.repositories.iter().any(|pattern| pattern.matches(repository))
-        })
+        self.rules_of(user).any(|rule| rule.allows(action, repository))
+    }
+
+    /// Whether somebody who is not known may do something to a repository.
+    pub fn allow_anonymous(&self, action: Action, repository: &RepositoryName) -> bool {
+        self.rules.iter().any(|rule| rule.anonymous && rule.allows(action, repository))
     }
 
     /// Whether a user may administer the registry, whatever the repositories of the rule.
@@ -85,6 +91,10 @@ impl AccessRules {
 }
 
 impl Rule {
+    fn allows(&self, action: Action, repository: &RepositoryName) -> bool {
+        self.actions.contains(&action) && self.repositories.iter().any(|pattern| pattern.matches(repository))
+    }
+
     fn names(&self, user: &str) -> bool {
         self.users.iter().any(|name| name == user)
     }
@@ -121,6 +131,17 @@ rules:
         assert!(allows("ci", Action::Push, "team/app"));
         assert!(!allows("ci", Action::Pull, "other"));
         assert!(!allows("pull", Action::Push, "team/app"));
+    }
+
+    #[test]
+    fn whoever_is_not_known_has_the_rights_of_rules_that_say_so() {
+        let text = b"rules: [{anonymous: true, repositories: ['public/*'], actions: [pull]}]";
+        let rules = AccessRules::from_yaml(text).unwrap();
+        let (public, other) = ("public/app".parse().unwrap(), "app".parse().unwrap());
+        assert!(
+            rules.allow_anonymous(Action::Pull, &public) && !rules.allow_anonymous(Action::Push, &public)
+        );
+        assert!(!rules.allow_anonymous(Action::Pull, &other) && !rules.allow("bob", Action::Pull, &public));
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! Who a client is and what it may do: passwords of an htpasswd file with access rules, or tokens of somebody else.
+//! Who a client is and what it may do: passwords of an htpasswd file with access rules and our own tokens, or tokens of
+//! somebody else.
 //!
 //! Nothing here knows HTTP: `api::authenticate` reads the credentials of a request, `api::authorize` asks for a right.
 
 mod access_rules;
 mod expiring;
 mod htpasswd;
+mod issued;
+mod issuing;
 mod keyed_hash;
 mod lane;
 mod passwords;
@@ -19,10 +22,12 @@ use berth_oci::RepositoryName;
 
 pub use access_rules::{AccessRules, Action};
 pub use htpasswd::{InvalidEntry, PasswordFile, entry};
+pub use issued::TokenRequest;
+pub use issuing::{Holder, Issued, ScopeTooLong};
 pub use passwords::{Passwords, Refusal};
 pub use token::{Algorithm, Bearer, InvalidToken, UnknownAlgorithm};
 
-use self::token::Issuer;
+use self::{issuing::TokenService, token::Issuer};
 use crate::{
     config::{Config, TokenRealm},
     reloading::{LoadError, Refresh, Reloading},
@@ -70,6 +75,13 @@ pub enum Demand<'a> {
         /// For whom it has to be.
         service: &'a str,
     },
+    /// A token of ours, or unasked a password.
+    OwnToken {
+        /// For whom it has to be.
+        service: &'a str,
+        /// What clients show when they ask for a password.
+        realm: &'a str,
+    },
 }
 
 /// The server's authentication and authorization, as configured.
@@ -79,6 +91,7 @@ pub struct Auth {
     passwords: Option<Arc<Passwords>>,
     rules: Option<Arc<Reloading<AccessRules>>>,
     issuer: Option<Arc<Issuer>>,
+    tokens: Option<Arc<TokenService>>,
 }
 
 impl Auth {
@@ -93,6 +106,7 @@ impl Auth {
             passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd.path.clone())?))),
             rules: config.access_rules.clone().map(open_rules).transpose()?.map(Arc::new),
             issuer,
+            tokens: config.own_tokens.clone().map(TokenService::open).transpose()?.map(Arc::new),
         })
     }
 
@@ -102,7 +116,11 @@ impl Auth {
             let config = issuer.config();
             return Some(Demand::Token { realm: &config.realm, service: &config.service });
         }
-        self.realm.as_deref().map(|realm| Demand::Password { realm })
+        let realm = self.realm.as_deref()?;
+        Some(match &self.tokens {
+            Some(tokens) => Demand::OwnToken { service: tokens.service(), realm },
+            None => Demand::Password { realm },
+        })
     }
 
     /// Checks the password that a client at this address has sent.
@@ -119,15 +137,41 @@ impl Auth {
 
     /// Verifies the token that a client has sent.
     pub fn authenticate_bearer(&self, token: &str) -> Result<Identity, InvalidToken> {
+        if let Some(tokens) = &self.tokens {
+            return self.still_good(tokens.verify(token)?).map(Identity::Bearer);
+        }
         let issuer = self.issuer.as_ref().ok_or(InvalidToken::Key)?;
         issuer.verify(token, SystemTime::now()).map(Identity::Bearer)
     }
 
     /// Whether an identity may do something to a repository.
     pub fn authorize(&self, identity: &Identity, action: Action, repository: &RepositoryName) -> bool {
-        match (identity, &self.rules) {
-            (Identity::User(user), Some(rules)) => rules.current().allow(user, action, repository),
-            (Identity::Bearer(bearer), _) => bearer.grants.allow(action, repository),
+        match identity {
+            Identity::Bearer(bearer) if !bearer.grants.allow(action, repository) => false,
+            Identity::Bearer(_) if self.issuer.is_some() => true,
+            Identity::Anonymous => true,
+            _ => self.may(identity.user(), action, repository),
+        }
+    }
+
+    /// Whether the rules let a user do something to a repository, or one who is not known.
+    fn may(&self, user: Option<&str>, action: Action, repository: &RepositoryName) -> bool {
+        match (user, &self.rules) {
+            (Some(user), Some(rules)) => rules.current().allow(user, action, repository),
+            (None, Some(rules)) => rules.current().allow_anonymous(action, repository),
+            (user, None) => user.is_some(),
+        }
+    }
+
+    /// Whether another token could allow what this one does not. Of our own, none does that the rules do not allow; only one
+    /// who is not known may turn out to be somebody.
+    pub fn may_ask_again(&self, identity: &Identity, wanted: Option<(Action, &RepositoryName)>) -> bool {
+        let Identity::Bearer(_) = identity else { return false };
+        match (identity.user(), wanted) {
+            (Some(user), Some((action, repository))) if self.tokens.is_some() => {
+                self.may(Some(user), action, repository)
+            }
+            (Some(user), None) if self.tokens.is_some() => self.may_manage(user),
             _ => true,
         }
     }
@@ -142,25 +186,39 @@ impl Auth {
 
     /// Whether an identity that may ask for the list of repositories finds this one on it.
     pub fn may_see(&self, identity: &Identity, repository: &RepositoryName) -> bool {
-        // A token tells no more than that the whole list may be read, as in Distribution.
-        matches!(identity, Identity::Bearer(_)) || self.authorize(identity, Action::Pull, repository)
+        match identity {
+            // A token of somebody else tells no more than that the whole list may be read, as in Distribution.
+            Identity::Bearer(_) if self.issuer.is_some() => true,
+            Identity::Bearer(_) => self.may(identity.user(), Action::Pull, repository),
+            _ => self.authorize(identity, Action::Pull, repository),
+        }
     }
 
     /// Whether an identity may administer the whole registry; nobody may without authentication.
     pub fn may_administer(&self, identity: &Identity) -> bool {
-        match (identity, &self.rules) {
-            (Identity::User(user), Some(rules)) => rules.current().allow_administration(user),
-            (Identity::User(_), None) => true,
-            (Identity::Bearer(bearer), _) => bearer.grants.allow_administration(),
-            (Identity::Anonymous, _) => false,
+        match identity {
+            Identity::Anonymous => false,
+            Identity::User(user) => self.may_manage(user),
+            Identity::Bearer(bearer) => {
+                bearer.grants.allow_administration()
+                    && (self.issuer.is_some() || identity.user().is_some_and(|user| self.may_manage(user)))
+            }
         }
+    }
+
+    fn may_manage(&self, user: &str) -> bool {
+        self.rules.as_ref().is_none_or(|rules| rules.current().allow_administration(user))
     }
 
     /// The files, to be followed.
     pub fn files(&self) -> Vec<Arc<dyn Refresh>> {
         let passwords = self.passwords.iter().map(|passwords| Arc::clone(passwords.file()) as _);
         let rules = self.rules.iter().map(|rules| Arc::clone(rules) as _);
-        passwords.chain(rules).chain(self.issuer.iter().map(|issuer| issuer.files())).collect()
+        passwords
+            .chain(rules)
+            .chain(self.issuer.iter().map(|issuer| issuer.files()))
+            .chain(self.tokens.iter().filter_map(|tokens| tokens.files()))
+            .collect()
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -64,6 +66,14 @@ impl Passwords {
     /// The file.
     pub(super) fn file(&self) -> &Arc<Reloading<PasswordFile>> {
         &self.file
+    }
+
+    /// A name for the password that a user has, which changes with it; `None` if there is no such user. It is a hash of the
+    /// line of the file, whose salt nobody knows, so that no password can be tried on it.
+    pub(super) fn name_of_password(&self, user: &str) -> Option<String> {
+        let file = self.file.current();
+        let hash = digest(&SHA256, file.hash_of(user)?.as_bytes());
+        Some(URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]))
     }
 
     /// Whether the user exists and the password is right, for a client at this address.

@@ -61,9 +61,10 @@ async fn serve(
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let source = notifications::address_of(&config.http.listen);
     let notifications = Notifications::start(&config.notifications, &store, source, metrics.notifications())?;
-    let registry = Registry::new(store, rules);
+    let registry = Registry::new(Arc::clone(&store), rules);
     follow_read_only_switch(&registry).await;
     let auth = open_auth(config)?;
+    follow_keys_of_tokens(&auth, store).await;
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
     tokio::spawn(health.clone().watch());
@@ -100,6 +101,15 @@ async fn follow_read_only_switch(registry: &Registry) {
         tracing::warn!(error, "the read-only switch cannot be looked at yet");
     }
     tokio::spawn(registry.clone().follow_read_only_switch());
+}
+
+/// Looks at the keys of our own tokens before the first request, and follows them from then on.
+async fn follow_keys_of_tokens(auth: &Auth, store: Arc<dyn ObjectStore>) {
+    if let Err(error) = auth.look_for_keys(&*store).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "the keys of tokens cannot be looked at yet");
+    }
+    tokio::spawn(auth.clone().follow_keys(store));
 }
 
 /// Where spans of requests go, if the environment asks for them. Images are served without them, too.
@@ -203,11 +213,16 @@ fn announce(file: Option<&PathBuf>, config: &Config, server: &Server) -> anyhow:
     let hint =
         address.port().map_or_else(String::new, |port| format!("; to push: docker push {host}:{port}/app"));
     let file = file.map_or_else(|| "built-in defaults".to_owned(), |file| file.display().to_string());
-    let password = config.htpasswd.as_ref().map_or("none", |_| "htpasswd");
+    let authentication = match (&config.token, &config.htpasswd, &config.own_tokens) {
+        (Some(_), ..) => "token",
+        (None, Some(_), Some(_)) => "htpasswd with tokens",
+        (None, Some(_), None) => "htpasswd",
+        (None, None, _) => "none",
+    };
     tracing::info!(
         configuration = file,
         storage,
-        authentication = password,
+        authentication,
         version = env!("CARGO_PKG_VERSION"),
         "listening on {address} for {protocol}{hint}"
     );

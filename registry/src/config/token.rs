@@ -1,6 +1,6 @@
-//! Authentication by tokens of somebody else, as configured.
+//! Authentication by tokens, of somebody else or our own, as configured.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::auth::Algorithm;
 
@@ -28,4 +28,17 @@ pub enum TokenRealm {
     Url(String),
     /// At this path of the address by which they know the registry.
     Path(String),
+}
+
+/// The tokens that this server gives to users of the password file (`tokens`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnTokens {
+    /// By which name tokens are meant for this registry.
+    pub service: String,
+    /// For how long a token is good.
+    pub lifetime: Duration,
+    /// For how long a client gets new tokens without a password; none asks for it each time.
+    pub refresh_lifetime: Duration,
+    /// The private keys that sign them; `None` keeps keys in the storage.
+    pub key: Option<PathBuf>,
 }

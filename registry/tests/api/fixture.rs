@@ -81,8 +81,9 @@ impl Registry {
     fn of(config: &Config, store: Arc<dyn ObjectStore>) -> Self {
         let settings = Settings { max_manifest_size: 64 * 1024, ..reconfiguration::rules(config) };
         let limit = settings.max_manifest_size;
-        let rules = Rules::new(store, settings);
         let auth = Auth::open(config).unwrap();
+        look_for_keys(&auth, &*store);
+        let rules = Rules::new(store, settings);
         let api = Api::new(rules, auth, limit, &config.http)
             .with_limits(config.limits)
             .with_redirect(config.redirect.clone());
@@ -242,6 +243,15 @@ impl Registry {
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
         answer.location_path()
     }
+}
+
+/// On a thread of its own: a test's runtime cannot wait inside of what it runs.
+fn look_for_keys(auth: &Auth, store: &dyn ObjectStore) {
+    let look = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(auth.look_for_keys(store)).unwrap();
+    };
+    std::thread::scope(|threads| threads.spawn(look).join().unwrap());
 }
 
 fn configuration(variables: &[(&str, &str)]) -> Config {

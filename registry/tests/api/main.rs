@@ -22,6 +22,7 @@ mod media_types;
 mod metrics;
 mod negotiation;
 mod notifications;
+mod own_tokens;
 mod preconditions;
 mod prefix;
 mod presigning;

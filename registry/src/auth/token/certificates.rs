@@ -9,9 +9,9 @@ use webpki::{
 };
 
 use super::{
-    InvalidKeys,
     der::{SEQUENCE, take},
     public_key::{PublicKey, fingerprint},
+    trusted_keys::InvalidKeys,
 };
 
 /// The certificates of a bundle.

@@ -21,6 +21,8 @@ pub(super) struct Claims {
     exp: Option<f64>,
     nbf: Option<f64>,
     pub(super) access: Option<Vec<Access>>,
+    /// In our own tokens: which password the user had.
+    pub(super) password: Option<String>,
 }
 
 /// One name or several.

@@ -7,17 +7,17 @@ use crate::auth::Action;
 
 /// Everything that can be done.
 const ALL: &str = "*";
-pub(super) const REPOSITORY: &str = "repository";
-pub(super) const REGISTRY: &str = "registry";
-pub(super) const CATALOG: &str = "catalog";
+pub(in crate::auth) const REPOSITORY: &str = "repository";
+pub(in crate::auth) const REGISTRY: &str = "registry";
+pub(in crate::auth) const CATALOG: &str = "catalog";
 
 /// Actions on one thing, as tokens write it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Access {
-    pub(super) r#type: String,
-    pub(super) name: String,
+pub(in crate::auth) struct Access {
+    pub(in crate::auth) r#type: String,
+    pub(in crate::auth) name: String,
     #[serde(default, deserialize_with = "perhaps_null")]
-    pub(super) actions: Vec<String>,
+    pub(in crate::auth) actions: Vec<String>,
 }
 
 /// Issuers that are written in Go tell an empty list as `null`.

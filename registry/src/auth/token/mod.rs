@@ -23,14 +23,11 @@ use std::{
 };
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub(super) use grants::Grants;
+pub(super) use grants::{Access, CATALOG, Grants, REGISTRY, REPOSITORY};
+pub(super) use public_key::PublicKey;
+pub(super) use trusted_keys::TrustedKeys;
 
-use self::{
-    claims::Claims,
-    jwt::Jwt,
-    trusted_keys::{InvalidKeys, TrustedKeys},
-    verified::Verified,
-};
+use self::{claims::Claims, jwt::Jwt, verified::Verified};
 use crate::{
     config,
     reloading::{LoadError, Refresh, Reloading},
@@ -66,6 +63,9 @@ pub enum InvalidToken {
     /// `nbf` is to come.
     #[error("it is not valid yet")]
     NotYet,
+    /// The user is gone, or has another password.
+    #[error("its user has another password now, or is gone")]
+    Revoked,
 }
 
 /// Whoever shows a token.
@@ -75,6 +75,8 @@ pub struct Bearer {
     pub subject: Arc<str>,
     /// What the token allows.
     pub(super) grants: Grants,
+    /// The password of the user that it was given to, as our own tokens name it.
+    pub(super) password: Option<String>,
 }
 
 /// Whoever makes the tokens, and how they are verified.
@@ -155,6 +157,7 @@ impl Verifier {
         let bearer = Arc::new(Bearer {
             subject: claims.sub.unwrap_or_default().into(),
             grants: Grants::new(claims.access.unwrap_or_default()),
+            password: claims.password,
         });
         let rest = end.duration_since(now).unwrap_or(Duration::ZERO);
         self.verified.remember(token, Arc::clone(keys), now, rest, &bearer);

@@ -12,7 +12,7 @@ const LONGEST_MODULUS: usize = 1024;
 
 /// A key of a kind that is supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PublicKey {
+pub(in crate::auth) enum PublicKey {
     /// Modulus and exponent, without zeros in front.
     Rsa {
         n: Vec<u8>,
@@ -44,7 +44,7 @@ impl PublicKey {
     }
 
     /// A point of Edwards' curve.
-    pub(super) fn edwards(x: &[u8]) -> Option<Self> {
+    pub(in crate::auth) fn edwards(x: &[u8]) -> Option<Self> {
         (x.len() == 32).then(|| Self::Ed25519(x.to_vec()))
     }
 
@@ -72,7 +72,7 @@ impl PublicKey {
 
     /// The names that Distribution 3 knows the key by: its thumbprint (RFC 7638), and the same without the zeros in front of
     /// coordinates, which Distribution leaves out.
-    pub(super) fn thumbprints(&self) -> Vec<String> {
+    pub(in crate::auth) fn thumbprints(&self) -> Vec<String> {
         let encode = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
         let hash = |text: String| encode(digest(&SHA256, text.as_bytes()).as_ref());
         let of_curve = |curve: &str, x: &[u8], y: &[u8]| {

@@ -36,7 +36,7 @@ struct TrustedKey {
 
 /// The keys by their names.
 #[derive(Debug, Default)]
-pub(super) struct TrustedKeys {
+pub(in crate::auth) struct TrustedKeys {
     keys: HashMap<String, TrustedKey>,
     certificates: Certificates,
 }
@@ -60,6 +60,15 @@ impl TrustedKeys {
             }
         }
         if trusted.keys.is_empty() { Err(InvalidKeys::Empty) } else { Ok(trusted) }
+    }
+
+    /// These keys, by their thumbprints.
+    pub(in crate::auth) fn of(keys: impl Iterator<Item = PublicKey>) -> Self {
+        let mut trusted = Self::default();
+        for key in keys {
+            trusted.keys.extend(named(&key.thumbprints(), &key, None));
+        }
+        trusted
     }
 
     /// The key that has to have signed a token with this header: of the chain that it brings along, of the key that it

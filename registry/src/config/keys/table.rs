@@ -1,8 +1,8 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, all of `storage.redirect` but `disable`, `space`, `trash`, `garbagecollection`, `retention`, `validation.manifests.images`, and the last three
-//! of `storage.s3`.
+//! ours: `access`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`, `garbagecollection`, `retention`,
+//! `validation.manifests.images`, and the last three of `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -195,6 +195,18 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
     ),
     section("auth.silly", OTHER_AUTHENTICATION, &[text("realm"), text("service")]),
     section("access", Honoured, &[text("path")]),
+    section(
+        "tokens",
+        Honoured,
+        &[
+            flag("enabled").or("false"),
+            text("service").or("registry"),
+            duration("lifetime").or("5m"),
+            // 90 days: a machine that logs in is asked for its password four times a year.
+            duration("refreshlifetime").or("2160h"),
+            text("key"),
+        ],
+    ),
     section("middleware.registry[]", Honoured, MIDDLEWARE),
     section("middleware.repository[]", Honoured, MIDDLEWARE),
     section("middleware.storage[]", Honoured, MIDDLEWARE),

@@ -60,6 +60,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         debug: http::debug(&settings.below("http.debug"), warnings)?,
         health: health::health(&settings.below("health"))?,
         notifications: notifications::notifications(&settings.below("notifications"))?,
+        own_tokens: token::own_tokens(settings, htpasswd.is_some())?,
         htpasswd,
         token: token::token(settings)?,
         access_rules,

@@ -1,10 +1,10 @@
-//! `auth.token`: whose tokens let clients in.
+//! `auth.token`: whose tokens let clients in; `tokens`: those that this server gives to users.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     auth::Algorithm,
-    config::{Token, TokenRealm, error::Error, settings::Settings},
+    config::{OwnTokens, Token, TokenRealm, error::Error, settings::Settings},
 };
 
 const ALGORITHMS: &str = "a list of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA: \
@@ -48,4 +48,30 @@ fn algorithms(settings: &Settings) -> Result<Vec<Algorithm>, Error> {
         return Ok(Algorithm::ALL.to_vec());
     }
     items.iter().map(|item| item.text.parse().map_err(|_| item.unexpected(ALGORITHMS))).collect()
+}
+
+/// The shortest lifetime: clients take less for this much.
+const SHORTEST: Duration = Duration::from_mins(1);
+
+/// Our own tokens, if there are any.
+pub(super) fn own_tokens(settings: &Settings, has_users: bool) -> Result<Option<OwnTokens>, Error> {
+    let tokens = settings.below("tokens");
+    if !tokens.flag("enabled")? {
+        return Ok(None);
+    }
+    if !has_users {
+        const WHY: &str =
+            "tokens.enabled gives tokens to users; configure auth.htpasswd.realm and auth.htpasswd.path";
+        return Err(settings.missing("auth.htpasswd", WHY));
+    }
+    let lifetime = tokens.duration("lifetime")?;
+    if lifetime < SHORTEST {
+        return Err(tokens.unexpected("lifetime", "a minute or more, since clients take less for a minute"));
+    }
+    Ok(Some(OwnTokens {
+        service: tokens.require("service", "a name", |text| Some(text.to_owned()))?,
+        lifetime,
+        refresh_lifetime: tokens.duration("refreshlifetime")?,
+        key: tokens.text("key")?.map(PathBuf::from),
+    }))
 }

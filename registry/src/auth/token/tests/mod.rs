@@ -15,7 +15,7 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, I
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{trusted_keys::InvalidKeys, *};
 use crate::{auth::Action, config::TokenRealm};
 use signer::Signer;
 
