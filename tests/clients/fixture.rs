@@ -20,12 +20,17 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Result<Self> {
+        Self::over(RegistryServer::start()?)
+    }
+
+    /// With a registry that is configured in another way.
+    pub(crate) fn over(server: RegistryServer) -> Result<Self> {
         let folder = TempDir::new()?;
         let image =
             Image::pack(&Recipe::new().text("hello", "hello from the image").starts(&["/hello"], &[]))?;
         image.write_oci_layout(&folder.path().join("layout"), "1")?;
         image.write_docker_archive(&folder.path().join("image.tar"), "localhost/app:1")?;
-        Ok(Self { server: RegistryServer::start()?, image, folder })
+        Ok(Self { server, image, folder })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

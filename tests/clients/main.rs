@@ -12,3 +12,4 @@ mod oras;
 mod podman;
 mod signatures;
 mod skopeo;
+mod tokens;
