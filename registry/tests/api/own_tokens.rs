@@ -176,10 +176,10 @@ async fn the_endpoint_has_the_prefix_and_the_host_that_clients_know() {
     assert!(asked.header("www-authenticate").contains(r#"realm="http://hub.example.com/inner/token""#));
     token(&site.registry.get("/inner/token").await);
     let site = Site::configured(&[
-        ("REGISTRY_HTTP_HOST", "https://hub.example.org/outer"),
+        ("REGISTRY_HTTP_HOST", "https://hub.example.org"),
         ("REGISTRY_HTTP_PREFIX", "/inner"),
         ("REGISTRY_HTTP_RELATIVEURLS", "true"),
     ]);
     let asked = site.registry.get("/inner/v2/").await;
-    assert!(asked.header("www-authenticate").contains(r#"realm="https://hub.example.org/outer/token""#));
+    assert!(asked.header("www-authenticate").contains(r#"realm="https://hub.example.org/inner/token""#));
 }
