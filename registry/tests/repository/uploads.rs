@@ -29,6 +29,7 @@ for_every_store!(
     a_chunk_is_kept_when_its_caller_goes_away,
     a_blob_that_exists_can_be_pushed_again,
     an_upload_that_is_not_there_is_unknown,
+    an_upload_whose_bytes_were_lost_is_unknown_to_whoever_goes_on_with_it,
     an_upload_belongs_to_its_repository,
     a_cancelled_upload_is_gone,
     abandoned_uploads_are_purged,
@@ -271,6 +272,25 @@ async fn an_upload_that_is_not_there_is_unknown(fixture: Fixture) {
     ));
     assert!(matches!(repository.uploads().cancel(&id).await, Err(Error::UploadUnknown(_))));
     assert!(fixture.keys().await.is_empty());
+}
+
+/// The storage drops what it could not bring to the disk; the hash of what came before is kept.
+async fn an_upload_whose_bytes_were_lost_is_unknown_to_whoever_goes_on_with_it(fixture: Fixture) {
+    let repository = fixture.repository("app");
+    let uploads = repository.uploads();
+    for is_finished in [false, true] {
+        let id = uploads.start().await.unwrap();
+        uploads.append(&id, None, body(["con"])).await.unwrap();
+        let data = format!("docker/registry/v2/repositories/app/_uploads/{id}/data");
+        fixture.store.abort(&data.parse().unwrap()).await.unwrap();
+        let unknown = if is_finished {
+            uploads.finish(&id, None, body(["tent"]), &sha256("content")).await.map(drop)
+        } else {
+            uploads.append(&id, None, body(["tent"])).await.map(drop)
+        };
+        assert!(matches!(unknown, Err(Error::UploadUnknown(_))), "{unknown:?}");
+        assert!(matches!(uploads.status(&id).await, Err(Error::UploadUnknown(_))));
+    }
 }
 
 async fn an_upload_belongs_to_its_repository(fixture: Fixture) {

@@ -241,7 +241,10 @@ impl Upload {
         let mut list = state.quarantine.list().await?;
         state.quarantine.rescue(digest).await?;
         if self.is_spent {
-            state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
+            if state.rely_on(digest).await?.is_none() {
+                self.discard_remains().await;
+                return Err(Error::UploadUnknown(self.id));
+            }
         } else {
             state.store.complete(&self.data, self.size, &blob).await.map_err(|error| self.explain(error))?;
         }
@@ -250,6 +253,18 @@ impl Upload {
             state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
             state.write_link(&link, digest).await?;
         }
+        Ok(())
+    }
+
+    /// Gives up a spent upload whose bytes are no content either: they were lost, and its client has to begin anew.
+    pub(super) async fn discard_if_lost(&self) -> Result<()> {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let Some((hasher, _)) = self.remembered(algorithm).await? else { continue };
+            if self.state.head(&layout::blob(&hasher.finish())).await?.is_some() {
+                return Ok(());
+            }
+        }
+        self.discard_remains().await;
         Ok(())
     }
 
