@@ -8,7 +8,8 @@ use fastrand::Rng;
 use serde_json::json;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::model::Model;
 use crate::rivals::Swaps;
@@ -16,6 +17,9 @@ use crate::rivals::Swaps;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const REPOSITORIES: [&str; 3] = ["app", "team/app", "team/app/web"];
 const SHARED_TAGS: [&str; 2] = ["shared", "rivals"];
+
+/// How often somebody looks again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The largest blob, in bytes.
 const LARGEST: usize = 300_000;
@@ -49,6 +53,8 @@ pub(crate) struct Worker<'a> {
     number: u64,
     random: Rng,
     client: Client<'a>,
+    /// For how long a server may tell of a manifest by its digest that was deleted at another one.
+    late: Duration,
     counts: &'a Counts,
     swaps: &'a Swaps,
     model: Model,
@@ -60,11 +66,12 @@ impl<'a> Worker<'a> {
         number: u64,
         random: Rng,
         fleet: &'a Fleet,
+        late: Duration,
         counts: &'a Counts,
         swaps: &'a Swaps,
     ) -> Self {
         let client = fleet.client();
-        Self { number, random, client, counts, swaps, model: Model::default(), pushed: 0 }
+        Self { number, random, client, late, counts, swaps, model: Model::default(), pushed: 0 }
     }
 
     pub(crate) fn work_until(mut self, end: Instant) -> Result<Self> {
@@ -228,7 +235,13 @@ impl<'a> Worker<'a> {
 
     /// Asks the next server what a name of its own points at.
     fn look(&mut self, repository: &str, name: &str) -> Result<()> {
-        let found = self.manifest_at(repository, name)?;
+        let mut found = self.manifest_at(repository, name)?;
+        let may_be_gone = name.contains(':') && self.model.of(repository, name).contains(&None);
+        let begun = Instant::now();
+        while may_be_gone && found.is_some() && begun.elapsed() < self.late {
+            thread::park_timeout(PAUSE);
+            found = self.manifest_at(repository, name)?;
+        }
         self.counts.checks.fetch_add(1, Ordering::Relaxed);
         self.model.seen(repository, name, found)
     }
