@@ -154,6 +154,18 @@ async fn an_upload_that_was_begun_for_one_object_does_not_become_another() {
 }
 
 #[tokio::test]
+async fn an_upload_that_cannot_be_read_is_dropped_and_begins_anew() {
+    let (one, other) = servers();
+    let content = content(11 * MIB);
+    one.store.append(&key(UPLOAD), 0, body(&content), Some(&key(OBJECT))).await.unwrap();
+    let unreadable = other.store.read_upload(&key(UPLOAD), 0..content.len() as u64).await.err().unwrap();
+    assert!(unreadable.is_not_found(), "{unreadable:?}");
+    assert!(one.store.upload_size(&key(UPLOAD)).await.unwrap_err().is_not_found());
+    one.store.append(&key(UPLOAD), 0, body(&content), Some(&key(OBJECT))).await.unwrap();
+    assert_becomes_the_object(&one, &content).await;
+}
+
+#[tokio::test]
 async fn what_interrupted_uploads_have_left_in_hiding_is_removed() {
     let (one, _) = servers();
     let (stuck, has_arrived, _never) = slow(&content(6 * MIB));

@@ -48,8 +48,10 @@ impl Bucket {
         if stored.state.is_open {
             return Err(Error::Busy(upload.clone()));
         }
-        // At the place of another object, its parts must not become one before they are known to be right.
+        // At the place of another object, its parts must not become one before they are known to be right, which nobody can
+        // know any more.
         if multipart.target != upload.as_str() {
+            self.drop_upload(upload, &stored.state).await?;
             return Err(Error::NotFound(upload.clone()));
         }
         let mut multipart = multipart.clone();
