@@ -45,7 +45,12 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
     // A relative root has a parent that is written as nothing.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder) {
-        Ok(folder) => folder.sync_all(),
+        Ok(folder) => {
+            folder.sync_all()?;
+            // XFS that has shut itself down after an error says that it has flushed a folder, and has not (Linux 6.18).
+            // Anything else that it is asked it refuses.
+            folder.metadata().map(drop)
+        }
         // The last file went away again meanwhile, and its folder with it: nothing is left to keep.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
