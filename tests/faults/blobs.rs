@@ -1,6 +1,6 @@
 //! Blobs: pushed in every way there is, mounted, pulled, deleted.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::connection::{Answer, Ask};
 use crate::worker::{Worker, digest};
@@ -10,6 +10,9 @@ const SMALL: usize = 200_000;
 
 /// Some have several parts of 5 MiB.
 const LARGE: usize = 13_000_000;
+
+/// How often an upload is taken up again: more often than requests go wrong in a row.
+const ATTEMPTS: usize = 100;
 
 impl Worker<'_> {
     /// Pushes a new blob, and returns its digest and length.
@@ -46,7 +49,7 @@ impl Worker<'_> {
         let upload = self.start(repository)?;
         let path = format!("{upload}?digest={digest}");
         let (mut sent, mut is_retry) = (0, false);
-        loop {
+        for _ in 0..ATTEMPTS {
             let range = format!("{sent}-{}", content.len() - 1);
             let headers = [("content-range", range.as_str())];
             let (headers, body) =
@@ -62,6 +65,7 @@ impl Worker<'_> {
             self.tally.continued.add(1);
             ensure!(sent <= content.len(), "{upload} has {sent} bytes of {}", content.len());
         }
+        bail!("{upload} does not end")
     }
 
     /// Sends chunks. After a failure it goes on where the registry says that it is, which is not before what was
