@@ -57,7 +57,6 @@ impl Uploads<'_> {
         self.0.check_room().await?;
         let mut upload = self.open(id).await?;
         if upload.is_spent() {
-            upload.discard_if_lost().await?;
             return Err(Error::UploadUnknown(*id));
         }
         detached(async move {

@@ -283,6 +283,7 @@ async fn an_upload_whose_bytes_were_lost_is_unknown_to_whoever_goes_on_with_it(f
         uploads.append(&id, None, body(["con"])).await.unwrap();
         let data = format!("docker/registry/v2/repositories/app/_uploads/{id}/data");
         fixture.store.abort(&data.parse().unwrap()).await.unwrap();
+        assert!(matches!(uploads.status(&id).await, Err(Error::UploadUnknown(_))));
         let unknown = if is_finished {
             uploads.finish(&id, None, body(["tent"]), &sha256("content")).await.map(drop)
         } else {

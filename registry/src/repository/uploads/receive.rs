@@ -47,7 +47,21 @@ impl Upload {
         let rest: Vec<_> = new.state.store.list(&folder, None).try_collect().await?;
         let hashed = rest.iter().filter_map(|meta| layout::offset_of_hash_state(&meta.key, &folder)).max();
         let size = hashed.unwrap_or_default();
-        Ok((!rest.is_empty()).then_some(Self { size, is_spent: size > 0, ..new }))
+        let upload = Self { size, is_spent: size > 0, ..new };
+        // Bytes that are neither here nor content were lost, and the client has to begin anew.
+        let is_there = if upload.is_spent { upload.is_content().await? } else { !rest.is_empty() };
+        Ok(is_there.then_some(upload))
+    }
+
+    /// Whether what was hashed is content already.
+    async fn is_content(&self) -> Result<bool> {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let Some((hasher, _)) = self.remembered(algorithm).await? else { continue };
+            if self.state.head(&layout::blob(&hasher.finish())).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The upload, which will become the blob `digest` if all goes well.
@@ -241,10 +255,7 @@ impl Upload {
         let mut list = state.quarantine.list().await?;
         state.quarantine.rescue(digest).await?;
         if self.is_spent {
-            if state.rely_on(digest).await?.is_none() {
-                self.discard_remains().await;
-                return Err(Error::UploadUnknown(self.id));
-            }
+            state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
         } else {
             state.store.complete(&self.data, self.size, &blob).await.map_err(|error| self.explain(error))?;
         }
@@ -253,18 +264,6 @@ impl Upload {
             state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
             state.write_link(&link, digest).await?;
         }
-        Ok(())
-    }
-
-    /// Gives up a spent upload whose bytes are no content either: they were lost, and its client has to begin anew.
-    pub(super) async fn discard_if_lost(&self) -> Result<()> {
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let Some((hasher, _)) = self.remembered(algorithm).await? else { continue };
-            if self.state.head(&layout::blob(&hasher.finish())).await?.is_some() {
-                return Ok(());
-            }
-        }
-        self.discard_remains().await;
         Ok(())
     }
 
