@@ -15,7 +15,7 @@ advisories:
 test:
     tests/all unit
 
-# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, faults, control_plane or cluster.
+# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, faults, control_plane, convergence or cluster.
 ring name:
     tests/all {{ name }}
 
@@ -68,3 +68,8 @@ images tag="dev":
 # The main job on a real cluster; `just demo --down` removes it again.
 demo *arguments:
     tests/demo {{ arguments }}
+
+# Random edits of a Registry, with faults of the API server and without, for as many hours as wanted.
+convergence hours="1" seed="":
+    CONVERGENCE_SECONDS=$(({{ hours }} * 3600)) CONVERGENCE_SEED={{ seed }} \
+        cargo test --locked -p berth-tests --features outer-rings --test convergence -- --nocapture

@@ -1,12 +1,22 @@
 //! Several operators: one writes, and another takes over when it stops, is cut off or sleeps.
 
 use anyhow::{Result, ensure};
-use berth_tests::cluster::wait;
-
-use crate::{
-    fixture::{Namespace, PATIENCE},
-    operator_process::{LEASE, OperatorProcess},
+use berth_tests::{
+    cluster::wait,
+    operator::{OperatorProcess, Options},
 };
+
+use crate::fixture::{Namespace, PATIENCE, kubectl};
+
+/// The Lease of the operators of a namespace.
+const LEASE: &str = "operators";
+
+/// An operator of one namespace that stands for election under this name.
+fn start(namespace: &Namespace, name: &str) -> OperatorProcess {
+    let lease = Some(format!("{}/{LEASE}", namespace.name));
+    let options = Options { name, namespaces: &[namespace.name], lease, token: None };
+    OperatorProcess::start(kubectl(), &options).unwrap()
+}
 
 /// The first word of the holder's identity is the name that it was started under.
 fn wait_for_holder(namespace: &Namespace, name: &str) {
@@ -21,9 +31,9 @@ fn wait_for_holder(namespace: &Namespace, name: &str) {
 
 /// Two operators, of which the first leads.
 fn leader_and_standby(namespace: &Namespace) -> (OperatorProcess, OperatorProcess) {
-    let first = OperatorProcess::start(namespace, "first").unwrap();
+    let first = start(namespace, "first");
     wait_for_holder(namespace, "first");
-    (first, OperatorProcess::start(namespace, "second").unwrap())
+    (first, start(namespace, "second"))
 }
 
 /// Changes the Registry, and waits until this operator has written because of it.

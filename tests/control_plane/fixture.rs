@@ -4,7 +4,10 @@ use std::{future, path::Path, sync::LazyLock, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use berth_operator::config::{Config, LogFormat, PullPolicy};
-use berth_tests::cluster::{ControlPlane, Kubectl, wait};
+use berth_tests::{
+    cluster::{ControlPlane, Kubectl, wait},
+    operator::connection,
+};
 use kube::client::ClientBuilder;
 use serde_json::Value;
 use tower::util::MapRequestLayer;
@@ -147,13 +150,6 @@ pub(crate) fn start_operator(kubectl: &Kubectl, namespaces: Vec<String>) {
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(run_operator(&kubeconfig, namespaces))
     });
-}
-
-/// How to reach the API server of a kubeconfig file.
-pub(crate) async fn connection(kubeconfig: &Path) -> Result<kube::Config> {
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?)
 }
 
 async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Result<()> {

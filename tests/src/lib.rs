@@ -9,6 +9,8 @@ pub mod fault_proxy;
 pub mod fleet;
 pub mod http;
 pub mod image;
+#[cfg(feature = "outer-rings")]
+pub mod operator;
 pub mod programs;
 pub mod registry_process;
 pub mod registry_server;

@@ -217,6 +217,15 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
 }
 
+/// What `registry` should consist of, as things are now: nothing is written. Tests hold what is there against it.
+pub async fn desired(
+    context: &Context,
+    registry: &Registry,
+) -> Result<Vec<(ChildId, Desired<Value>)>, Error> {
+    let observed = observe::observe(&context.client, registry).await?;
+    Ok(Plan::of(registry, &observed, context)?.steps)
+}
+
 /// What is to be done, decided without a request.
 struct Plan {
     validated: Validated,
