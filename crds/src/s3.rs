@@ -3,8 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// A bucket of S3, or of a server that speaks its protocol. It has to exist, and is left as it is when the Registry is
-/// deleted.
+/// A bucket of S3, or of a server that speaks its protocol. It is left as it is when the Registry is deleted.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -19,9 +18,14 @@ use serde::{Deserialize, Serialize};
         .message("prefix is immutable: create a second Registry with the other prefix and copy the images with `skopeo copy --all`")
 )]
 pub struct S3 {
-    /// The name of the bucket, which has to exist.
+    /// The name of the bucket, which has to exist unless `createBucket` is set.
     #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
     pub bucket: String,
+
+    /// Make the bucket when the registry starts, if it does not exist. The access key, or the pods' own identity, needs the
+    /// right to do so (`s3:CreateBucket`).
+    #[serde(default)]
+    pub create_bucket: bool,
 
     /// The region of the bucket, such as `eu-central-1`. It may be left out with `endpoint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,6 +30,7 @@ pub(crate) fn settings(url: &str) -> S3Settings {
         region: REGION.to_owned(),
         endpoint: Endpoint::Url { url: url.to_owned(), path_style: true },
         public_endpoint: None,
+        create_bucket: false,
         root: format!("folder/{}", FOLDERS.fetch_add(1, Ordering::Relaxed)),
         credentials: Some(StaticCredentials {
             access_key: ACCESS_KEY.to_owned(),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod bucket;
 mod contract;
 mod faults;
 mod long_lists;

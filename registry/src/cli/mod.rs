@@ -2,6 +2,7 @@
 //!
 //! `registry CONFIG` means `registry serve CONFIG`, and a program called `htpasswd` is `registry htpasswd`.
 
+mod bucket;
 mod check;
 mod config;
 mod du;

@@ -20,9 +20,11 @@ use berth_registry::{
     server::Server,
     telemetry::{self, Traces},
 };
-use berth_storage::{Filesystem, Memory, ObjectStore, S3};
+use berth_storage::{Filesystem, Memory, ObjectStore};
 use futures::stream;
 use tokio::sync::watch;
+
+use super::bucket;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -57,6 +59,7 @@ async fn serve(
     let metrics = Metrics::default();
     let rules = rules(config);
     let limit = rules.max_manifest_size;
+    bucket::make(&config.storage).await?;
     let store = Measured::new(open_store(&config.storage)?, driver(&config.storage), &metrics);
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let source = notifications::address_of(&config.http.listen);
@@ -150,10 +153,7 @@ fn open_auth(config: &Config) -> anyhow::Result<Auth> {
 pub(super) fn open_store(storage: &Storage) -> anyhow::Result<Arc<dyn ObjectStore>> {
     Ok(match storage {
         Storage::Filesystem { root } => Arc::new(Filesystem::new(root)),
-        Storage::S3(settings) => {
-            let store = S3::new((**settings).clone(), |name| std::env::var(name).ok());
-            Arc::new(store.context("the storage in S3 cannot be set up")?)
-        }
+        Storage::S3(settings) => Arc::new(bucket::open(settings)?),
         Storage::Memory => Arc::new(Memory::new()),
     })
 }

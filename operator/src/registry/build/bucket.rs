@@ -31,6 +31,9 @@ pub(super) fn section(s3: &S3, files: Option<&Files>) -> Value {
             section[key] = json!(value);
         }
     }
+    if s3.create_bucket {
+        section["createbucket"] = json!(true);
+    }
     section
 }
 

@@ -367,6 +367,7 @@ const S3: &[Key] = &[
     number("maxrequests").or("128"),
     duration("timeout").or("30s"),
     flag("conditionalwrites").or("true"),
+    flag("createbucket").or("false"),
 ];
 
 const MIDDLEWARE: &[Key] = &[text("name"), flag("disabled"), map("options").secret()];

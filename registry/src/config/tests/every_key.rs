@@ -73,7 +73,7 @@ const S3_HONOURED: &str = "
     accesskey secretkey sessiontoken region bucket regionendpoint forcepathstyle virtualhostedstyle encrypt keyid secure
     skipverify trustedca chunksize multipartcopychunksize multipartcopymaxconcurrency multipartcopythresholdsize
     rootdirectory storageclass useragent usedualstack accelerate usefipsendpoint objectacl
-    maxrequests timeout conditionalwrites redirectendpoint
+    maxrequests timeout conditionalwrites createbucket redirectendpoint
 ";
 
 const S3_IGNORED: &str = "v4auth loglevel";

@@ -19,6 +19,7 @@ pub(super) fn settings(settings: &Settings) -> Result<S3Settings, Error> {
         region: region(settings)?,
         endpoint: endpoint(settings)?,
         public_endpoint: server(settings, "redirectendpoint")?,
+        create_bucket: settings.flag("createbucket")?,
         root: root.trim_matches('/').to_owned(),
         credentials: credentials(settings)?,
         trust: trust(settings)?,

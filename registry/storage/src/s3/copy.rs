@@ -49,7 +49,7 @@ impl Bucket {
         // Without this, S3 refuses to copy an object onto itself.
         headers.insert(METADATA, HeaderValue::from_static("REPLACE"));
         let path = self.path(to)?;
-        let request = Plain { method: Method::PUT, path: &path, query: Vec::new(), headers };
+        let request = Plain { headers, ..Plain::new(Method::PUT, &path) };
         self.send(from, request).await.map(drop)
     }
 
@@ -93,7 +93,7 @@ impl Bucket {
             ("partNumber".to_owned(), (index + 1).to_string()),
             ("uploadId".to_owned(), upload.to_owned()),
         ];
-        let body = self.send(from, Plain { method: Method::PUT, path: to, query, headers }).await?;
+        let body = self.send(from, Plain { query, headers, ..Plain::new(Method::PUT, to) }).await?;
         let result: CopyPartResult =
             quick_xml::de::from_reader(body.as_ref()).map_err(|e| error::invalid(from, e))?;
         Ok(PartId { content_id: result.e_tag })

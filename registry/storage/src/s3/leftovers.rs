@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hyper::{HeaderMap, Method};
+use hyper::Method;
 use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
 use serde::Deserialize;
@@ -62,7 +62,7 @@ impl Bucket {
         let mut query = vec![("uploads".to_owned(), String::new()), ("prefix".to_owned(), prefix_of_keys)];
         query.extend_from_slice(markers);
         let path = Path::default();
-        let request = Plain { method: Method::GET, path: &path, query, headers: HeaderMap::new() };
+        let request = Plain { query, ..Plain::new(Method::GET, &path) };
         let body = self.send(prefix, request).await?;
         quick_xml::de::from_reader(body.as_ref()).map_err(|damage| error::invalid(prefix, damage))
     }

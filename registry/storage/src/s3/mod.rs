@@ -6,12 +6,14 @@ mod bucket;
 mod children;
 mod conditions;
 mod copy;
+
 mod credentials;
 mod endpoint;
 mod error;
 mod http;
 mod leftovers;
 mod list;
+mod make;
 mod presign;
 mod progress;
 mod read;
@@ -54,6 +56,11 @@ impl S3 {
     /// `variable` reads the environment, for credentials that the settings do not hold.
     pub fn new(settings: S3Settings, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
         Ok(Self { bucket: Arc::new(Bucket::open(settings, variable)?), active: Active::default() })
+    }
+
+    /// Makes the bucket if it does not exist, and says whether it did; several servers may do so at once.
+    pub async fn create_bucket(&self) -> Result<bool> {
+        self.bucket.make().await
     }
 }
 

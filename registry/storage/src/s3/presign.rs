@@ -28,6 +28,7 @@ mod tests {
             region: "harbour".to_owned(),
             endpoint: Endpoint::Url { url: "http://minio:9000".to_owned(), path_style: true },
             public_endpoint,
+            create_bucket: false,
             root: "a folder".to_owned(),
             credentials: Some(StaticCredentials {
                 access_key: "A1".to_owned(),

@@ -16,13 +16,21 @@ use crate::{Key, Result};
 /// How long a signature is valid: as long as a request may take, and the clocks may differ.
 const VALID_FOR: Duration = Duration::from_mins(15);
 
-/// A request without a body, about the object of a path, or about the bucket where that is empty.
+/// A request about the object of a path, or about the bucket where that is empty.
 #[derive(Debug, Clone)]
 pub(super) struct Plain<'a> {
     pub(super) method: Method,
     pub(super) path: &'a Path,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl<'a> Plain<'a> {
+    /// A request with nothing but a method and a path.
+    pub(super) fn new(method: Method, path: &'a Path) -> Self {
+        Self { method, path, query: Vec::new(), headers: HeaderMap::new(), body: Bytes::new() }
+    }
 }
 
 enum Outcome {
@@ -53,8 +61,9 @@ impl Bucket {
         let url = self.client.signed_url_opts(plain.method.clone(), plain.path, VALID_FOR, &options).await;
         let url = url.map_err(|failure| error::explain(key, failure))?;
         let request = Request::builder().method(plain.method.clone()).uri(url.as_str());
-        let request =
-            request.body(HttpRequestBody::empty()).map_err(|invalid| error::invalid(key, invalid))?;
+        let request = request
+            .body(HttpRequestBody::from(plain.body.clone()))
+            .map_err(|invalid| error::invalid(key, invalid))?;
         let (mut head, body) = request.into_parts();
         head.headers.extend(plain.headers.clone());
         Ok(self.exchange(Request::from_parts(head, body)).await)

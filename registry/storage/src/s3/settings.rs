@@ -17,6 +17,8 @@ pub struct S3Settings {
     pub endpoint: Endpoint,
     /// Where clients find the same server, which are given URLs of it; `None` where they find it at `endpoint`.
     pub public_endpoint: Option<Endpoint>,
+    /// Whether whoever opens the store should make the bucket if it does not exist.
+    pub create_bucket: bool,
     /// The prefix of all keys, without a slash at either end; empty for the whole bucket.
     pub root: String,
     /// With which credentials; without them, those that the environment gives.

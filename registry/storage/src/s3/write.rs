@@ -1,7 +1,7 @@
 //! Objects that are put and deleted.
 
 use bytes::Bytes;
-use hyper::{HeaderMap, Method};
+use hyper::Method;
 use object_store::PutMode;
 
 use super::bucket::{Bucket, Failed};
@@ -35,8 +35,7 @@ impl Bucket {
     pub(super) async fn delete(&self, key: &Key) -> Result<()> {
         // `object_store` would not send it again after a lost answer.
         let path = self.path(key)?;
-        let request =
-            Plain { method: Method::DELETE, path: &path, query: Vec::new(), headers: HeaderMap::new() };
+        let request = Plain::new(Method::DELETE, &path);
         match self.send(key, request).await {
             Err(failure) if !failure.is_not_found() => Err(failure),
             _ => Ok(()),
