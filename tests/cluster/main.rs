@@ -1,6 +1,7 @@
 //! The whole path on a real node: the chart, a Registry of five lines, pushes from outside and inside, and pulls by the
 //! kubelet. One cluster serves all tests; each test has images, and where it destroys something a namespace, of its own.
 
+mod evictions;
 mod fixture;
 mod garbage_collection;
 mod object_storage;
@@ -8,3 +9,4 @@ mod pulls;
 mod pushes;
 mod restricted;
 mod retention;
+mod rollouts;

@@ -12,7 +12,7 @@ fn two_replicas_on_a_bucket_serve_on_when_one_is_killed() -> Result<()> {
     let target = &fixture()?.target;
     let Target::Own(cluster) = target else { bail!("the pods of another cluster do not reach this machine") };
     let s3 = S3Server::start_at(cluster.host_address()?)?;
-    let hub = create_hub_on(&s3, target)?;
+    let hub = hub_on_a_bucket(&s3, target, NAMESPACE)?;
     let (access, credentials) = (hub.on_this_machine(target)?, Credentials::of(&hub)?);
     let laptop = Laptop { hub: &hub, access: &access, credentials: &credentials };
     let image = Image::pack("in a bucket")?;
@@ -30,9 +30,10 @@ fn two_replicas_on_a_bucket_serve_on_when_one_is_killed() -> Result<()> {
     Ok(())
 }
 
-fn create_hub_on(s3: &S3Server, target: &Target) -> Result<Hub> {
-    target.kubectl().run(&["create", "namespace", NAMESPACE])?;
-    let hub = Hub::new(target.kubectl(), NAMESPACE);
+/// Two replicas on the bucket of a server, ready, which the node trusts.
+pub(crate) fn hub_on_a_bucket(s3: &S3Server, target: &Target, namespace: &str) -> Result<Hub> {
+    target.kubectl().run(&["create", "namespace", namespace])?;
+    let hub = Hub::new(target.kubectl(), namespace);
     let key = [("accessKeyId", ACCESS_KEY), ("secretAccessKey", SECRET_KEY)];
     let [name, secret] = key.map(|(key, value)| format!("--from-literal={key}={value}"));
     hub.run(&["create", "secret", "generic", "key", &name, &secret])?;

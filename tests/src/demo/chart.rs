@@ -26,6 +26,14 @@ pub fn install_chart(kubectl: &Kubectl, operator: &Delivered, registry: &Deliver
     succeed(&mut helm).map(drop)
 }
 
+/// Upgrades the installed chart with one more value, and waits until the new operator is ready.
+pub fn upgrade_chart(kubectl: &Kubectl, value: &str) -> Result<()> {
+    let mut helm = helm(kubectl)?;
+    helm.args(["upgrade", RELEASE]).arg(workspace::root().join("charts/berth"));
+    helm.args(["--namespace", NAMESPACE, "--reuse-values", "--set", value, "--wait", "--timeout", "3m"]);
+    succeed(&mut helm).map(drop)
+}
+
 /// Uninstalls the chart and its namespace. The custom resource definitions stay, as the chart promises.
 pub fn uninstall_chart(kubectl: &Kubectl) -> Result<()> {
     succeed(helm(kubectl)?.args([

@@ -109,6 +109,11 @@ impl Hub {
             .map(drop)
     }
 
+    /// Posts a document to a path of the API server.
+    pub fn create_raw(&self, path: &str, document: &str) -> Result<()> {
+        self.kubectl.run_with_input(&["create", "--raw", path, "-f", "-"], document).map(drop)
+    }
+
     fn cluster_ip(&self) -> Result<IpAddr> {
         Ok(self.field("service", &self.name, "{.spec.clusterIP}")?.parse()?)
     }

@@ -39,15 +39,26 @@ impl Laptop<'_> {
         Ok(())
     }
 
-    /// The credentials are in a file, because a command line is seen by all users of a machine.
     fn copy(&self, certificates: &str, from: &str, to: &str) -> Result<()> {
+        self.skopeo(&["copy", "--quiet", certificates], &[from, to]).map(drop)
+    }
+
+    /// The digest of an image's manifest as the registry has it.
+    pub fn digest(&self, name: &str) -> Result<String> {
+        let image = format!("docker://{}/{name}", self.hub.host()?);
+        let inspected = self.skopeo(&["inspect", "--raw", "--cert-dir"], &[&image])?;
+        Ok(crate::digest::sha256(inspected.as_bytes()))
+    }
+
+    /// The credentials are in a file, because a command line is seen by all users of a machine.
+    fn skopeo(&self, verb: &[&str], operands: &[&str]) -> Result<String> {
         let folder = TempDir::new()?;
         let auth = folder.path().join("auth.json");
         fs::write(&auth, self.credentials.docker_config(&self.hub.host()?))?;
         fs::write(folder.path().join("ca.crt"), self.hub.authority()?)?;
         let mut skopeo = self.access.command(programs::packaged("skopeo")?);
-        skopeo.args(["copy", "--quiet", certificates]).arg(folder.path()).arg("--authfile").arg(&auth);
-        succeed(skopeo.args([from, to])).map(drop)
+        skopeo.args(verb).arg(folder.path()).arg("--authfile").arg(&auth);
+        succeed(skopeo.args(operands))
     }
 }
 
