@@ -8,6 +8,7 @@ mod bucket;
 mod config_map;
 mod cron_job;
 mod deployment;
+mod live_settings;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
