@@ -19,6 +19,7 @@ mod volumes;
 
 use serde_json::Value;
 
+pub(super) use config_map::{AUTH_DIRECTORY, CONFIG_DIRECTORY, CONFIG_FILE, METRICS_PORT, TLS_DIRECTORY};
 pub use service::service;
 
 use super::{issue::Issued, validate::Validated};
