@@ -6,5 +6,6 @@ mod garbage_collection;
 mod object_storage;
 mod pulls;
 mod pushes;
+mod reload;
 mod restricted;
 mod retention;

@@ -16,5 +16,6 @@ mod object_storage;
 mod operator_process;
 mod pause;
 mod quiet;
+mod reload;
 mod requests;
 mod schema;
