@@ -43,6 +43,7 @@ fn new_users_and_settings_are_acknowledged_and_in_force_without_a_restart() -> R
 }
 
 /// Edits the Registry, waits until its replica says that it uses what this has changed, and prints how long that took.
+#[expect(clippy::print_stdout, reason = "how long it takes is worth knowing, and nothing may depend on it")]
 fn acknowledged(hub: &Hub, patch: &str) -> Result<()> {
     let start = Instant::now();
     hub.run(&["patch", "registry.berth.dev/hub", "--type=merge", "--patch", patch])?;

@@ -133,7 +133,9 @@ fn new_users_are_acknowledged_when_every_replica_has_loaded_them() {
         Replica::start(&namespace, "first", "127.0.41.1").unwrap(),
         Replica::start(&namespace, "second", "127.0.41.2").unwrap(),
     ];
-    replicas.iter().for_each(|replica| replica.load(before.clone()));
+    for replica in &replicas {
+        replica.load(before.clone());
+    }
 
     write_users(&namespace, &format!("{CI}\n{BOB}"));
     let told = namespace.wait_for_reason("Reloaded", "Propagating").unwrap();

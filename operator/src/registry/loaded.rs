@@ -14,7 +14,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-pub use live_files::LiveFiles;
+pub use live_files::{LiveFiles, digest};
 pub use poke::poke;
 pub use question::Unasked;
 pub use waiting::Waiting;

@@ -58,8 +58,8 @@ fn configuration(config: ConfigMap) -> Option<String> {
     config.data?.remove(CONFIG_FILE)
 }
 
-/// As a registry writes it.
-fn digest(content: &[u8]) -> String {
+/// The digest of a file's content as replicas tell it, for [`Loaded::all_have`](super::Loaded::all_have).
+pub fn digest(content: &[u8]) -> String {
     format!("sha256:{}", sha256_hex(content))
 }
 
