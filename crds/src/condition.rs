@@ -23,6 +23,9 @@ pub enum ConditionType {
     TlsReady,
     /// The users are known to the registry.
     AccessReady,
+    /// Every replica uses the users, rights, certificate and settings that were written last. Not part of `Ready`: until then,
+    /// pushes and pulls work as before.
+    Reloaded,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
@@ -57,7 +60,7 @@ pub enum Reason {
 
     /// `Available`: enough replicas serve.
     MinimumReplicas,
-    /// `Available`: no replica serves.
+    /// `Available`, `Reloaded`: no replica serves, or none runs that could be asked.
     NoReplicas,
     /// `Available`, `Progressing`: `spec.podTemplate` does not give a pod.
     InvalidPodTemplate,
@@ -123,6 +126,13 @@ pub enum Reason {
     /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
     InvalidHtpasswd,
 
+    /// `Reloaded`: every replica has said so.
+    Acknowledged,
+    /// `Reloaded`: some replica has said that it still uses older files.
+    Propagating,
+    /// `Reloaded`: some replica could not be asked; the message says which, and why.
+    ReplicaUnreachable,
+
     /// `GarbageCollected`: the last run succeeded.
     Succeeded,
     /// `GarbageCollected`: the last run failed.
@@ -148,6 +158,7 @@ impl ConditionType {
             Self::StorageReady => "StorageReady",
             Self::TlsReady => "TLSReady",
             Self::AccessReady => "AccessReady",
+            Self::Reloaded => "Reloaded",
             Self::GarbageCollected => "GarbageCollected",
             Self::Paused => "Paused",
         }

@@ -105,11 +105,11 @@ pub struct RegistrySpec {
     #[schemars(range(min = 0, max = 50))]
     pub replicas: i32,
 
-    /// Refuse pushes and deletes, and serve pulls.
+    /// Refuse pushes and deletes, and serve pulls. It changes without a restart.
     #[serde(default)]
     pub read_only: bool,
 
-    /// How much the registry logs.
+    /// How much the registry logs. It changes without a restart.
     #[serde(default)]
     pub log_level: LogLevel,
 
@@ -135,7 +135,8 @@ pub struct RegistrySpec {
     #[serde(default)]
     pub gc: GarbageCollection,
 
-    /// Restrict the registry's pods to the traffic they need: its own port in, and nothing out but what leads to a bucket.
+    /// Restrict the registry's pods to the traffic they need: its own port in, that of its metrics for pods of the cluster, and
+    /// nothing out but what leads to a bucket.
     #[serde(default = "yes")]
     pub network_policy: bool,
 

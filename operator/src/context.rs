@@ -12,7 +12,7 @@ use crate::{
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
     metrics::Metrics,
-    registry::build::Settings,
+    registry::{build::Settings, loaded::Waiting},
 };
 
 /// The client, the settings that all Registries share, and what is remembered from one reconciliation to the next.
@@ -27,6 +27,8 @@ pub struct Context {
     pub backoff: Backoff,
     /// What was applied last.
     pub fingerprints: Fingerprints,
+    /// Whose replicas have yet to load what was written.
+    pub waiting: Waiting,
     /// Counts what is done.
     pub metrics: Arc<Metrics>,
 }
@@ -43,6 +45,7 @@ impl Context {
             settings,
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),
+            waiting: Waiting::default(),
             metrics,
         }
     }
@@ -51,6 +54,7 @@ impl Context {
     pub fn forget(&self, registry: &RegistryKey) {
         self.backoff.forget(registry);
         self.fingerprints.forget(registry);
+        self.waiting.forget(registry);
     }
 }
 

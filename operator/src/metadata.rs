@@ -20,6 +20,9 @@ pub const INSTANCE: &str = "app.kubernetes.io/instance";
 /// The component of the pods that serve.
 pub const SERVER: &str = "registry";
 
+/// The port of the pods that serve at which they are asked for metrics, and for what they have loaded.
+pub const METRICS: &str = "metrics";
+
 /// The component of the pods that start a garbage collection.
 pub const GARBAGE_COLLECTION: &str = "garbage-collection";
 
@@ -84,6 +87,13 @@ impl Identity {
             (INSTANCE, &self.name),
             ("app.kubernetes.io/component", SERVER),
         ])
+    }
+
+    /// [`selector`](Self::selector) as a query spells it.
+    pub fn selector_text(&self) -> String {
+        let pairs: Vec<String> =
+            self.selector().iter().map(|(key, value)| format!("{key}={value}")).collect();
+        pairs.join(",")
     }
 
     /// Whether an object that exists is this Registry's: it owns it, or it is labelled so and nobody else controls it.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     api::Api,
     config::{self, Config, Http, ImageLayers, IndexPlatforms, Loaded, Log, UploadPurging},
-    reloading::{Refresh, Reloading},
+    reloading::{FileDigest, Refresh, Reloading},
     repository::{LayerUrls, Registry, RequiredContent, RequiredImages, Rules},
     telemetry,
 };
@@ -36,8 +36,10 @@ pub struct Reconfiguration {
 }
 
 impl Reconfiguration {
-    /// Brings what changes in `file` into `live` parts that were `started` with this configuration.
+    /// Brings what changes in `file` into `live` parts that were `started` with this configuration, and what has changed in it
+    /// while they started.
     pub fn new(file: Reloading<Loaded>, started: Config, live: Live) -> Self {
+        live.apply(&file.current().config, &started);
         Self { file: Arc::new(file), started, live }
     }
 }
@@ -54,6 +56,10 @@ impl Refresh for Reconfiguration {
             }
         }
         changed
+    }
+
+    fn digests(&self) -> Vec<FileDigest> {
+        self.file.digests()
     }
 }
 

@@ -1,9 +1,11 @@
-//! Values that are read from files and read again when the files change: passwords, access rules, certificates.
+//! Values that are read from files and read again when the files change: passwords, access rules, certificates. Each tells by
+//! a digest which state of its files is in force.
 //!
 //! Changes are found by polling, because Kubernetes swaps symbolic links above the files, which notification
 //! interfaces do not report for the files themselves. What the bytes mean is left to the caller's parser.
 
 mod follow;
+mod in_force;
 
 use std::{
     error::Error,
@@ -14,7 +16,11 @@ use std::{
     time::Duration,
 };
 
+use berth_oci::Digest;
+use sha2::{Digest as _, Sha256};
+
 pub use follow::{Refresh, follow};
+pub use in_force::{FileDigest, InForce};
 
 /// How often the files are looked at.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -57,7 +63,14 @@ pub struct Reloading<T> {
     paths: Vec<PathBuf>,
     parse: Box<Parser<T>>,
     seen: Mutex<Vec<Option<Fingerprint>>>,
-    current: RwLock<Arc<T>>,
+    current: RwLock<Read<T>>,
+}
+
+/// The value and what it was made of.
+struct Read<T> {
+    value: Arc<T>,
+    /// The digest of each file, in the order of the paths.
+    digests: Vec<Digest>,
 }
 
 /// What tells one state of a file from the next without reading it: device, inode, length, time of change.
@@ -82,14 +95,20 @@ impl<T> Reloading<T> {
     ) -> Result<Self, LoadError> {
         // Taken before the files are read: a change in between is found by the next look.
         let seen = fingerprints(&paths);
-        let value = load(what, &paths, &parse)?;
-        let (seen, current) = (Mutex::new(seen), RwLock::new(Arc::new(value)));
+        let read = load(what, &paths, &parse)?;
+        let (seen, current) = (Mutex::new(seen), RwLock::new(read));
         Ok(Self { what, paths, parse: Box::new(parse), seen, current })
     }
 
     /// The value as of the last good reading.
     pub fn current(&self) -> Arc<T> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).value)
+    }
+
+    /// The files with the digests of the bytes that the value was made of.
+    pub fn digests(&self) -> Vec<FileDigest> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        self.paths.iter().cloned().zip(current.digests.iter().copied()).collect()
     }
 
     /// Reads the files again if they have changed, and tells whether they had. If they cannot be used, the value stays
@@ -102,8 +121,8 @@ impl<T> Reloading<T> {
         }
         *seen = now;
         match load(self.what, &self.paths, &*self.parse) {
-            Ok(value) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+            Ok(read) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = read;
                 tracing::info!(files = list(&self.paths), "{} changed and was read again", self.what);
             }
             Err(error) => tracing::error!(
@@ -116,12 +135,15 @@ impl<T> Reloading<T> {
     }
 }
 
-fn load<T>(what: &'static str, paths: &[PathBuf], parse: &Parser<T>) -> Result<T, LoadError> {
+fn load<T>(what: &'static str, paths: &[PathBuf], parse: &Parser<T>) -> Result<Read<T>, LoadError> {
     let read = |path: &PathBuf| {
         std::fs::read(path).map_err(|source| LoadError::Unreadable { what, path: path.clone(), source })
     };
     let contents = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    parse(&contents).map_err(|source| LoadError::Invalid { what, paths: paths.to_vec(), source })
+    let value =
+        parse(&contents).map_err(|source| LoadError::Invalid { what, paths: paths.to_vec(), source })?;
+    let digests = contents.iter().map(|content| Digest::sha256(Sha256::digest(content).into())).collect();
+    Ok(Read { value: Arc::new(value), digests })
 }
 
 fn fingerprints(paths: &[PathBuf]) -> Vec<Option<Fingerprint>> {
@@ -177,8 +199,23 @@ mod tests {
         std::fs::write(&path, "1").unwrap();
         let value = Reloading::open("the number", vec![path.clone()], number).unwrap();
         std::fs::write(&path, "one hundred").unwrap();
+        let digests = value.digests();
         value.refresh();
         assert_eq!(*value.current(), 1);
+        assert_eq!(value.digests(), digests, "what is told is what is in force");
+    }
+
+    #[test]
+    fn what_is_in_force_is_told_by_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        std::fs::write(&path, "1").unwrap();
+        let value = Reloading::open("the number", vec![path.clone()], number).unwrap();
+        let digest_of_1 = "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b";
+        assert_eq!(value.digests(), [(path.clone(), digest_of_1.parse().unwrap())]);
+        std::fs::write(&path, "22").unwrap();
+        value.refresh();
+        assert_ne!(value.digests()[0].1.to_string(), digest_of_1);
     }
 
     #[test]

@@ -28,6 +28,12 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
         kubectl.run(&["auth", "can-i", verb, resource, account, "--namespace", namespace]).is_ok()
     };
     assert!(may("create", "deployments.apps", "default"), "it makes what registries need anywhere");
+    assert!(may("list", "pods", "default") && may("patch", "pods", "default"), "it asks and pokes replicas");
+    for (verb, resource) in
+        [("get", "pods/log"), ("create", "pods/exec"), ("create", "pods"), ("delete", "pods")]
+    {
+        assert!(!may(verb, resource, "default"), "no more than that: {verb} {resource}");
+    }
     assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
     assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
     assert!(

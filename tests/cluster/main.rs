@@ -7,6 +7,7 @@ mod garbage_collection;
 mod object_storage;
 mod pulls;
 mod pushes;
+mod reload;
 mod restricted;
 mod retention;
 mod rollouts;

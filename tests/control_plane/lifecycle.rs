@@ -70,31 +70,6 @@ fn writes_to(namespace: &Namespace, object: &str) -> usize {
 }
 
 #[test]
-fn a_new_log_level_reaches_the_configuration_and_restarts_the_pods() {
-    let namespace = Namespace::create("log-level").unwrap();
-    namespace.apply_registry("{}").unwrap();
-    namespace.wait_for_objects().unwrap();
-    let hash = || restart_hash(&namespace);
-    let before = hash();
-    namespace.apply_registry("{logLevel: debug}").unwrap();
-    wait::until("the new level", PATIENCE, || {
-        let config = namespace.get("configmap/hub-config")?;
-        ensure!(
-            config["data"]["config.yml"].as_str().is_some_and(|file| file.contains("\"debug\"")),
-            "{config}"
-        );
-        ensure!(hash() != before, "the pods were not restarted");
-        Ok(())
-    })
-    .unwrap();
-}
-
-fn restart_hash(namespace: &Namespace) -> String {
-    let deployment = namespace.get("deployment/hub").unwrap();
-    deployment["spec"]["template"]["metadata"]["annotations"]["berth.dev/restart-hash"].to_string()
-}
-
-#[test]
 fn a_new_schedule_reaches_the_cron_job_and_restarts_nothing() {
     let namespace = Namespace::create("schedule").unwrap();
     namespace.apply_registry("{}").unwrap();

@@ -14,5 +14,6 @@ mod lifecycle;
 mod object_storage;
 mod pause;
 mod quiet;
+mod reload;
 mod requests;
 mod schema;

@@ -51,7 +51,7 @@ fn nothing_is_written_when_nothing_changed_in_a_bucket() {
 }
 
 /// The controllers of the cluster still annotate and fill in for a moment; then whole rounds are silent.
-fn assert_silent(namespace: &Namespace) {
+pub(crate) fn assert_silent(namespace: &Namespace) {
     wait::until("a silent reconciliation", PATIENCE, || {
         let before = writes(namespace).len();
         reconcile(namespace)?;

@@ -79,8 +79,9 @@ impl Replica {
         let root = folder.path().display().to_string();
         let here = |text: &str| text.replace("/etc/berth", &root);
         let config = &manifests.get("ConfigMap hub-config")?["data"]["config.yml"];
-        let config =
-            here(config.as_str().unwrap_or_default()).replace("\":5000\"", &format!("\"127.0.0.1:{port}\""));
+        let config = here(config.as_str().unwrap_or_default())
+            .replace("\":5000\"", &format!("\"127.0.0.1:{port}\""))
+            .replace("\":5001\"", "\"127.0.0.1:0\"");
         fs::write(folder.path().join("config.yml"), config)?;
         manifests.mount("hub-auth", &folder.path().join("auth"))?;
         manifests.mount("hub-storage", &folder.path().join("storage"))?;

@@ -32,9 +32,9 @@ fn events(before: &[Condition], after: &[Condition]) -> Vec<Event> {
 }
 
 /// Whether a condition turned, and no other tells the same: `Ready` tells of `Available` and `Progressing`, and the
-/// other parts of `Ready` tell of themselves.
+/// other parts of `Ready` tell of themselves. `Reloaded` turns twice with every change, which its time tells as well.
 fn is_news(before: &[Condition], condition: &Condition) -> bool {
-    let told = [ConditionType::Available, ConditionType::Progressing];
+    let told = [ConditionType::Available, ConditionType::Progressing, ConditionType::Reloaded];
     let told_by_part = [Reason::StorageNotReady, Reason::TlsNotReady, Reason::AccessNotReady];
     let same = |old: &Condition| {
         old.type_ == condition.type_ && old.status == condition.status && old.reason == condition.reason

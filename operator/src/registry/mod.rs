@@ -9,6 +9,7 @@ pub mod credentials;
 mod events;
 mod htpasswd;
 pub mod issue;
+pub mod loaded;
 pub mod observe;
 mod pause;
 mod report;
@@ -48,6 +49,7 @@ use crate::{
     metrics::FailureReason,
 };
 use issue::Certificates;
+use loaded::LiveFiles;
 use observe::Observed;
 use validate::Validated;
 pub use watches::{Guarded, Scope};
@@ -208,13 +210,23 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         plan = Plan::of(registry, &observed, context)?;
     }
     let Plan { validated, certificates, steps } = plan;
+    let seen = LiveFiles::of(&identity, &observed.children);
     let applied =
         apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
-    report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
-        .await?;
+    let loaded = &observed.loaded;
+    let status = status::status(registry, &validated, &applied, loaded, &context.settings);
+    report::report(context, registry, status).await?;
+    let files = LiveFiles::of(&identity, &applied.children);
+    if seen == files {
+        // What was written only now has not reached the kubelets, which would refresh what they have.
+        loaded::poke(&context.client, &identity, &files, loaded).await?;
+    }
     refuse_silence(&applied)?;
     let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
-    Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
+    let silence = silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
+    let key = (identity.namespace, identity.name);
+    let soon = context.waiting.next_look(key, &files, loaded, Instant::now());
+    Ok(Action::requeue(soon.map_or(silence, |soon| soon.min(silence))))
 }
 
 /// What `registry` should consist of, as things are now: nothing is written. Tests hold what is there against it.

@@ -9,7 +9,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, api::ListParams};
 
-use super::build::Objects;
+use super::{build::Objects, loaded::Loaded};
 use crate::{children::Children, metadata::Identity};
 
 /// What exists.
@@ -31,6 +31,8 @@ pub struct Observed {
     pub bucket_ca_config_map: Option<ConfigMap>,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
+    /// What each replica says it has loaded.
+    pub loaded: Loaded,
 }
 
 /// Reads everything that the state of `registry` depends on.
@@ -51,6 +53,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_secret,
         bucket_ca_config_map,
         storage_classes,
+        loaded,
     ) = futures::try_join!(
         children(client, &identity),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
@@ -60,6 +63,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         storage_classes(client, registry),
+        Loaded::observe(client, &identity),
     )?;
     Ok(Observed {
         children,
@@ -70,6 +74,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_secret,
         bucket_ca_config_map,
         storage_classes,
+        loaded,
     })
 }
 

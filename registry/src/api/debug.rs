@@ -1,6 +1,6 @@
-//! The second listener, for those who run the registry: metrics and health, without authentication.
+//! The second listener, for those who run the registry: metrics, health, and which files are in force, without authentication.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -13,10 +13,13 @@ use axum::{
     routing::get,
 };
 
+use serde::Serialize;
+
 use super::base;
 use crate::{
     health::Health,
     metrics::{Exposition, Format},
+    reloading::InForce,
 };
 
 /// What the debug address tells.
@@ -25,15 +28,24 @@ struct Debug {
     health: Health,
     /// The metrics and the path at which they are, unless they are off.
     metrics: Option<(String, Exposition)>,
+    in_force: InForce,
+}
+
+/// What the debug address answers to those who ask what is loaded.
+#[derive(Debug, Serialize)]
+struct Loaded {
+    /// The digest of each file, by path.
+    files: BTreeMap<String, String>,
 }
 
 /// The service of the debug address.
-pub fn debug_router(health: Health, metrics: Option<(String, Exposition)>) -> Router {
+pub fn debug_router(health: Health, metrics: Option<(String, Exposition)>, in_force: InForce) -> Router {
     Router::new()
         .route("/", get(base::root))
         .route("/debug/health", get(failing))
+        .route("/debug/loaded", get(loaded))
         .fallback(get(metrics_page))
-        .with_state(Arc::new(Debug { health, metrics }))
+        .with_state(Arc::new(Debug { health, metrics, in_force }))
 }
 
 /// `GET /debug/health`: which health checks fail, and why; an empty object when all is well.
@@ -41,6 +53,12 @@ async fn failing(State(debug): State<Arc<Debug>>) -> Response {
     let failing = debug.health.failing();
     let status = if failing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(failing)).into_response()
+}
+
+/// `GET /debug/loaded`: each file that is read again when it changes, with the SHA-256 of the bytes that are in force. Whoever
+/// has changed one knows by it when this server has taken the change.
+async fn loaded(State(debug): State<Arc<Debug>>) -> Json<Loaded> {
+    Json(Loaded { files: debug.in_force.files() })
 }
 
 /// Everything that is counted, for a collector such as Prometheus, at the configured path.

@@ -1,4 +1,7 @@
 //! The password file: one `user:hash` a line, as Apache's `htpasswd -B` writes it. Only bcrypt is accepted.
+//!
+//! Of several lines of one user, the last one counts, as in Distribution; or all of them do (`auth.htpasswd.overlap`), so that
+//! a password can be replaced while the old one still works.
 
 use std::{collections::HashMap, str::FromStr, sync::Arc};
 
@@ -7,9 +10,10 @@ use bcrypt::{BcryptError, HashParts, Version};
 /// The users with the hashes of their passwords.
 #[derive(Clone, Debug, Default)]
 pub struct PasswordFile {
-    hashes: HashMap<String, Arc<str>>,
-    /// The hashes in their order: with one of them, an unknown user's password is compared.
-    decoys: Vec<Arc<str>>,
+    /// Where in `hashes` those of a user are.
+    users: HashMap<String, usize>,
+    /// The hashes of each user, in the order of the file.
+    hashes: Vec<Vec<Arc<str>>>,
 }
 
 /// A line that is not a user with a bcrypt hash.
@@ -37,15 +41,41 @@ pub enum InvalidEntry {
 }
 
 impl PasswordFile {
-    /// The hash of a user's password.
-    pub(super) fn hash_of(&self, user: &str) -> Option<&Arc<str>> {
-        self.hashes.get(user)
+    /// Reads the text of a file. With `overlap`, each line of a user counts, otherwise the last one.
+    pub fn read(text: &str, overlap: bool) -> Result<Self, InvalidEntry> {
+        let mut file = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (user, hash) = parse_line(index + 1, line)?;
+            file.add(user, hash, overlap);
+        }
+        Ok(file)
     }
 
-    /// The hash for an unknown user who has drawn this number. It costs as much as that of a known one, whatever the costs
-    /// in the file are.
-    pub(super) fn decoy(&self, number: usize) -> Option<&Arc<str>> {
-        self.decoys.get(number.checked_rem(self.decoys.len())?)
+    fn add(&mut self, user: &str, hash: Arc<str>, overlap: bool) {
+        let known = self.users.get(user).and_then(|index| self.hashes.get_mut(*index));
+        match known {
+            Some(hashes) if overlap => hashes.push(hash),
+            Some(hashes) => *hashes = vec![hash],
+            None => {
+                self.users.insert(user.to_owned(), self.hashes.len());
+                self.hashes.push(vec![hash]);
+            }
+        }
+    }
+
+    /// The hashes of a user's passwords, at least one.
+    pub(super) fn hashes_of(&self, user: &str) -> Option<&[Arc<str>]> {
+        self.hashes.get(*self.users.get(user)?).map(Vec::as_slice)
+    }
+
+    /// The hashes for an unknown user who has drawn this number. They cost as much as those of a known one, whatever the
+    /// costs in the file are.
+    pub(super) fn decoy(&self, number: usize) -> Option<&[Arc<str>]> {
+        self.hashes.get(number.checked_rem(self.hashes.len())?).map(Vec::as_slice)
     }
 
     /// How many users there are.
@@ -54,21 +84,12 @@ impl PasswordFile {
     }
 }
 
+/// As Distribution reads it: of several lines of a user, the last one counts.
 impl FromStr for PasswordFile {
     type Err = InvalidEntry;
 
     fn from_str(text: &str) -> Result<Self, InvalidEntry> {
-        let mut file = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let (user, hash) = parse_line(index + 1, line)?;
-            file.decoys.push(Arc::clone(&hash));
-            file.hashes.insert(user.to_owned(), hash);
-        }
-        Ok(file)
+        Self::read(text, false)
     }
 }
 
@@ -115,7 +136,20 @@ mod tests {
         let line = entry("bob", "secret", 4).unwrap();
         let file: PasswordFile = format!("# users\n\n{line}\r\n").parse().unwrap();
         assert_eq!(file.users(), 1);
-        assert!(bcrypt::verify("secret", file.hash_of("bob").unwrap()).unwrap());
+        assert!(bcrypt::verify("secret", &file.hashes_of("bob").unwrap()[0]).unwrap());
+    }
+
+    #[test]
+    fn the_last_line_of_a_user_counts_unless_they_overlap() {
+        let (old, new) = (entry("bob", "old", 4).unwrap(), entry("bob", "new", 4).unwrap());
+        let text = format!("{old}\n{}\n{new}\n", entry("eve", "x", 4).unwrap());
+        let hashes = |overlap| {
+            let file = PasswordFile::read(&text, overlap).unwrap();
+            assert_eq!(file.users(), 2);
+            file.hashes_of("bob").unwrap().iter().map(|hash| format!("bob:{hash}")).collect::<Vec<_>>()
+        };
+        assert_eq!(hashes(false), std::slice::from_ref(&new));
+        assert_eq!(hashes(true), [old, new]);
     }
 
     #[test]
@@ -137,12 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn decoys_are_the_hashes_of_the_file() {
+    fn a_decoy_is_all_that_some_user_has() {
         let (fast, slow) = (entry("a", "x", 4).unwrap(), entry("b", "x", 5).unwrap());
-        let file: PasswordFile = format!("{fast}\n{slow}").parse().unwrap();
+        let file = PasswordFile::read(&format!("{fast}\n{slow}\n{fast}"), true).unwrap();
         for (number, user) in [(0, "a"), (1, "b"), (usize::MAX, "b")] {
-            assert_eq!(file.decoy(number), file.hash_of(user), "{number}");
+            assert_eq!(file.decoy(number), file.hashes_of(user), "{number}");
         }
+        assert_eq!(file.decoy(0).map(<[_]>::len), Some(2));
         assert_eq!(PasswordFile::default().decoy(7), None);
     }
 }

@@ -6,7 +6,7 @@ use berth_oci::RepositoryName;
 use berth_storage::ObjectStore;
 
 use super::{
-    Action, Auth, Bearer, Identity, InvalidToken, Refusal,
+    Action, Auth, Bearer, Identity, InvalidToken, Passwords, Refusal,
     issuing::{Holder, Issued, ScopeTooLong, asked, granted},
     token::{Access, CATALOG, REGISTRY, REPOSITORY},
 };
@@ -44,10 +44,9 @@ impl Auth {
         let Some((user, password)) = credentials else {
             return Ok(Holder { identity: Identity::Anonymous, password: None });
         };
-        // Named before it is checked: one that changes in between is not taken for the one that was shown.
-        let name = self.passwords.as_ref().and_then(|passwords| passwords.name_of_password(user));
-        let identity = self.authenticate(user, password, address).await?;
-        Ok(Holder { identity, password: name })
+        let passwords = self.passwords.as_ref().ok_or(Refusal::Wrong)?;
+        let name = passwords.verify_named(user, password, address).await?;
+        Ok(Holder { identity: Identity::User(user.into()), password: Some(name) })
     }
 
     /// A token with those rights of the wanted ones that its holder has; `None` while there is no key to sign it.
@@ -77,17 +76,15 @@ impl Auth {
         }
     }
 
-    /// The bearer of a token of ours, while its user has the password that it was given for.
+    /// The bearer of a token of ours, while its user has the password that it was given for, alone or beside others.
     pub(super) fn still_good(&self, bearer: Arc<Bearer>) -> Result<Arc<Bearer>, InvalidToken> {
         if bearer.subject.is_empty() {
             return Ok(bearer);
         }
-        let password = self.passwords.as_ref().and_then(|all| all.name_of_password(&bearer.subject));
-        if password.is_some() && password == bearer.password {
-            Ok(bearer)
-        } else {
-            Err(InvalidToken::Revoked)
-        }
+        let has = |passwords: &Arc<Passwords>| {
+            bearer.password.as_deref().is_some_and(|name| passwords.has_named(&bearer.subject, name))
+        };
+        if self.passwords.as_ref().is_some_and(has) { Ok(bearer) } else { Err(InvalidToken::Revoked) }
     }
 
     /// Looks at the keys of our own tokens in the storage, or makes the first one.
@@ -146,18 +143,43 @@ mod tests {
         }
 
         async fn server(&self) -> Auth {
+            self.server_with([]).await
+        }
+
+        async fn server_with<const N: usize>(&self, more: [(&str, String); N]) -> Auth {
             let variables = [
                 ("AUTH_HTPASSWD_REALM", "Berth".to_owned()),
                 ("AUTH_HTPASSWD_PATH", self.path("htpasswd").display().to_string()),
                 ("ACCESS_PATH", self.path("access.yml").display().to_string()),
                 ("TOKENS_ENABLED", "true".to_owned()),
             ];
+            let variables = variables.into_iter().chain(more);
             let variables = variables.map(|(name, value)| (format!("REGISTRY_{name}"), value));
             let config = config::load(None, variables, &Options::default()).unwrap().config;
             let auth = Auth::open(&config).unwrap();
             auth.look_for_keys(&self.store).await.unwrap();
             auth
         }
+    }
+
+    #[tokio::test]
+    async fn tokens_of_overlapping_passwords_are_good_until_their_own_password_goes() {
+        let site = Site::new();
+        let (old, new) = (entry("bob", "secret", 4).unwrap(), entry("bob", "next", 4).unwrap());
+        site.write("htpasswd", &format!("{old}\n{new}\n"));
+        let auth = site.server_with([("AUTH_HTPASSWD_OVERLAP", "true".to_owned())]).await;
+        let before = issue(&auth, Some("secret"), &[]).await;
+        let after = issue(&auth, Some("next"), &[]).await;
+        for issued in [&before, &after] {
+            assert!(auth.authenticate_bearer(&issued.token).is_ok());
+            assert!(auth.authenticate_refresh(issued.refresh_token.as_ref().unwrap()).is_ok());
+        }
+        site.write("htpasswd", &new);
+        refresh(&auth);
+        assert_eq!(auth.authenticate_bearer(&before.token), Err(InvalidToken::Revoked));
+        assert!(auth.authenticate_bearer(&after.token).is_ok());
+        assert!(auth.authenticate_refresh(&before.refresh_token.unwrap()).is_err());
+        assert!(auth.authenticate_refresh(&after.refresh_token.unwrap()).is_ok());
     }
 
     async fn issue(auth: &Auth, password: Option<&str>, scopes: &[&str]) -> Issued {

@@ -29,7 +29,7 @@ pub use token::{Algorithm, Bearer, InvalidToken, UnknownAlgorithm};
 
 use self::{issuing::TokenService, token::Issuer};
 use crate::{
-    config::{Config, TokenRealm},
+    config::{Config, Htpasswd, TokenRealm},
     reloading::{LoadError, Refresh, Reloading},
 };
 
@@ -103,7 +103,7 @@ impl Auth {
         };
         Ok(Self {
             realm: Some(htpasswd.realm.clone()),
-            passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd.path.clone())?))),
+            passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd)?))),
             rules: config.access_rules.clone().map(open_rules).transpose()?.map(Arc::new),
             issuer,
             tokens: config.own_tokens.clone().map(TokenService::open).transpose()?.map(Arc::new),
@@ -222,9 +222,11 @@ impl Auth {
     }
 }
 
-fn open_passwords(path: PathBuf) -> Result<Reloading<PasswordFile>, LoadError> {
-    Reloading::open("the password file (auth.htpasswd.path)", vec![path], |contents| {
-        Ok(std::str::from_utf8(&contents[0])?.parse::<PasswordFile>()?)
+fn open_passwords(htpasswd: &Htpasswd) -> Result<Reloading<PasswordFile>, LoadError> {
+    let overlap = htpasswd.overlap;
+    let paths = vec![htpasswd.path.clone()];
+    Reloading::open("the password file (auth.htpasswd.path)", paths, move |contents| {
+        Ok(PasswordFile::read(std::str::from_utf8(&contents[0])?, overlap)?)
     })
 }
 

@@ -22,6 +22,9 @@ use crate::reloading::Reloading;
 /// Until when whoever found the lane full should stay away.
 const LANE_CLEARS: Duration = Duration::from_secs(5);
 
+/// A hash that a password may be right for, and the keyed hash of both under which it is remembered whether it is.
+type Claim<'a> = (Tag, &'a Arc<str>);
+
 /// Checks passwords against a file that may change.
 #[derive(Debug)]
 pub struct Passwords {
@@ -68,58 +71,92 @@ impl Passwords {
         &self.file
     }
 
-    /// A name for the password that a user has, which changes with it; `None` if there is no such user. It is a hash of the
-    /// line of the file, whose salt nobody knows, so that no password can be tried on it.
-    pub(super) fn name_of_password(&self, user: &str) -> Option<String> {
+    /// Whether a password that a user has is the one of this name.
+    pub(super) fn has_named(&self, user: &str, name: &str) -> bool {
         let file = self.file.current();
-        let hash = digest(&SHA256, file.hash_of(user)?.as_bytes());
-        Some(URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]))
+        file.hashes_of(user).unwrap_or_default().iter().any(|hash| name_of(hash) == name)
     }
 
     /// Whether the user exists and the password is right, for a client at this address.
     pub async fn verify(&self, user: &str, password: &str, address: Option<IpAddr>) -> Result<(), Refusal> {
+        self.matching(user, password, address).await.map(drop)
+    }
+
+    /// A name for the password, if the user exists and it is right. It changes with the password: it is a hash of its line
+    /// in the file, whose salt nobody knows, so that no password can be tried on it.
+    pub(super) async fn verify_named(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<String, Refusal> {
+        self.matching(user, password, address).await.map(|hash| name_of(&hash))
+    }
+
+    /// That hash of the user's which the password is right for.
+    async fn matching(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<str>, Refusal> {
         let file = self.file.current();
-        let known = file.hash_of(user);
-        let hash = known.or_else(|| file.decoy(self.number_of(user))).ok_or(Refusal::Wrong)?;
-        let claim = self.hash.tag(&[user.as_bytes(), password.as_bytes(), hash.as_bytes()]);
-        let claim = claim.ok_or(Refusal::Wrong)?;
-        if let Some(found) = self.remembered(&claim) {
+        let known = file.hashes_of(user);
+        let hashes = known.or_else(|| file.decoy(self.number_of(user))).ok_or(Refusal::Wrong)?;
+        let tag = |hash: &Arc<str>| self.hash.tag(&[user.as_bytes(), password.as_bytes(), hash.as_bytes()]);
+        let claims = hashes.iter().map(|hash| Some((tag(hash)?, hash))).collect::<Option<Vec<Claim<'_>>>>();
+        let claims = claims.ok_or(Refusal::Wrong)?;
+        if let Some(found) = self.remembered(&claims) {
             return found;
         }
-        let _turn = self.turns.take(claim).await;
-        if let Some(found) = self.remembered(&claim) {
+        // One turn for all of its lines: the first stands for them.
+        let _turn = self.turns.take(claims.first().ok_or(Refusal::Wrong)?.0).await;
+        if let Some(found) = self.remembered(&claims) {
             return found;
         }
-        let is_right = self.attempt(user, password, hash, address).await? && known.is_some();
-        self.remembered.remember(claim, is_right, Instant::now());
-        if is_right {
-            self.throttle.forgive(Source::user(&self.hash, user, address));
+        let right = self.attempt(user, password, &claims, known.is_some(), address).await?;
+        let right = right.ok_or(Refusal::Wrong)?;
+        self.throttle.forgive(Source::user(&self.hash, user, address));
+        Ok(right)
+    }
+
+    /// What is known without a comparison: that one of the hashes is the right one, or that none is.
+    fn remembered(&self, claims: &[Claim<'_>]) -> Option<Result<Arc<str>, Refusal>> {
+        let mut all_known = true;
+        for (claim, hash) in claims {
+            match self.remembered.is_right(claim, Instant::now()) {
+                Some(true) => return Some(Ok(Arc::clone(hash))),
+                Some(false) => {}
+                None => all_known = false,
+            }
         }
-        verdict(is_right)
+        all_known.then_some(Err(Refusal::Wrong))
     }
 
-    fn remembered(&self, claim: &Tag) -> Option<Result<(), Refusal>> {
-        self.remembered.is_right(claim, Instant::now()).map(verdict)
-    }
-
-    /// Compares the password with the hash, after the delay that the attempts before have earned.
+    /// Compares the password with one hash after the other, after the delay that the attempts before have earned. It is one
+    /// attempt, however many hashes there are; none is right when the user `is_known` not to be.
     async fn attempt(
         &self,
         user: &str,
         password: &str,
-        hash: &Arc<str>,
+        claims: &[Claim<'_>],
+        is_known: bool,
         address: Option<IpAddr>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Option<Arc<str>>, Refusal> {
         let refuse = |retry_after| Refusal::TooManyAttempts { retry_after };
         let begin = self.throttle.begin(Source::user(&self.hash, user, address), Instant::now());
         sleep_until(begin.map_err(refuse)?).await;
         let place = Source::address(&self.hash, address);
         let lane = if self.throttle.suspects(place, Instant::now()) { &self.suspect } else { &self.open };
-        let is_right = lane.compare(password, hash).await.map_err(|Full| refuse(LANE_CLEARS))?;
-        if !is_right {
-            self.throttle.note(place, Instant::now());
+        for (claim, hash) in claims {
+            let is_equal = lane.compare(password, hash).await.map_err(|Full| refuse(LANE_CLEARS))?;
+            self.remembered.remember(*claim, is_equal && is_known, Instant::now());
+            if is_equal && is_known {
+                return Ok(Some(Arc::clone(hash)));
+            }
         }
-        Ok(is_right)
+        self.throttle.note(place, Instant::now());
+        Ok(None)
     }
 
     /// A number that stays with the name, so that who does not exist looks like always the same one who does.
@@ -129,8 +166,9 @@ impl Passwords {
     }
 }
 
-fn verdict(is_right: bool) -> Result<(), Refusal> {
-    if is_right { Ok(()) } else { Err(Refusal::Wrong) }
+/// The name of the password that a hash is of.
+fn name_of(hash: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&digest(&SHA256, hash.as_bytes()).as_ref()[..16])
 }
 
 #[cfg(test)]
@@ -146,7 +184,7 @@ mod tests {
     }
 
     fn open(path: &std::path::Path) -> Passwords {
-        let parse = |contents: &[Vec<u8>]| Ok(std::str::from_utf8(&contents[0])?.parse()?);
+        let parse = |contents: &[Vec<u8>]| Ok(PasswordFile::read(std::str::from_utf8(&contents[0])?, true)?);
         Passwords::new(Reloading::open("the password file", vec![path.to_owned()], parse).unwrap())
     }
 
@@ -202,6 +240,27 @@ mod tests {
         passwords.file.refresh();
         assert_eq!(passwords.verify("bob", "old", HERE).await, Err(Refusal::Wrong));
         assert_eq!(passwords.verify("bob", "new", HERE).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn overlapping_passwords_are_each_right_under_their_own_names() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (old, new) = (entry("bob", "old", 4).unwrap(), entry("bob", "new", 4).unwrap());
+        std::fs::write(file.path(), format!("{old}\n{new}\n")).unwrap();
+        let passwords = open(file.path());
+        let name = async |password| passwords.verify_named("bob", password, HERE).await;
+        let (of_old, of_new) = (name("old").await.unwrap(), name("new").await.unwrap());
+        assert_ne!(of_old, of_new);
+        assert_eq!(name("other").await, Err(Refusal::Wrong));
+        assert!(passwords.has_named("bob", &of_old) && passwords.has_named("bob", &of_new));
+
+        std::fs::write(file.path(), new).unwrap();
+        passwords.file.refresh();
+        assert_eq!(name("old").await, Err(Refusal::Wrong));
+        assert!(!passwords.has_named("bob", &of_old));
+        // What was right before stays known, while another line of the user comes or goes.
+        passwords.open.close();
+        assert_eq!(name("new").await.as_deref(), Ok(of_new.as_str()));
     }
 
     #[tokio::test]

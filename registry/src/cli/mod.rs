@@ -117,10 +117,13 @@ fn load_config(
     named: Option<&PathBuf>,
     options: &configuration::Options,
 ) -> anyhow::Result<configuration::Loaded> {
-    let file = named_config(named);
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(configuration::load(file.as_deref(), variables, options)?)
+    Ok(configuration::load(named_config(named).as_deref(), variables(), options)?)
+}
+
+/// The variables of the environment, but for those that are not text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The configuration file that an argument or the environment names.

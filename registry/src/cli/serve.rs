@@ -10,12 +10,12 @@ use anyhow::Context;
 use berth_registry::{
     api::{self, Api},
     auth::Auth,
-    config::{Config, Debug, Loaded, Options, Storage},
+    config::{self, Config, Debug, Loaded, Options, Storage},
     health::Health,
     metrics::{Exposition, Measured, Metrics},
     notifications::{self, Notifications},
     reconfiguration::{Live, Reconfiguration, rules, upload_purging},
-    reloading::{POLL_INTERVAL, Refresh, Reloading, follow},
+    reloading::{InForce, POLL_INTERVAL, Refresh, Reloading, follow},
     repository::Registry,
     server::Server,
     telemetry::{self, Traces},
@@ -41,16 +41,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = Options { root: arguments.root.clone(), addr: arguments.addr.clone() };
-    let named = arguments.config.clone();
-    let load = move || super::load_config(named.as_ref(), &options);
-    super::runtime()?.block_on(serve(load()?, load))?;
+    let loaded = super::load_config(arguments.config.as_ref(), &options)?;
+    super::runtime()?.block_on(serve(loaded, options))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(
-    loaded: Loaded,
-    load: impl Fn() -> anyhow::Result<Loaded> + Send + Sync + 'static,
-) -> anyhow::Result<()> {
+async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     let config = &loaded.config;
     let log = telemetry::start(&config.log);
     warn_of(&loaded);
@@ -71,14 +67,11 @@ async fn serve(
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
     tokio::spawn(health.clone().watch());
-    if let Some(debug) = &config.debug {
-        start_debug(debug, &metrics, registry.clone(), health.clone()).await?;
-    }
     let api = Api::new(registry.clone(), auth.clone(), limit, &config.http)
         .with_limits(config.limits)
         .with_redirect(config.redirect.clone())
-        .with_health(health)
-        .with_metrics(metrics)
+        .with_health(health.clone())
+        .with_metrics(metrics.clone())
         .with_notifications(notifications.clone())
         .with_traces(traces.clone());
     let (upload_purging, purging) = watch::channel(upload_purging(config));
@@ -86,8 +79,12 @@ async fn serve(
     if let Some(schedule) = config.collection.filter(|_| !config.rules.read_only) {
         tokio::spawn(collecting::collect(registry.clone(), schedule));
     }
-    let live = Live { log, registry, api: api.clone(), upload_purging };
-    tokio::spawn(follow(followed(&loaded, load, &server, &auth, live)?, POLL_INTERVAL, hangups));
+    let live = Live { log, registry: registry.clone(), api: api.clone(), upload_purging };
+    let followed = followed(&loaded, options, &server, &auth, live)?;
+    if let Some(debug) = &config.debug {
+        start_debug(debug, &metrics, registry, health, InForce::of(Arc::clone(&followed))).await?;
+    }
+    tokio::spawn(follow(followed, POLL_INTERVAL, hangups));
     announce(loaded.file.as_ref(), config, &server)?;
     server.run(api::router(api), ends).await;
     notifications.stop().await;
@@ -173,32 +170,43 @@ async fn start_debug(
     metrics: &Metrics,
     registry: Registry,
     health: Health,
+    in_force: InForce,
 ) -> anyhow::Result<()> {
     let server = Server::bind_debug(debug).await?;
     let address = server.address().context("the debug address that is listened on is unknown")?;
     tracing::info!("listening on {address} for metrics and health (http.debug.addr)");
     let metrics = debug.metrics_path.clone().map(|path| (path, Exposition::new(metrics, registry)));
-    tokio::spawn(server.run(api::debug_router(health, metrics), stream::pending()));
+    tokio::spawn(server.run(api::debug_router(health, metrics, in_force), stream::pending()));
     Ok(())
 }
 
 /// Everything that is read again when its files change.
 fn followed(
     loaded: &Loaded,
-    load: impl Fn() -> anyhow::Result<Loaded> + Send + Sync + 'static,
+    options: Options,
     server: &Server,
     auth: &Auth,
     live: Live,
-) -> anyhow::Result<Vec<Arc<dyn Refresh>>> {
+) -> anyhow::Result<Arc<[Arc<dyn Refresh>]>> {
     let mut followed = auth.files();
     if let Some(files) = server.tls_files() {
         followed.push(files);
     }
     if let Some(path) = &loaded.file {
-        let file = Reloading::open("the configuration", vec![path.clone()], move |_| Ok(load()?))?;
+        let file = open_configuration(path.clone(), options)?;
         followed.push(Arc::new(Reconfiguration::new(file, loaded.config.clone(), live)));
     }
-    Ok(followed)
+    Ok(followed.into())
+}
+
+/// The configuration file, with the variables and options of this process laid over it whenever it is read.
+fn open_configuration(path: PathBuf, options: Options) -> anyhow::Result<Reloading<Loaded>> {
+    let paths = vec![path.clone()];
+    let file = Reloading::open("the configuration", paths, move |contents| {
+        let text = std::str::from_utf8(&contents[0])?;
+        Ok(config::load_text(&path, text, super::variables(), &options)?)
+    })?;
+    Ok(file)
 }
 
 fn announce(file: Option<&PathBuf>, config: &Config, server: &Server) -> anyhow::Result<()> {

@@ -153,6 +153,8 @@ pub struct Htpasswd {
     pub realm: String,
     /// The file: lines of `user:bcrypt-hash`.
     pub path: PathBuf,
+    /// Whether each of several lines of a user counts, and not only the last one.
+    pub overlap: bool,
 }
 
 /// A configuration and what the user should know about it.
@@ -185,10 +187,31 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     options: &Options,
 ) -> Result<Loaded, Error> {
-    let (mut tree, default_root) = match file {
-        Some(path) => (read_file(path)?, "/var/lib/registry"),
-        None => (Node::empty(Origin::Default), "data"),
+    let Some(path) = file else {
+        return load_tree(Node::empty(Origin::Default), None, variables, options);
     };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    load_text(path, &text, variables, options)
+}
+
+/// Loads a configuration from the text that was read from this file, and variables and options as above.
+pub fn load_text(
+    path: &Path,
+    text: &str,
+    variables: impl IntoIterator<Item = (String, String)>,
+    options: &Options,
+) -> Result<Loaded, Error> {
+    load_tree(read_text(path, text)?, Some(path), variables, options)
+}
+
+fn load_tree(
+    mut tree: Node,
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    options: &Options,
+) -> Result<Loaded, Error> {
+    let default_root = if file.is_some() { "/var/lib/registry" } else { "data" };
     let ignored_variables = environment::override_settings(&mut tree, variables)?;
     lay_option(&mut tree, ROOT_DIRECTORY, options.root.as_ref(), "--root")?;
     lay_option(&mut tree, "http.addr", options.addr.as_ref(), "--addr")?;
@@ -203,12 +226,10 @@ pub fn load(
 
 const ROOT_DIRECTORY: &str = "storage.filesystem.rootdirectory";
 
-fn read_file(path: &Path) -> Result<Node, Error> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+fn read_text(path: &Path, text: &str) -> Result<Node, Error> {
     let path: Arc<Path> = path.into();
     let origin = |line| Origin::File { path: Arc::clone(&path), line };
-    let mut tree = document::read(&text, &origin).map_err(|error| Error::syntax(error, &origin))?;
+    let mut tree = document::read(text, &origin).map_err(|error| Error::syntax(error, &origin))?;
     check::spell_out_choices(&mut tree);
     check::shape(&tree)?;
     validate::version(&Settings::new(&tree))?;

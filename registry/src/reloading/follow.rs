@@ -4,22 +4,29 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 
-use super::Reloading;
+use super::{FileDigest, Reloading};
 
 /// Something that is read again when its files change.
 pub trait Refresh: Send + Sync {
     /// Reads it again if its files have changed, and tells whether they had.
     fn refresh(&self) -> bool;
+
+    /// Its files, with the digests of the bytes that are in force.
+    fn digests(&self) -> Vec<FileDigest>;
 }
 
 impl<T: Send + Sync> Refresh for Reloading<T> {
     fn refresh(&self) -> bool {
         Self::refresh(self)
     }
+
+    fn digests(&self) -> Vec<FileDigest> {
+        Self::digests(self)
+    }
 }
 
 /// Refreshes all of them at each interval and at each hangup, for as long as the future is polled.
-pub async fn follow(all: Vec<Arc<dyn Refresh>>, interval: Duration, hangups: impl Stream<Item = ()>) {
+pub async fn follow(all: Arc<[Arc<dyn Refresh>]>, interval: Duration, hangups: impl Stream<Item = ()>) {
     let mut hangups = pin!(hangups.fuse());
     let mut ticks = tokio::time::interval(interval);
     loop {
@@ -56,12 +63,16 @@ mod tests {
             self.0.fetch_add(1, Ordering::Relaxed);
             false
         }
+
+        fn digests(&self) -> Vec<FileDigest> {
+            Vec::new()
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn files_are_looked_at_at_each_interval_and_at_each_hangup() {
         let looks = Arc::new(Looks::default());
-        let all: Vec<Arc<dyn Refresh>> = vec![Arc::clone(&looks) as _];
+        let all: Arc<[Arc<dyn Refresh>]> = Arc::new([Arc::clone(&looks) as _]);
         let following = follow(all, Duration::from_secs(2), stream::iter([(), ()]));
         let _ = tokio::time::timeout(Duration::from_secs(5), following).await;
         // At 0, 2 and 4 seconds, and twice for a signal.

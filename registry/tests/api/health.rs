@@ -6,6 +6,7 @@ use berth_registry::{
     api,
     config::{self, FileCheck},
     health::Health,
+    reloading::InForce,
     repository::{Registry as Rules, Rules as Settings},
 };
 use berth_storage::Memory;
@@ -31,7 +32,7 @@ async fn check(file: &tempfile::NamedTempFile) -> Health {
 
 async fn debug_health(health: &Health) -> (StatusCode, Value) {
     let request = Request::get("/debug/health").body(Empty::<Bytes>::new()).unwrap();
-    let answer = api::debug_router(health.clone(), None).oneshot(request).await.unwrap();
+    let answer = api::debug_router(health.clone(), None, InForce::default()).oneshot(request).await.unwrap();
     let status = answer.status();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())

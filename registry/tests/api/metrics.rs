@@ -5,6 +5,7 @@ use berth_registry::{
     health::Health,
     metrics::{Exposition, Metrics},
     notifications::Notifications,
+    reloading::InForce,
     repository::{Registry as Rules, Rules as Settings},
 };
 use berth_storage::{Memory, ObjectStore};
@@ -19,7 +20,7 @@ use crate::fixture::{OCI_MANIFEST, Registry, absent, unreachable};
 async fn ask(metrics: &Metrics, path: &str, accept: &str) -> Response<String> {
     let rules = Rules::new(Arc::new(Memory::new()), Settings::default());
     let metrics = Some(("/metrics".to_owned(), Exposition::new(metrics, rules)));
-    let service = api::debug_router(Health::default(), metrics);
+    let service = api::debug_router(Health::default(), metrics, InForce::default());
     let request = Request::get(path).header("accept", accept).body(Empty::<Bytes>::new()).unwrap();
     let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();

@@ -62,6 +62,17 @@ impl Serving {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
+    /// What the address that was announced first answers.
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.url().strip_prefix("http://").unwrap()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer
+    }
+
     fn url(&self) -> String {
         let (_, after) = self.announced.split_once("listening on ").unwrap();
         format!("http://{}", after.split(' ').next().unwrap())
@@ -123,15 +134,45 @@ fn the_debug_address_has_the_metrics_of_the_running_server() {
     // Its line of the log is the first, since it listens before the registry does.
     let server = Serving::start(&write_config(folder.path(), debug));
     assert!(server.announced.contains("for metrics and health"), "{}", server.announced);
-    let address = server.url();
-    let mut stream = TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = server.get("/metrics");
     for name in ["berth_registry_build_info{", "berth_registry_storage_free_bytes ", "process_open_fds "] {
         assert!(answer.contains(name), "{name} is missing in\n{answer}");
     }
+}
+
+#[test]
+fn the_debug_address_tells_which_files_are_in_force_and_nothing_of_what_is_in_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let htpasswd = folder.path().join("htpasswd");
+    let users = output(&["htpasswd", "-Bbn", "-C", "4", "admin", "secret"]).1;
+    std::fs::write(&htpasswd, &users).unwrap();
+    let sections = format!(
+        "auth: {{htpasswd: {{realm: Berth, path: {}}}}}\nhttp: {{debug: {{addr: '127.0.0.1:0'}}}}\n",
+        htpasswd.display()
+    );
+    let config = write_config(folder.path(), &sections);
+    let mut server = Serving::start(&config);
+    let loaded = |server: &Serving| {
+        let answer = server.get("/debug/loaded");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<serde_json::Value>(body).unwrap()
+    };
+    let in_force = |users: &str, text: &[u8]| serde_json::json!({"files": {htpasswd.to_str().unwrap(): digest(users.as_bytes()), config.as_str(): digest(text)}});
+    let text = std::fs::read(&config).unwrap();
+    assert_eq!(loaded(&server), in_force(&users, &text));
+
+    let more = format!("{users}{}", output(&["htpasswd", "-Bbn", "-C", "4", "bob", "secret"]).1);
+    std::fs::write(&htpasswd, &more).unwrap();
+    write_config(folder.path(), "http: {adr: ':5001'}\n");
+    server.signal("-HUP");
+    server.log_until("SIGHUP");
+    assert_eq!(loaded(&server), in_force(&more, &text), "a file that cannot be used is not in force");
+}
+
+fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let hash: [u8; 32] = sha2::Sha256::digest(bytes).into();
+    berth_oci::Digest::sha256(hash).to_string()
 }
 
 #[test]

@@ -6,18 +6,27 @@ use super::bucket;
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
-pub(super) const CONFIG_DIRECTORY: &str = "/etc/berth/config";
-pub(super) const AUTH_DIRECTORY: &str = "/etc/berth/auth";
-pub(super) const TLS_DIRECTORY: &str = "/etc/berth/tls";
+pub(in crate::registry) const CONFIG_DIRECTORY: &str = "/etc/berth/config";
+pub(in crate::registry) const AUTH_DIRECTORY: &str = "/etc/berth/auth";
+pub(in crate::registry) const TLS_DIRECTORY: &str = "/etc/berth/tls";
 pub(super) const DATA_DIRECTORY: &str = "/var/lib/registry";
+
+/// The name of the configuration file.
+pub(in crate::registry) const CONFIG_FILE: &str = "config.yml";
 
 /// The port that the registry listens on.
 pub(super) const PORT: u16 = 5000;
 
+/// The port of metrics, and of what is loaded.
+pub(in crate::registry) const METRICS_PORT: u16 = 5001;
+
 /// The registry's configuration file. It is JSON, which is YAML too.
 pub(super) fn config_file(validated: &Validated) -> String {
     let Validated { identity, spec, .. } = validated;
-    let mut http = json!({"addr": format!(":{PORT}")});
+    let mut http = json!({
+        "addr": format!(":{PORT}"),
+        "debug": {"addr": format!(":{METRICS_PORT}"), "prometheus": {"enabled": true, "path": "/metrics"}},
+    });
     if !spec.tls.disabled {
         http["tls"] = json!({
             "certificate": format!("{TLS_DIRECTORY}/tls.crt"),
@@ -48,7 +57,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
 }
 
 pub(super) fn config(identity: &Identity, config: &str) -> Value {
-    config_map(identity, "config", "config.yml", config)
+    config_map(identity, "config", CONFIG_FILE, config)
 }
 
 pub(super) fn ca_bundle(identity: &Identity, ca: Option<&str>) -> Desired<Value> {
@@ -87,6 +96,7 @@ mod tests {
                 },
                 "http": {
                     "addr": ":5000",
+                    "debug": {"addr": ":5001", "prometheus": {"enabled": true, "path": "/metrics"}},
                     "tls": {"certificate": "/etc/berth/tls/tls.crt", "key": "/etc/berth/tls/tls.key"},
                 },
                 "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd"}},
@@ -100,7 +110,7 @@ mod tests {
         let config = parsed("{logLevel: debug, readOnly: true, tls: {disabled: true}}");
         assert_eq!(config["log"]["level"], "debug");
         assert_eq!(config["storage"]["maintenance"]["readonly"]["enabled"], true);
-        assert_eq!(config["http"], json!({"addr": ":5000"}));
+        assert!(config["http"].get("tls").is_none());
     }
 
     #[test]

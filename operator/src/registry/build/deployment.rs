@@ -5,21 +5,21 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Settings, bucket,
-    config_map::{CONFIG_DIRECTORY, PORT},
-    volumes,
+    config_map::{CONFIG_DIRECTORY, CONFIG_FILE, METRICS_PORT, PORT},
+    live_settings, volumes,
 };
 use crate::{
     apply::Desired,
     digest::sha256_hex,
-    metadata::SERVER,
+    metadata::{METRICS, SERVER},
     registry::validate::{Files, Sharing, Validated, pod_template::merge},
 };
 
 /// The user and group of the registry image.
 pub(super) const USER: u32 = 65532;
 
-/// A hash of what the registry reads only when it starts, or is given only then. Users, rights and certificates are not
-/// in it: those it reads again by itself.
+/// A hash of what the registry reads only when it starts, or is given only then. Users, rights, certificates and the settings
+/// that it takes over while it runs are not in it: those it reads again by itself.
 const RESTART_HASH: &str = "berth.dev/restart-hash";
 
 pub(super) fn deployment(validated: &Validated, config: &str, settings: &Settings) -> Desired<Value> {
@@ -106,9 +106,12 @@ fn container(validated: &Validated, files: &Files, settings: &Settings) -> Value
         "name": SERVER,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "args": ["serve", format!("{CONFIG_DIRECTORY}/config.yml")],
+        "args": ["serve", format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}")],
         "env": bucket::variables(files),
-        "ports": [{"name": SERVER, "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": SERVER, "containerPort": PORT, "protocol": "TCP"},
+            {"name": METRICS, "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
         "securityContext": container_security(),
         "resources": resources(validated),
         // Five minutes to open a large file system; then liveness takes over, which never looks at the storage.
@@ -161,7 +164,8 @@ fn restart_hash(validated: &Validated, config: &str, files: &Files) -> String {
     let files = files.iter().map(|(name, value)| format!("{name}={value}\n"));
     let annotations = &validated.spec.service_account_annotations;
     let annotations = annotations.iter().map(|(name, value)| format!("{name}={value}\n"));
-    let read = std::iter::once(config.to_owned()).chain(files).chain(annotations).collect::<String>();
+    let read =
+        std::iter::once(live_settings::without(config)).chain(files).chain(annotations).collect::<String>();
     sha256_hex(read.as_bytes()).chars().take(16).collect()
 }
 
@@ -299,8 +303,9 @@ mod tests {
     fn only_what_is_read_at_the_start_restarts_the_pods() {
         let hash =
             |spec: &str| built(spec)["spec"]["template"]["metadata"]["annotations"][RESTART_HASH].clone();
-        assert_ne!(hash("{}"), hash("{logLevel: debug}"));
+        assert_ne!(hash("{}"), hash("{tls: {disabled: true}}"));
         assert_eq!(hash("{}"), hash("{tls: {sans: [hub.example]}, gc: {schedule: '0 4 * * *'}}"));
+        assert_eq!(hash("{}"), hash("{logLevel: debug, readOnly: true}"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod bucket;
 mod config_map;
 mod cron_job;
 mod deployment;
+mod live_settings;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
@@ -18,6 +19,7 @@ mod volumes;
 
 use serde_json::Value;
 
+pub(super) use config_map::{AUTH_DIRECTORY, CONFIG_DIRECTORY, CONFIG_FILE, METRICS_PORT, TLS_DIRECTORY};
 pub use service::service;
 
 use super::{issue::Issued, validate::Validated};

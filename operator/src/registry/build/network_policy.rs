@@ -1,9 +1,13 @@
-//! NetworkPolicy `NAME`: anybody may reach the registry's port, and the registry reaches nobody but the bucket of its
-//! images.
+//! NetworkPolicy `NAME`: anybody may reach the registry's port, pods of the cluster its metrics, and the registry reaches nobody
+//! but the bucket of its images.
 
 use serde_json::{Value, json};
 
-use crate::{apply::Desired, registry::validate::Validated};
+use crate::{
+    apply::Desired,
+    metadata::{METRICS, SERVER},
+    registry::validate::Validated,
+};
 
 pub(super) fn network_policy(validated: &Validated) -> Desired<Value> {
     if !validated.spec.network_policy {
@@ -13,7 +17,11 @@ pub(super) fn network_policy(validated: &Validated) -> Desired<Value> {
     let mut spec = json!({
         "podSelector": {"matchLabels": identity.selector()},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"ports": [{"port": "registry", "protocol": "TCP"}]}],
+        "ingress": [
+            {"ports": [{"port": SERVER, "protocol": "TCP"}]},
+            // The collector of metrics and the operator, wherever they are.
+            {"from": [{"namespaceSelector": {}}], "ports": [{"port": METRICS, "protocol": "TCP"}]},
+        ],
     });
     if validated.spec.storage.s3.is_some() {
         spec["egress"] = to_a_bucket();
@@ -42,9 +50,13 @@ mod tests {
     use crate::fixtures::validated;
 
     #[test]
-    fn only_the_registrys_port_is_open() {
+    fn the_registrys_port_is_open_to_all_and_its_metrics_to_pods() {
         let Desired::Present(policy) = network_policy(&validated("{}")) else { panic!() };
-        assert_eq!(policy["spec"]["ingress"], json!([{"ports": [{"port": "registry", "protocol": "TCP"}]}]));
+        let open = json!([
+            {"ports": [{"port": "registry", "protocol": "TCP"}]},
+            {"from": [{"namespaceSelector": {}}], "ports": [{"port": "metrics", "protocol": "TCP"}]},
+        ]);
+        assert_eq!(policy["spec"]["ingress"], open);
         assert!(policy["spec"].get("egress").is_none());
     }
 

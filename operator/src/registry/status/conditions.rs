@@ -7,12 +7,13 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 
-use super::{available, garbage_collection, truth::Truth};
+use super::{available, garbage_collection, reloaded, truth::Truth};
 use crate::{
     apply::{Applied, Rejection},
     children::Kind,
     registry::{
         build::Objects,
+        loaded::{LiveFiles, Loaded},
         validate::{Finding, Validated},
     },
 };
@@ -42,7 +43,7 @@ impl State {
 }
 
 /// Every condition, the summary first.
-pub(super) fn states(validated: &Validated, applied: &Applied) -> Vec<State> {
+pub(super) fn states(validated: &Validated, applied: &Applied, loaded: &Loaded) -> Vec<State> {
     let ids = Objects::ids(&validated.identity);
     let deployment: Option<Deployment> = applied.children.get(&ids.deployment.name);
     let cron_job: Option<CronJob> = applied.children.get(&ids.garbage_collection.name);
@@ -50,6 +51,7 @@ pub(super) fn states(validated: &Validated, applied: &Applied) -> Vec<State> {
     let no_deployment = template
         .or_else(|| unopened(validated))
         .or_else(|| refusal(applied, Kind::Deployment, Reason::Rejected));
+    let files = LiveFiles::of(&validated.identity, &applied.children);
     let no_cron_job = refusal(applied, Kind::CronJob, Reason::InvalidSchedule);
     let parts = vec![
         State::found(ConditionType::StorageReady, &storage(validated, applied)),
@@ -63,6 +65,7 @@ pub(super) fn states(validated: &Validated, applied: &Applied) -> Vec<State> {
             ConditionType::Progressing,
             available::progressing(deployment.as_ref(), no_deployment.as_ref()),
         ),
+        State::new(ConditionType::Reloaded, reloaded::reloaded(&files, loaded)),
         State::new(
             ConditionType::GarbageCollected,
             garbage_collection::garbage_collected(validated, cron_job.as_ref(), no_cron_job.as_ref()),
@@ -194,7 +197,7 @@ mod tests {
 
     fn ready_after(spec: &str, rejections: Vec<Rejection>) -> State {
         let applied = Applied { children: serving(), rejections };
-        states(&validated(spec), &applied).remove(0)
+        states(&validated(spec), &applied, &Loaded::default()).remove(0)
     }
 
     const EMPTY_DIR: &str = "{storage: {emptyDir: {}}}";
@@ -224,7 +227,7 @@ mod tests {
     #[test]
     fn pods_that_could_not_open_their_bucket_are_not_on_their_way() {
         let spec = "{storage: {s3: {bucket: images, region: r, secretName: key}}}";
-        let states = states(&validated(spec), &Applied::default());
+        let states = states(&validated(spec), &Applied::default(), &Loaded::default());
         let of = |about| states.iter().find(|state| state.about == about).unwrap();
         assert_eq!(of(ConditionType::Ready).reason, Reason::StorageNotReady);
         assert_eq!(of(ConditionType::StorageReady).reason, Reason::SecretNotFound);

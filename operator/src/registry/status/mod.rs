@@ -3,6 +3,7 @@
 mod available;
 mod conditions;
 mod garbage_collection;
+mod reloaded;
 mod truth;
 
 use berth_crds::{
@@ -31,19 +32,17 @@ use super::{
     build::{Objects, Settings},
     certificates,
     credentials::text,
+    loaded::Loaded,
     validate::{Validated, capacity},
 };
-use crate::{
-    apply::Applied,
-    children::Children,
-    metadata::{Identity, OPERATOR},
-};
+use crate::{apply::Applied, children::Children, metadata::OPERATOR};
 
 /// The status of a Registry after its objects were applied.
 pub fn status(
     registry: &Registry,
     validated: &Validated,
     applied: &Applied,
+    loaded: &Loaded,
     settings: &Settings,
 ) -> RegistryStatus {
     let identity = &validated.identity;
@@ -51,7 +50,7 @@ pub fn status(
     let children = &applied.children;
     let deployment: Option<Deployment> = children.get(&ids.deployment.name);
     let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
-    let states = conditions::states(validated, applied);
+    let states = conditions::states(validated, applied, loaded);
     let tls = tls(children, &ids.serving_certificate.name);
     RegistryStatus {
         observed_generation: registry.meta().generation,
@@ -60,7 +59,7 @@ pub fn status(
         image: deployment.as_ref().and_then(image).or_else(|| Some(settings.image.clone())),
         replicas: Some(replicas.replicas.unwrap_or_default()),
         ready_replicas: Some(replicas.ready_replicas.unwrap_or_default()),
-        selector: Some(selector(identity)),
+        selector: Some(identity.selector_text()),
         admin_secret_name: children.raw(&ids.admin).map(|_| ids.admin.name.clone()),
         ca_config_map_name: children.raw(&ids.ca_bundle).map(|_| ids.ca_bundle.name.clone()),
         storage: Some(storage(validated, children)),
@@ -114,12 +113,6 @@ pub async fn write(
 fn image(deployment: &Deployment) -> Option<String> {
     let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
     containers.iter().find(|container| container.name == crate::metadata::SERVER)?.image.clone()
-}
-
-fn selector(identity: &Identity) -> String {
-    let pairs: Vec<String> =
-        identity.selector().iter().map(|(key, value)| format!("{key}={value}")).collect();
-    pairs.join(",")
 }
 
 fn storage(validated: &Validated, children: &Children) -> StorageStatus {

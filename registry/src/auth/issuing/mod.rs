@@ -2,9 +2,9 @@
 //! refresh token. They carry everything that is needed to verify them, so that any server of a registry takes what another
 //! has given.
 //!
-//! A token names the password that its user had, by a hash of the line of the password file. When the line changes or goes,
-//! the tokens of the user are worth nothing any more, on each server as soon as it has read the file. And the access rules
-//! are asked again for every request: a token never allows more than they do.
+//! A token names the password that its user has shown, by a hash of its line in the password file. When the line changes or
+//! goes, the tokens that were given for it are worth nothing any more, on each server as soon as it has read the file. And the
+//! access rules are asked again for every request: a token never allows more than they do.
 
 mod key_ring;
 mod scope;

@@ -1,8 +1,8 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`, `garbagecollection`, `retention`,
-//! `validation.manifests.images`, and the last three of `storage.s3`.
+//! ours: `access`, `auth.htpasswd.overlap`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`,
+//! `garbagecollection`, `retention`, `validation.manifests.images`, and the last three of `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -178,7 +178,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
         &[number("majors"), number("minors"), number("patches")],
     ),
     section("auth.none", Honoured, &[]),
-    section("auth.htpasswd", Honoured, &[text("realm"), text("path")]),
+    section("auth.htpasswd", Honoured, &[text("realm"), text("path"), flag("overlap").or("false")]),
     section(
         "auth.token",
         Honoured,

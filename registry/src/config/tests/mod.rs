@@ -101,7 +101,7 @@ fn the_environment_of_a_tls_and_password_tutorial_is_understood() {
     .config;
     assert_eq!(
         config.htpasswd,
-        Some(Htpasswd { realm: "Registry Realm".into(), path: "/auth/htpasswd".into() })
+        Some(Htpasswd { realm: "Registry Realm".into(), path: "/auth/htpasswd".into(), overlap: false })
     );
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:443");
     assert_eq!(config.http.tls.unwrap().key, PathBuf::from("/certs/domain.key"));

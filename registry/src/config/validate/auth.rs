@@ -14,5 +14,6 @@ pub(super) fn htpasswd(settings: &Settings) -> Result<Option<Htpasswd>, Error> {
     let realm =
         needed("realm", "clients show it when they ask for a password; write any name, such as Registry")?;
     let path = needed("path", "name the file that `registry htpasswd -Bbn USER PASSWORD` has written")?;
-    Ok(Some(Htpasswd { realm, path: path.into() }))
+    let overlap = settings.flag("overlap")?;
+    Ok(Some(Htpasswd { realm, path: path.into(), overlap }))
 }
