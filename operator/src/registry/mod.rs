@@ -3,18 +3,20 @@
 //! Each step is a module of its name, in the order in which they run. Only the first and the last two talk to the API
 //! server.
 
+pub mod accounts;
 pub mod build;
 pub mod certificates;
 pub mod credentials;
-mod events;
+pub(crate) mod events;
 mod htpasswd;
 pub mod issue;
+pub mod loaded;
 pub mod observe;
 mod pause;
 mod report;
 pub mod status;
 pub mod validate;
-mod watches;
+pub(crate) mod watches;
 
 use std::{
     sync::Arc,
@@ -47,9 +49,10 @@ use crate::{
     metadata::Identity,
     metrics::FailureReason,
 };
+use accounts::Accounts;
 use issue::Certificates;
 use observe::Observed;
-use validate::Validated;
+use validate::{Applicant, Validated};
 pub use watches::{Guarded, Scope};
 
 /// How long to collect changes of a Registry before it is looked at.
@@ -67,6 +70,9 @@ const NAME_TAKEN_RETRY: Duration = Duration::from_secs(30);
 /// A Registry is looked at again after at most this long, and for a certificate's sake at least this much later.
 const LONGEST_SILENCE: Duration = Duration::from_hours(12);
 const SHORTEST_SILENCE: Duration = Duration::from_hours(1);
+
+/// How often the replicas are asked while something is on its way to them.
+const PROPAGATION: Duration = Duration::from_secs(1);
 
 /// Why a reconciliation did not reach its end. It is tried again, later each time.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +93,7 @@ pub enum Error {
 
 impl Error {
     /// In a word.
-    fn reason(&self) -> FailureReason {
+    pub(crate) fn reason(&self) -> FailureReason {
         match self {
             Self::Api(_) => FailureReason::Api,
             Self::Timeout(_) => FailureReason::Timeout,
@@ -123,11 +129,14 @@ where
         })
         .reflect(writer)
         .applied_objects()
-        // The status is written by nobody else, and of labels and annotations only the one that pauses means anything here.
-        .predicate_filter(predicates::generation.combine(pause::turns), PredicateConfig::default());
+        // The status is written by nobody else, and of labels and annotations only these mean anything here.
+        .predicate_filter(
+            predicates::generation.combine(pause::turns).combine(accounts::requests),
+            PredicateConfig::default(),
+        );
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-        .reconcile_on(watches::concerned(client, scope, &known))
+        .reconcile_on(watches::concerned(client, scope, &context.scopes, &known))
         .reconcile_all_on(watches::storage_classes(client))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, retry, context)
@@ -195,7 +204,7 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, registry).await?;
+    let mut observed = observe::observe(&context.client, &context.scopes, registry).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -207,19 +216,32 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         observed.children = apply_service(context, registry, observed.children).await?;
         plan = Plan::of(registry, &observed, context)?;
     }
-    let Plan { validated, certificates, steps } = plan;
+    let Plan { validated, accounts, certificates, steps } = plan;
     let applied =
         apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
-    report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
-        .await?;
+    report::report(
+        context,
+        registry,
+        status::status(registry, &validated, &accounts, &applied, &context.settings),
+    )
+    .await?;
     refuse_silence(&applied)?;
-    let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
-    Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
+    let now = Timestamp::now();
+    let certificates = issue::next_look(&certificates, now).unwrap_or(LONGEST_SILENCE);
+    let certificates = certificates.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
+    Ok(Action::requeue(certificates.min(accounts_silence(&accounts, &validated.applicants, now))))
+}
+
+/// How long the accounts need nothing.
+fn accounts_silence(accounts: &Accounts, applicants: &[Applicant], now: Timestamp) -> Duration {
+    let longest = if accounts.is_propagating(applicants) { PROPAGATION } else { LONGEST_SILENCE };
+    accounts.next_look(applicants, now).unwrap_or(longest).clamp(PROPAGATION, longest)
 }
 
 /// What is to be done, decided without a request.
 struct Plan {
     validated: Validated,
+    accounts: Accounts,
     certificates: Certificates,
     steps: Vec<(ChildId, Desired<Value>)>,
 }
@@ -228,9 +250,9 @@ impl Plan {
     fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
         let now = Timestamp::now();
         let validated = validate::validate(registry, observed, now);
-        let issued = issue::issue(&validated, &observed.children, now)?;
+        let issued = issue::issue(&validated, &observed.children, &observed.loaded, now)?;
         let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
-        Ok(Self { validated, certificates: issued.certificates, steps })
+        Ok(Self { validated, accounts: issued.accounts, certificates: issued.certificates, steps })
     }
 }
 

@@ -28,9 +28,10 @@ pub use conditions::{State, with_times};
 pub use truth::Truth;
 
 use super::{
+    accounts::Accounts,
     build::{Objects, Settings},
     certificates,
-    credentials::text,
+    credentials::{ADMIN, text},
     validate::{Validated, capacity},
 };
 use crate::{
@@ -43,6 +44,7 @@ use crate::{
 pub fn status(
     registry: &Registry,
     validated: &Validated,
+    accounts: &Accounts,
     applied: &Applied,
     settings: &Settings,
 ) -> RegistryStatus {
@@ -66,6 +68,7 @@ pub fn status(
         storage: Some(storage(validated, children)),
         tls,
         gc: children.get(&ids.garbage_collection.name).as_ref().and_then(garbage_collections),
+        last_rotate_request: accounts.request(ADMIN),
         conditions: with_times(states, registry.meta().generation, previous(registry), Timestamp::now()),
     }
 }
