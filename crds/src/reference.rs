@@ -95,7 +95,7 @@ fn add_annotations(page: &mut String) -> fmt::Result {
     )?;
     writeln!(
         page,
-        "- `{ROTATE}: VALUE`: a new value replaces the passwords of `admin` and `pull` once; `status.lastRotateRequest` says for which value. Those before stay good for three days."
+        "- `{ROTATE}: VALUE`: a new value replaces the passwords of `admin` and `pull` once; `status.lastRotateRequest` says for which value. Those before stay good for three days. On a RegistryAccess it replaces that one's password."
     )?;
     Ok(())
 }

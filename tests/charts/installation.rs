@@ -28,6 +28,9 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
         kubectl.run(&["auth", "can-i", verb, resource, account, "--namespace", namespace]).is_ok()
     };
     assert!(may("create", "deployments.apps", "default"), "it makes what registries need anywhere");
+    assert!(may("list", "registryaccesses.berth.dev", "default"), "it looks for those who want rights");
+    assert!(!may("patch", "registryaccesses.berth.dev", "default"), "what is asked for is the user's");
+    assert!(!may("patch", "namespaces", "default"), "of namespaces it reads the labels");
     assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
     assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
     assert!(

@@ -1,6 +1,6 @@
 //! Reads what the state of a RegistryAccess depends on. Live reads, no cache.
 
-use berth_crds::{Registry, RegistryAccess};
+use berth_crds::{Registry, RegistryAccess, allowed::From};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 
@@ -25,7 +25,7 @@ pub(super) struct Observed {
     pub(super) accounts: Option<Secret>,
     pub(super) auth: Option<Secret>,
     pub(super) certificate: Option<Secret>,
-    /// The labels of the namespace of the RegistryAccess.
+    /// The labels of the namespace of the RegistryAccess, where consent depends on them.
     pub(super) labels: Option<Labels>,
     /// The Secrets of the RegistryAccess, and that of the name that its own should have.
     pub(super) secrets: Children,
@@ -49,14 +49,24 @@ pub(super) async fn observe(
     };
     let ids = Objects::ids(&Identity::of(&registry));
     let of_registry: Api<Secret> = Api::namespaced(client.clone(), &namespace);
-    let own = access.namespace().unwrap_or_default();
     let (accounts, auth, certificate, labels) = futures::try_join!(
         of_registry.get_opt(&ids.accounts.name),
         of_registry.get_opt(&ids.auth.name),
         of_registry.get_opt(&ids.serving_certificate.name),
-        labels(client, &own),
+        labels_for(client, &registry, access),
     )?;
     Ok(Observed { registry: Some(registry), accounts, auth, certificate, labels, secrets })
+}
+
+async fn labels_for(
+    client: &Client,
+    registry: &Registry,
+    access: &RegistryAccess,
+) -> Result<Option<Labels>, kube::Error> {
+    match registry.spec.access.allowed.from {
+        From::Selector => labels(client, &access.namespace().unwrap_or_default()).await,
+        From::Same | From::All => Ok(None),
+    }
 }
 
 async fn secrets(client: &Client, access: &RegistryAccess) -> Result<Children, kube::Error> {

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod build;
 pub mod certificates;
+mod consent_watches;
 pub mod credentials;
 pub(crate) mod events;
 mod htpasswd;

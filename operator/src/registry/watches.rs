@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use berth_crds::{Registry, allowed::From};
+use berth_crds::Registry;
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -12,7 +12,7 @@ use futures::{
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::CronJob,
-    core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
     networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     storage::v1::StorageClass,
@@ -29,10 +29,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::{
-    build::Objects,
-    observe::{GuardedAccess, registry_of},
-};
+use super::{build::Objects, consent_watches};
 use crate::metadata::{INSTANCE, Identity, MANAGED_BY, OPERATOR};
 
 /// A Registry, or why it does not parse.
@@ -63,7 +60,7 @@ pub(super) fn concerned(
     let ours = ours();
     // Of these, objects of others count too: the spec refers to them by name.
     let all = watcher::Config::default();
-    let claims = scopes.iter().map(|scope| claims(client, scope, known));
+    let applicants = scopes.iter().map(|scope| consent_watches::applicants(client, scope, known));
     let objects = [
         changes::<ServiceAccount>(client, scope, known, ours.clone()),
         changes::<Service>(client, scope, known, ours.clone()),
@@ -74,57 +71,14 @@ pub(super) fn concerned(
         changes::<PersistentVolumeClaim>(client, scope, known, all.clone()),
         changes::<ConfigMap>(client, scope, known, all.clone()),
         changes::<Secret>(client, scope, known, all),
-        namespaces(client, known),
+        consent_watches::namespaces(client, known),
     ];
-    stream::select_all(objects.into_iter().chain(claims)).boxed()
+    stream::select_all(objects.into_iter().chain(applicants)).boxed()
 }
 
 /// What is labelled as ours.
 pub(crate) fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"))
-}
-
-/// The Registries that the RegistryAccesses of a scope are for. Of one that does not parse, nobody knows; its own status says
-/// so.
-fn claims(client: &Client, scope: &Scope, known: &Store<Guarded>) -> BoxStream<'static, ObjectRef<Guarded>> {
-    let known = known.clone();
-    let claims = watcher(api::<GuardedAccess>(client, scope), watcher::Config::default());
-    let claims = claims.default_backoff().touched_objects().filter_map(|claim| {
-        let claim = claim.inspect_err(|error| {
-            warn!(
-                error = error as &dyn std::error::Error,
-                "watch of RegistryAccesses interrupted; it is resumed"
-            );
-        });
-        future::ready(claim.ok().and_then(|claim| claim.0.ok()))
-    });
-    let registries = claims.filter_map(move |access| {
-        let (namespace, name) = registry_of(&access);
-        let registry = ObjectRef::new(&name).within(&namespace);
-        future::ready(known.get(&registry).map(|_| registry))
-    });
-    registries.boxed()
-}
-
-/// The Registries whose consent depends on the labels of namespaces.
-fn namespaces(client: &Client, known: &Store<Guarded>) -> BoxStream<'static, ObjectRef<Guarded>> {
-    let known = known.clone();
-    let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    let changes = objects(namespaces, watcher::Config::default());
-    let concerned = changes.flat_map(move |_| {
-        let selecting = |registry: &Registry| registry.spec.access.allowed.from == From::Selector;
-        let known = known.state();
-        let readable = known.iter().filter_map(|registry| registry.0.as_ref().ok());
-        let concerned = readable.filter(|registry| selecting(registry)).map(ObjectRef::from_obj);
-        stream::iter(
-            concerned
-                .map(|registry| {
-                    ObjectRef::new(&registry.name).within(registry.namespace.as_deref().unwrap_or_default())
-                })
-                .collect::<Vec<_>>(),
-        )
-    });
-    concerned.boxed()
 }
 
 /// Emits whenever a `StorageClass` changes: a claim may be waiting for it.
