@@ -307,8 +307,8 @@ mod tests {
 
     #[test]
     fn what_was_issued_is_kept() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded, now()).unwrap();
-        let second = issue(&validated("{}"), &stored(&first), &Loaded, now() + days(1)).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let second = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(1)).unwrap();
         assert_eq!(first.admin, second.admin);
         assert_eq!(first.pull, second.pull);
         assert_eq!(first.auth, second.auth);
@@ -318,9 +318,9 @@ mod tests {
 
     #[test]
     fn a_serving_certificate_is_renewed_after_two_thirds_of_its_life() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded, now()).unwrap();
-        let before = issue(&validated("{}"), &stored(&first), &Loaded, now() + days(59)).unwrap();
-        let after = issue(&validated("{}"), &stored(&first), &Loaded, now() + days(61)).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let before = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(59)).unwrap();
+        let after = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(61)).unwrap();
         assert_eq!(serving(&first), serving(&before));
         assert_ne!(serving(&first), serving(&after));
         assert_eq!(first.certificates.ca(), after.certificates.ca());
@@ -329,54 +329,55 @@ mod tests {
 
     #[test]
     fn another_name_in_the_spec_gives_another_certificate_of_the_same_authority() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded, now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
         let second =
-            issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), &Loaded, now()).unwrap();
+            issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), &Loaded::default(), now())
+                .unwrap();
         assert!(certificates::is_valid_for(&serving(&second).certificate, "hub.example"));
         assert_eq!(first.certificates.ca(), second.certificates.ca());
     }
 
     #[test]
     fn a_lost_authority_replaces_the_certificate_that_it_signed() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded, now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-ca".to_owned()));
-        let second = issue(&validated("{}"), &children, &Loaded, now()).unwrap();
+        let second = issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap();
         assert_ne!(first.certificates.ca(), second.certificates.ca());
         assert_ne!(serving(&first), serving(&second));
     }
 
     #[test]
     fn lost_accounts_take_the_passwords_of_the_generated_users_over() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded, now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-accounts".to_owned()));
-        assert_eq!(issue(&validated("{}"), &children, &Loaded, now()).unwrap().auth, first.auth);
+        assert_eq!(issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap().auth, first.auth);
     }
 
     #[test]
     fn a_request_replaces_the_passwords_of_the_generated_users_when_the_replicas_have_the_next_ones() {
         let mut asked = validated("{}");
-        let first = issue(&asked, &Children::default(), &Loaded, now()).unwrap();
+        let first = issue(&asked, &Children::default(), &Loaded::default(), now()).unwrap();
         asked.rotate_request = Some("1".to_owned());
-        let added = issue(&asked, &stored(&first), &Loaded, now()).unwrap();
+        let added = issue(&asked, &stored(&first), &Loaded::default(), now()).unwrap();
         assert_eq!((&added.admin, &added.pull), (&first.admin, &first.pull));
         assert_eq!(added.auth.htpasswd.matches("admin:").count(), 2);
-        let replaced = issue(&asked, &stored(&added), &Loaded, now()).unwrap();
+        let replaced = issue(&asked, &stored(&added), &Loaded::default(), now()).unwrap();
         assert!(replaced.admin != first.admin && replaced.pull != first.pull);
         assert_eq!(replaced.auth.htpasswd.matches("admin:").count(), 2, "the one before is still good");
         assert_eq!(replaced.accounts.request(ADMIN).as_deref(), Some("1"));
-        let over = issue(&asked, &stored(&replaced), &Loaded, now() + days(4)).unwrap();
+        let over = issue(&asked, &stored(&replaced), &Loaded::default(), now() + days(4)).unwrap();
         assert_eq!(over.auth.htpasswd.matches("admin:").count(), 1);
         assert_eq!(over.admin, replaced.admin);
     }
 
     #[test]
     fn a_lost_users_file_is_made_again_from_the_passwords() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded, now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-auth".to_owned()));
-        let second = issue(&validated("{}"), &children, &Loaded, now()).unwrap();
+        let second = issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap();
         let (_, hash) = second.auth.htpasswd.lines().next().unwrap().split_once(':').unwrap();
         assert!(bcrypt::verify(first.admin.as_str(), hash).unwrap());
     }
@@ -385,13 +386,13 @@ mod tests {
     fn users_stay_while_their_secret_is_unusable() {
         let mut with_user = validated("{access: {htpasswdSecretName: team}}");
         with_user.access.users = Some(vec!["ci:hash".to_owned()]);
-        let first = issue(&with_user, &Children::default(), &Loaded, now()).unwrap();
+        let first = issue(&with_user, &Children::default(), &Loaded::default(), now()).unwrap();
         assert!(first.auth.htpasswd.ends_with("\nci:hash\n") && first.auth.access_rules.contains("\"ci\""));
         let unusable = validated("{access: {htpasswdSecretName: team}}");
         assert_eq!(unusable.access.users, None);
-        let second = issue(&unusable, &stored(&first), &Loaded, now()).unwrap();
+        let second = issue(&unusable, &stored(&first), &Loaded::default(), now()).unwrap();
         assert_eq!(first.auth, second.auth);
-        let none = issue(&validated("{}"), &stored(&first), &Loaded, now()).unwrap();
+        let none = issue(&validated("{}"), &stored(&first), &Loaded::default(), now()).unwrap();
         assert!(!none.auth.htpasswd.contains("ci:") && none.auth.users.is_empty());
     }
 
@@ -400,7 +401,7 @@ mod tests {
         let accesses = vec![DeserializeGuard(Ok(access("default", "ci", spec)))];
         let observed = Observed { children, accesses, ..Observed::default() };
         let validated = validate::validate(&registry("{}"), &observed, now);
-        issue(&validated, &observed.children, &Loaded, now).unwrap()
+        issue(&validated, &observed.children, &Loaded::default(), now).unwrap()
     }
 
     const ASKED: &str =
@@ -430,7 +431,7 @@ mod tests {
         let kept = over.accounts.get("default.ci").unwrap();
         assert_eq!(kept.current(), second.accounts.get("default.ci").unwrap().current());
 
-        let gone = issue(&validated("{}"), &stored(&second), &Loaded, now()).unwrap();
+        let gone = issue(&validated("{}"), &stored(&second), &Loaded::default(), now()).unwrap();
         assert!(gone.accounts.get("default.ci").is_none() && !gone.auth.htpasswd.contains("default.ci"));
     }
 }

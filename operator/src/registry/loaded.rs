@@ -2,7 +2,7 @@
 
 /// The files in force at the replicas.
 #[derive(Debug, Default, Clone)]
-pub struct Loaded;
+pub struct Loaded {}
 
 impl Loaded {
     /// Whether every replica has these bytes of a file in force: true without replicas.

@@ -97,7 +97,7 @@ pub async fn observe(
         storage_classes,
         accesses,
         namespaces,
-        loaded: Loaded,
+        loaded: Loaded::default(),
     })
 }
 

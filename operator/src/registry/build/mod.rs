@@ -199,9 +199,13 @@ mod tests {
 
     fn desired(spec: &str) -> (Identity, DesiredState) {
         let validated = validated(spec);
-        let issued =
-            issue::issue(&validated, &Children::default(), &Loaded, "2026-03-01T00:00:00Z".parse().unwrap())
-                .unwrap();
+        let issued = issue::issue(
+            &validated,
+            &Children::default(),
+            &Loaded::default(),
+            "2026-03-01T00:00:00Z".parse().unwrap(),
+        )
+        .unwrap();
         let desired = build(&validated, &issued, &settings());
         (validated.identity, desired)
     }
