@@ -1,4 +1,4 @@
-//! The conditions of a Registry: their types and the reasons that each may give.
+//! The conditions of a Registry and of a RegistryAccess: their types and the reasons that each may give.
 //!
 //! Both are enums, so that a condition cannot carry a word that no documentation knows: the reference is made of their doc
 //! comments, of which each of a reason begins with the conditions that may give it.
@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 /// What a condition is about.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConditionType {
-    /// Pushes and pulls work. The summary of `Available`, `StorageReady`, `TLSReady` and `AccessReady`.
+    /// Pushes and pulls work: the summary of `Available`, `StorageReady`, `TLSReady` and `AccessReady`. Of a RegistryAccess:
+    /// its rights are in force, and the password is in its Secret.
     Ready,
     /// Enough replicas serve.
     Available,
@@ -112,7 +113,7 @@ pub enum Reason {
     SanMismatch,
     /// `TLSReady`: the user's certificate expires within a week.
     ExpiringSoon,
-    /// `TLSReady`: the user's certificate is not valid now.
+    /// `Ready`, `TLSReady`: the time of a RegistryAccess is over, or the user's certificate is not valid now.
     Expired,
     /// `TLSReady`: `spec.tls.sans` has an entry that is neither a DNS name nor an IP address.
     #[schemars(rename = "InvalidSAN")]
@@ -126,9 +127,9 @@ pub enum Reason {
     /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
     InvalidHtpasswd,
 
-    /// `Reloaded`: every replica has said so.
+    /// `Reloaded`, and `Ready` of a RegistryAccess: every replica has said so.
     Acknowledged,
-    /// `Reloaded`: some replica has said that it still uses older files.
+    /// `Reloaded`, and `Ready` of a RegistryAccess: some replica still uses older files.
     Propagating,
     /// `Reloaded`: some replica could not be asked; the message says which, and why.
     ReplicaUnreachable,
@@ -146,6 +147,13 @@ pub enum Reason {
 
     /// `Paused`: the annotation asks for it.
     Paused,
+
+    /// `Ready`: of a RegistryAccess: `spec.access.allowed` of the Registry does not consent to it.
+    NotAllowedByRegistry,
+    /// `Ready`: of a RegistryAccess: the Registry does not exist, or not where this operator looks.
+    RegistryNotFound,
+    /// `Ready`: of a RegistryAccess: a Secret of somebody else has the name that its own should have.
+    SecretNameTaken,
 }
 
 impl ConditionType {

@@ -5,17 +5,16 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use crate::Registry;
+use crate::{Registry, RegistryAccess};
 
 /// Every `CustomResourceDefinition` of Berth, ready to be applied.
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    let mut definition = Registry::crd();
-    for version in &mut definition.spec.versions {
-        if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
-            prune_nulls(schema);
-        }
+    let mut definitions = vec![Registry::crd(), RegistryAccess::crd()];
+    let versions = definitions.iter_mut().flat_map(|definition| &mut definition.spec.versions);
+    for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        prune_nulls(schema);
     }
-    vec![definition]
+    definitions
 }
 
 /// Makes no field nullable, so that the API server drops a `null` before it sets defaults and evaluates rules:

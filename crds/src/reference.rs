@@ -8,7 +8,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{ConditionType, Reason, annotation::PAUSED, custom_resource_definitions};
+use crate::{
+    ConditionType, Reason,
+    annotation::{PAUSED, ROTATE},
+    custom_resource_definitions,
+};
 
 const HEAD: &str = "# The custom resources of Berth
 
@@ -88,6 +92,10 @@ fn add_annotations(page: &mut String) -> fmt::Result {
     writeln!(
         page,
         "\n## Annotations\n\n- `{PAUSED}: \"true\"`: nothing of the Registry is changed until the annotation is removed; the condition `Paused` says so."
+    )?;
+    writeln!(
+        page,
+        "- `{ROTATE}: VALUE`: a new value replaces the passwords of `admin` and `pull` once; `status.lastRotateRequest` says for which value. Those before stay good for three days. On a RegistryAccess it replaces that one's password."
     )?;
     Ok(())
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    gc::GarbageCollection, resources::Resources, service::Service, status::RegistryStatus, storage::Storage,
-    tls::Tls,
+    allowed::Allowed, gc::GarbageCollection, resources::Resources, service::Service, status::RegistryStatus,
+    storage::Storage, tls::Tls,
 };
 
 /// What the registry should be. Everything has a default: an empty spec gives one replica on a 20Gi volume, with TLS,
@@ -179,7 +179,7 @@ pub enum LogLevel {
 }
 
 /// Who may push and pull, besides the two generated users `admin` and `pull`.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
     /// A Secret in this namespace whose key `htpasswd` lists more users, one `NAME:BCRYPT` a line, as
@@ -188,6 +188,16 @@ pub struct Access {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub htpasswd_secret_name: Option<String>,
+
+    /// Let everybody pull everything without a password. Clients are then asked for a token, which they get at `/token`
+    /// with a password or without one.
+    #[serde(default)]
+    pub anonymous_pull: bool,
+
+    /// Which namespaces may have a RegistryAccess for this registry, and the most that it may ask for. By default, only the
+    /// namespace of the Registry may, for repositories below its name.
+    #[serde(default)]
+    pub allowed: Allowed,
 }
 
 impl Default for RegistrySpec {

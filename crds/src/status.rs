@@ -57,6 +57,10 @@ pub struct RegistryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gc: Option<GarbageCollectionStatus>,
 
+    /// The value of the annotation `berth.dev/rotate` that the passwords of `admin` and `pull` were last replaced for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rotate_request: Option<String>,
+
     /// How it goes. `Ready` says whether pushes and pulls work; the others say why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

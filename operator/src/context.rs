@@ -12,7 +12,7 @@ use crate::{
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
     metrics::Metrics,
-    registry::{build::Settings, loaded::Waiting},
+    registry::{Scope, build::Settings, loaded::Waiting},
 };
 
 /// The client, the settings that all Registries share, and what is remembered from one reconciliation to the next.
@@ -21,6 +21,8 @@ pub struct Context {
     pub client: Client,
     /// What all Registries have in common.
     pub settings: Settings,
+    /// Where it looks for Registries and RegistryAccesses.
+    pub scopes: Vec<Scope>,
     /// Writes Events.
     pub recorder: Recorder,
     /// Failures in a row.
@@ -35,13 +37,14 @@ pub struct Context {
 
 impl Context {
     /// A context that remembers nothing yet.
-    pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, scopes: Vec<Scope>, settings: Settings, metrics: Arc<Metrics>) -> Self {
         // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
         let instance = std::env::var("HOSTNAME").ok();
         let reporter = Reporter { controller: OPERATOR.to_owned(), instance };
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            scopes,
             settings,
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),

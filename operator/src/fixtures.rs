@@ -1,6 +1,6 @@
 //! What the unit tests start from.
 
-use berth_crds::Registry;
+use berth_crds::{Registry, RegistryAccess};
 use serde_json::json;
 
 use crate::registry::{build::Settings, validate::Validated};
@@ -12,6 +12,19 @@ pub(crate) fn registry(spec: &str) -> Registry {
         "apiVersion": "berth.dev/v1alpha1",
         "kind": "Registry",
         "metadata": {"name": "hub", "namespace": "default", "uid": "4f6c", "generation": 1},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+/// A RegistryAccess for the Registry `hub`, with the rest of its spec in YAML.
+pub(crate) fn access(namespace: &str, name: &str, spec: &str) -> RegistryAccess {
+    let mut spec: serde_json::Value = serde_yaml::from_str(spec).unwrap();
+    spec["registryRef"] = json!({"name": "hub", "namespace": "default"});
+    serde_json::from_value(json!({
+        "apiVersion": "berth.dev/v1alpha1",
+        "kind": "RegistryAccess",
+        "metadata": {"name": name, "namespace": namespace, "uid": format!("{namespace}-{name}"), "generation": 1},
         "spec": spec,
     }))
     .unwrap()

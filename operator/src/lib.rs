@@ -2,6 +2,7 @@
 //!
 //! ARCHITECTURE.md tells the whole story; `registry` holds the reconciliation, and the other modules what it stands on.
 
+pub mod access;
 pub mod apply;
 pub mod backoff;
 pub mod check;
@@ -145,12 +146,21 @@ impl Office<'_> {
             image: self.config.registry_image.clone(),
             image_pull_policy: self.config.registry_image_pull_policy.as_str().to_owned(),
         };
-        let context = Arc::new(Context::new(self.client.clone(), settings, Arc::clone(&self.metrics)));
-        let controllers = scopes(self.config).into_iter().map(|scope| {
+        let scopes = scopes(self.config);
+        // One of each kind, since names of one kind may be names of the other as well.
+        let context = || {
+            let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+            Arc::new(Context::new(client, scopes.clone(), settings.clone(), metrics))
+        };
+        let (registries, accesses) = (context(), context());
+        let mut controllers = JoinSet::new();
+        for scope in &scopes {
+            let stopped = || closed(stopped.clone());
             let unread = self.readiness.expect();
-            registry::controller(Arc::clone(&context), &scope, unread, closed(stopped.clone()))
-        });
-        controllers.collect()
+            controllers.spawn(registry::controller(Arc::clone(&registries), scope, unread, stopped()));
+            controllers.spawn(access::controller(Arc::clone(&accesses), scope, stopped()));
+        }
+        controllers
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_crds::Registry;
+use berth_crds::{Registry, RegistryAccess};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
 
@@ -17,6 +17,9 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label that names the Registry that an object belongs to.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 
+/// The label that names the RegistryAccess that an object belongs to.
+pub const ACCESS: &str = "berth.dev/registry-access";
+
 /// The component of the pods that serve.
 pub const SERVER: &str = "registry";
 
@@ -26,25 +29,39 @@ pub const METRICS: &str = "metrics";
 /// The component of the pods that start a garbage collection.
 pub const GARBAGE_COLLECTION: &str = "garbage-collection";
 
-/// The Registry that an object belongs to.
+/// The Registry, or the RegistryAccess, that an object belongs to.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The Registry's name.
+    /// The owner's name.
     pub name: String,
-    /// The Registry's namespace.
+    /// The owner's namespace.
     pub namespace: String,
     uid: String,
+    kind: String,
+    /// The label that names the owner.
+    label: &'static str,
     owner: Option<OwnerReference>,
 }
 
 impl Identity {
     /// The identity of `registry`.
     pub fn of(registry: &Registry) -> Self {
+        Self::labelled(registry, INSTANCE)
+    }
+
+    /// The identity of `access`.
+    pub fn of_access(access: &RegistryAccess) -> Self {
+        Self::labelled(access, ACCESS)
+    }
+
+    fn labelled<K: Resource<DynamicType = ()>>(owner: &K, label: &'static str) -> Self {
         Self {
-            name: registry.name_any(),
-            namespace: registry.namespace().unwrap_or_default(),
-            uid: registry.uid().unwrap_or_default(),
-            owner: registry.controller_owner_ref(&()),
+            name: owner.name_any(),
+            namespace: owner.namespace().unwrap_or_default(),
+            uid: owner.uid().unwrap_or_default(),
+            kind: K::kind(&()).into_owned(),
+            label,
+            owner: owner.controller_owner_ref(&()),
         }
     }
 
@@ -68,9 +85,13 @@ impl Identity {
         }
     }
 
-    /// The labels of every object of the Registry.
+    /// The labels of every object of the owner.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        labels([("app.kubernetes.io/name", "berth-registry"), (INSTANCE, &self.name), (MANAGED_BY, OPERATOR)])
+        labels([
+            ("app.kubernetes.io/name", "berth-registry"),
+            (self.label, &self.name),
+            (MANAGED_BY, OPERATOR),
+        ])
     }
 
     /// The labels of the Registry's pods of one component.
@@ -96,15 +117,15 @@ impl Identity {
         pairs.join(",")
     }
 
-    /// Whether an object that exists is this Registry's: it owns it, or it is labelled so and nobody else controls it.
+    /// Whether an object that exists is this owner's: it owns it, or it is labelled so and nobody else controls it.
     /// The latter is true of a retained claim, and of what a deleted Registry of the same name leaves for a moment.
     pub fn has(&self, object: &ObjectMeta) -> bool {
         let owners = object.owner_references.as_deref().unwrap_or_default();
         let label = |key| object.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
         owners.iter().any(|owner| owner.uid == self.uid)
             || (label(MANAGED_BY) == Some(OPERATOR)
-                && label(INSTANCE) == Some(&self.name)
-                && owners.iter().all(|owner| owner.kind == Registry::kind(&())))
+                && label(self.label) == Some(&self.name)
+                && owners.iter().all(|owner| owner.kind == self.kind))
     }
 }
 
@@ -126,6 +147,15 @@ mod tests {
         object.owner_references =
             Some(vec![OwnerReference { kind: "Issuer".to_owned(), ..OwnerReference::default() }]);
         assert!(!identity.has(&object));
+    }
+
+    #[test]
+    fn a_registry_and_an_access_of_the_same_name_have_different_objects() {
+        let registry = Identity::of(&fixtures::registry("{}"));
+        let access = fixtures::access("default", "hub", "{allow: [{repositories: [x]}]}");
+        let access = Identity::of_access(&access);
+        assert!(!registry.has(&access.owned("x".to_owned())) && !registry.has(&access.kept("x".to_owned())));
+        assert!(!access.has(&registry.owned("x".to_owned())) && !access.has(&registry.kept("x".to_owned())));
     }
 
     #[test]

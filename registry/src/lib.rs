@@ -25,6 +25,5 @@ pub mod notifications;
 pub mod reconfiguration;
 pub mod reloading;
 pub mod repository;
-mod repository_pattern;
 pub mod server;
 pub mod telemetry;

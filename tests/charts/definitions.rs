@@ -21,7 +21,8 @@ fn they_are_installed_with_the_chart_and_stay_when_it_goes() -> Result<()> {
     let objects = render(&[])?;
     let definitions = of_kind(&objects, "CustomResourceDefinition");
     let names: Vec<_> = definitions.iter().map(|definition| &definition["metadata"]["name"]).collect();
-    assert_eq!(names, [&Value::from("registries.berth.dev")]);
+    let expected = ["registries.berth.dev", "registryaccesses.berth.dev"].map(Value::from);
+    assert_eq!(names, expected.each_ref());
     for definition in definitions {
         assert_eq!(definition["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
     }

@@ -36,6 +36,7 @@ fn every_edited_object_is_put_right() {
             "/metadata/labels",
         ),
         ("secret/hub-tls", r#"{"data": {"tls.crt": "eA=="}}"#, "/data/ca.crt"),
+        ("secret/hub-accounts", r#"{"data": {"accounts.json": "e30="}}"#, "/metadata/name"),
         ("secret/hub-admin", r#"{"data": {"host": "eA=="}}"#, "/data/host"),
         ("secret/hub-pull", r#"{"data": {".dockerconfigjson": "e30="}}"#, "/data/.dockerconfigjson"),
         ("secret/hub-auth", r#"{"data": {"access.yml": "eA=="}}"#, "/data/access.yml"),

@@ -104,9 +104,10 @@ impl Namespace {
 }
 
 /// Every object of a Registry `hub`.
-pub(crate) const OBJECTS: [&str; 13] = [
+pub(crate) const OBJECTS: [&str; 14] = [
     "secret/hub-ca",
     "secret/hub-tls",
+    "secret/hub-accounts",
     "secret/hub-admin",
     "secret/hub-pull",
     "secret/hub-auth",
@@ -138,7 +139,12 @@ fn start() -> Result<ControlPlane> {
     let kubectl = control_plane.kubectl();
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/manifests");
     kubectl.run(&["apply", "--server-side", "-f", &manifests.display().to_string()])?;
-    kubectl.run(&["wait", "--for=condition=Established", "customresourcedefinition/registries.berth.dev"])?;
+    kubectl.run(&[
+        "wait",
+        "--for=condition=Established",
+        "customresourcedefinition/registries.berth.dev",
+        "customresourcedefinition/registryaccesses.berth.dev",
+    ])?;
     start_operator(kubectl, Vec::new());
     Ok(control_plane)
 }

@@ -55,7 +55,7 @@ pub(crate) fn ensure_nothing_was_forbidden(operator: &OperatorProcess) -> Result
 pub(crate) async fn context() -> Result<Context> {
     let client = kube::Client::try_from(connection(kubectl().kubeconfig()).await?)?;
     let settings = Settings { image: IMAGE.to_owned(), image_pull_policy: "IfNotPresent".to_owned() };
-    Ok(Context::new(client, settings, Metrics::default().into()))
+    Ok(Context::new(client, vec![None], settings, Metrics::default().into()))
 }
 
 fn start() -> Result<ControlPlane> {

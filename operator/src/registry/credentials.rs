@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use k8s_openapi::api::core::v1::Secret;
+use serde::{Deserialize, Serialize};
 
 /// The user that may do everything.
 pub const ADMIN: &str = "admin";
@@ -12,20 +13,18 @@ pub const ADMIN: &str = "admin";
 pub const PULL: &str = "pull";
 
 /// A password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
+#[serde(transparent)]
 pub struct Password(String);
 
 impl Password {
-    /// The password that `secret` holds already, or a new one.
-    pub fn kept_or_new(secret: Option<&Secret>) -> Result<Self, getrandom::Error> {
-        match secret.and_then(|secret| text(secret, "password")) {
-            Some(password) if !password.is_empty() => Ok(Self(password)),
-            _ => Self::random(),
-        }
+    /// The password that `secret` holds already.
+    pub fn held_by(secret: Option<&Secret>) -> Option<Self> {
+        secret.and_then(|secret| text(secret, "password")).filter(|password| !password.is_empty()).map(Self)
     }
 
     /// 32 random bytes in 43 characters that need no quoting anywhere.
-    fn random() -> Result<Self, getrandom::Error> {
+    pub(super) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
@@ -62,17 +61,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_password_is_made_once_and_then_kept() {
-        let first = Password::kept_or_new(None).unwrap();
-        let kept = Password::kept_or_new(Some(&secret([("password", first.as_str())]))).unwrap();
-        assert_eq!(first, kept);
-        assert_ne!(first, Password::kept_or_new(None).unwrap());
-        assert_eq!(first.as_str().len(), 43);
-    }
-
-    #[test]
-    fn an_empty_password_is_replaced() {
-        assert_eq!(Password::kept_or_new(Some(&secret([("password", "")]))).unwrap().as_str().len(), 43);
+    fn a_password_that_is_there_is_taken_over_unless_it_is_empty() {
+        let random = Password::random().unwrap();
+        assert_eq!(random.as_str().len(), 43);
+        assert_eq!(Password::held_by(Some(&secret([("password", random.as_str())]))), Some(random));
+        assert_eq!(Password::held_by(Some(&secret([("password", "")]))), None);
+        assert_eq!(Password::held_by(None), None);
     }
 
     #[test]

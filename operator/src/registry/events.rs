@@ -1,4 +1,4 @@
-//! Events: one for each condition that turned, so that `kubectl describe` tells the story of a Registry.
+//! Events: one for each condition that turned, so that `kubectl describe` tells the story of a Registry or a RegistryAccess.
 
 use berth_crds::{ConditionType, Reason};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
@@ -10,14 +10,14 @@ const NOTE_LIMIT: usize = 1024;
 
 /// Publishes an Event for each condition that changed from `before` to `after`. A failure is logged only: the
 /// conditions tell the same.
-pub(super) async fn publish(
+pub(crate) async fn publish(
     recorder: &Recorder,
-    registry: &ObjectReference,
+    about: &ObjectReference,
     before: &[Condition],
     after: &[Condition],
 ) {
     for event in events(before, after) {
-        if let Err(error) = recorder.publish(&event, registry).await {
+        if let Err(error) = recorder.publish(&event, about).await {
             warn!(
                 error = &error as &dyn std::error::Error,
                 reason = event.reason,
@@ -61,7 +61,7 @@ fn is_warning(condition: &Condition) -> bool {
     if condition.status == "True" {
         is(&[Reason::PlainHttp, Reason::ExpiringSoon, Reason::ResizeUnsupported])
     } else {
-        !is(&[Reason::Pending, Reason::Progressing, Reason::Stopped])
+        !is(&[Reason::Pending, Reason::Progressing, Reason::Propagating, Reason::Stopped])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bcrypt::BcryptError;
 
-use super::credentials::{ADMIN, PULL};
+use super::credentials::{ADMIN, PULL, Password};
 
 /// The cost of new hashes, htpasswd's own default. The passwords are random and long, so that guessing is hopeless at
 /// any cost, and both are verified at each reconciliation.
@@ -68,16 +68,26 @@ fn is_bcrypt(hash: &str) -> bool {
 /// The entry of `name`: the one that `file` has, as long as it is right for `password`, or else a new one. So a
 /// file does not change while the passwords do not.
 pub(super) fn entry(file: &str, name: &str, password: &str) -> Result<String, BcryptError> {
-    let current = file.lines().find(|line| line.split_once(':').is_some_and(|(user, _)| user == name));
-    if let Some((line, (_, hash))) = current.and_then(|line| Some((line, line.split_once(':')?)))
-        && bcrypt::verify(password, hash).unwrap_or(false)
-    {
-        return Ok(line.to_owned());
+    match right_line(file, name, password) {
+        Some(line) => Ok(line.to_owned()),
+        None => Ok(format!("{name}:{}", bcrypt::hash(password, COST)?)),
     }
-    Ok(format!("{name}:{}", bcrypt::hash(password, COST)?))
 }
 
-/// The lines of a file that the operator wrote which are not its own.
+/// Whether `file` lets `name` in with `password`.
+pub(super) fn knows(file: &str, name: &str, password: &Password) -> bool {
+    right_line(file, name, password.as_str()).is_some()
+}
+
+/// The line of `name` that is right for `password`; several may be there while a password is being replaced.
+fn right_line<'a>(file: &'a str, name: &str, password: &str) -> Option<&'a str> {
+    file.lines().find(|line| {
+        let hash = line.split_once(':').filter(|(user, _)| *user == name).map(|(_, hash)| hash);
+        hash.is_some_and(|hash| bcrypt::verify(password, hash).unwrap_or(false))
+    })
+}
+
+/// The lines of a file that an operator wrote before it kept those of others apart.
 pub(super) fn lines_of_others(file: &str) -> Vec<String> {
     let own = |line: &str| line.split_once(':').is_none_or(|(name, _)| [ADMIN, PULL].contains(&name));
     file.lines().filter(|line| !own(line)).map(str::to_owned).collect()
@@ -122,6 +132,14 @@ mod tests {
         let first = entry("", "admin", "secret").unwrap();
         assert_eq!(entry(&format!("{CI}\n{first}\n"), "admin", "secret").unwrap(), first);
         assert_ne!(entry(&first, "admin", "another").unwrap(), first);
+    }
+
+    #[test]
+    fn each_of_several_entries_of_a_user_is_kept_for_its_password() {
+        let (old, new) = (entry("", "ci", "old").unwrap(), entry("", "ci", "new").unwrap());
+        let file = format!("{old}\n{new}\n");
+        assert_eq!(entry(&file, "ci", "old").unwrap(), old);
+        assert_eq!(entry(&file, "ci", "new").unwrap(), new);
     }
 
     #[test]

@@ -7,14 +7,18 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{
-    build::Objects,
+    accounts::{Accounts, InForce},
+    build::access_rules::{Subjects, access_rules},
+    build::{ACCESS_RULES, AUTH_DIRECTORY, Objects},
     certificates::{self, CertificateError, KeyPair, SERVING_LIFETIME},
     credentials::{ADMIN, PULL, Password, text},
     htpasswd,
-    validate::{Certificate, Validated},
+    loaded::Loaded,
+    validate::{Applicant, Certificate, Validated, granted},
 };
 use crate::{
     children::{ChildId, Children},
+    digest::sha256_hex,
     metadata::Identity,
 };
 
@@ -28,10 +32,23 @@ pub struct Issued {
     pub admin: Password,
     /// Of the user `pull`.
     pub pull: Password,
-    /// The users file of the registry.
-    pub htpasswd: String,
+    /// Of all users.
+    pub accounts: Accounts,
+    /// What the registry reads to tell users apart.
+    pub auth: Auth,
     /// The certificates.
     pub certificates: Certificates,
+}
+
+/// The files that the registry reads to tell users apart.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Who has which password.
+    pub htpasswd: String,
+    /// Who may do what.
+    pub access_rules: String,
+    /// The lines of `htpasswd` that are neither generated nor those of a RegistryAccess.
+    pub users: String,
 }
 
 /// The certificates of a Registry.
@@ -86,13 +103,35 @@ impl Certificates {
 }
 
 /// Makes what is missing among the secrets of a Registry, and keeps the rest.
-pub fn issue(validated: &Validated, children: &Children, now: Timestamp) -> Result<Issued, IssueError> {
+pub fn issue(
+    validated: &Validated,
+    children: &Children,
+    loaded: &Loaded,
+    now: Timestamp,
+) -> Result<Issued, IssueError> {
     let ids = Objects::ids(&validated.identity);
     let secret = |id: &ChildId| children.get::<Secret>(&id.name);
-    let admin = Password::kept_or_new(secret(&ids.admin).as_ref())?;
-    let pull = Password::kept_or_new(secret(&ids.pull).as_ref())?;
-    let file = secret(&ids.auth).and_then(|auth| text(&auth, "htpasswd")).unwrap_or_default();
-    let htpasswd = users(&file, &admin, &pull, validated.access.users.as_deref())?;
+    let users = validated.access.users_now(children, &validated.identity);
+    let access_rules = rules(validated, &users);
+    let auth = secret(&ids.auth);
+    let stored = |key| auth.as_ref().and_then(|auth| text(auth, key)).unwrap_or_default();
+    let htpasswd = stored("htpasswd");
+    let in_force = InForce {
+        htpasswd: is_loaded(loaded, "htpasswd", &htpasswd).then_some(htpasswd.as_str()),
+        rules: stored(ACCESS_RULES) == access_rules && is_loaded(loaded, ACCESS_RULES, &access_rules),
+    };
+    let mut accounts = Accounts::stored(secret(&ids.accounts).as_ref());
+    let request = validated.rotate_request.as_deref();
+    let mut generated = |user, id| {
+        accounts.advance_generated(user, Password::held_by(secret(id).as_ref()), request, in_force, now)
+    };
+    let (admin, pull) = (generated(ADMIN, &ids.admin)?, generated(PULL, &ids.pull)?);
+    accounts.advance_applicants(&[ADMIN, PULL], &validated.applicants, in_force, now)?;
+    let auth = Auth {
+        htpasswd: lines(&htpasswd, &accounts, &validated.applicants, &users)?,
+        access_rules,
+        users: joined(&users),
+    };
     let authority = secret(&ids.authority);
     let serving = secret(&ids.serving_certificate);
     let certificates = match &validated.tls.certificate {
@@ -105,19 +144,41 @@ pub fn issue(validated: &Validated, children: &Children, now: Timestamp) -> Resu
             own(&validated.identity, names, authority.as_ref(), serving.as_ref(), now)?
         }
     };
-    Ok(Issued { admin, pull, htpasswd, certificates })
+    Ok(Issued { admin, pull, accounts, auth, certificates })
 }
 
-fn users(
+fn rules(validated: &Validated, users: &[String]) -> String {
+    access_rules(Subjects {
+        users,
+        granted: &granted(&validated.applicants),
+        anonymous_pull: validated.spec.access.anonymous_pull,
+    })
+}
+
+fn is_loaded(loaded: &Loaded, key: &str, content: &str) -> bool {
+    loaded.all_have(&format!("{AUTH_DIRECTORY}/{key}"), &format!("sha256:{}", sha256_hex(content.as_bytes())))
+}
+
+/// The lines of the generated users, of those RegistryAccesses that have rights, and of the others.
+fn lines(
     file: &str,
-    admin: &Password,
-    pull: &Password,
-    others: Option<&[String]>,
-) -> Result<String, IssueError> {
-    let mut lines =
-        vec![htpasswd::entry(file, ADMIN, admin.as_str())?, htpasswd::entry(file, PULL, pull.as_str())?];
-    lines.extend(others.map_or_else(|| htpasswd::lines_of_others(file), <[String]>::to_vec));
-    Ok(lines.join("\n") + "\n")
+    accounts: &Accounts,
+    applicants: &[Applicant],
+    others: &[String],
+) -> Result<String, bcrypt::BcryptError> {
+    let granted = applicants.iter().filter(|one| one.rights.is_ok()).map(|one| one.user.as_str());
+    let mut lines = Vec::new();
+    for user in [ADMIN, PULL].into_iter().chain(granted) {
+        for password in accounts.passwords(user) {
+            lines.push(htpasswd::entry(file, user, password.as_str())?);
+        }
+    }
+    lines.extend_from_slice(others);
+    Ok(joined(&lines))
+}
+
+fn joined(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
 fn own(
@@ -179,11 +240,19 @@ pub fn next_look(certificates: &Certificates, now: Timestamp) -> Option<Duration
 #[cfg(test)]
 mod tests {
     use k8s_openapi::ByteString;
-    use kube::api::DynamicObject;
+    use kube::{api::DynamicObject, core::DeserializeGuard};
     use serde_json::json;
 
     use super::*;
-    use crate::{children::Kind, fixtures::validated};
+    use crate::{
+        children::Kind,
+        fixtures::{access, registry, validated},
+        registry::{
+            accounts::KEY,
+            observe::Observed,
+            validate::{self, USERS},
+        },
+    };
 
     fn now() -> Timestamp {
         "2026-03-01T00:00:00Z".parse().unwrap()
@@ -203,7 +272,15 @@ mod tests {
             ("hub-tls", vec![("tls.crt", &serving.certificate), ("tls.key", &serving.key), ("ca.crt", ca)]),
             ("hub-admin", vec![("password", issued.admin.as_str())]),
             ("hub-pull", vec![("password", issued.pull.as_str())]),
-            ("hub-auth", vec![("htpasswd", &issued.htpasswd)]),
+            ("hub-accounts", vec![(KEY, &issued.accounts.document())]),
+            (
+                "hub-auth",
+                vec![
+                    ("htpasswd", &issued.auth.htpasswd),
+                    (ACCESS_RULES, &issued.auth.access_rules),
+                    (USERS, &issued.auth.users),
+                ],
+            ),
         ] {
             children.insert(ChildId::new(Kind::Secret, name.to_owned()), secret(name, &data));
         }
@@ -230,20 +307,20 @@ mod tests {
 
     #[test]
     fn what_was_issued_is_kept() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
-        let second = issue(&validated("{}"), &stored(&first), now() + days(1)).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let second = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(1)).unwrap();
         assert_eq!(first.admin, second.admin);
         assert_eq!(first.pull, second.pull);
-        assert_eq!(first.htpasswd, second.htpasswd);
+        assert_eq!(first.auth, second.auth);
         assert_eq!(serving(&first), serving(&second));
         assert_eq!(first.certificates.ca(), second.certificates.ca());
     }
 
     #[test]
     fn a_serving_certificate_is_renewed_after_two_thirds_of_its_life() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
-        let before = issue(&validated("{}"), &stored(&first), now() + days(59)).unwrap();
-        let after = issue(&validated("{}"), &stored(&first), now() + days(61)).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let before = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(59)).unwrap();
+        let after = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(61)).unwrap();
         assert_eq!(serving(&first), serving(&before));
         assert_ne!(serving(&first), serving(&after));
         assert_eq!(first.certificates.ca(), after.certificates.ca());
@@ -252,37 +329,109 @@ mod tests {
 
     #[test]
     fn another_name_in_the_spec_gives_another_certificate_of_the_same_authority() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
-        let second = issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let second =
+            issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), &Loaded::default(), now())
+                .unwrap();
         assert!(certificates::is_valid_for(&serving(&second).certificate, "hub.example"));
         assert_eq!(first.certificates.ca(), second.certificates.ca());
     }
 
     #[test]
     fn a_lost_authority_replaces_the_certificate_that_it_signed() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-ca".to_owned()));
-        let second = issue(&validated("{}"), &children, now()).unwrap();
+        let second = issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap();
         assert_ne!(first.certificates.ca(), second.certificates.ca());
         assert_ne!(serving(&first), serving(&second));
     }
 
     #[test]
+    fn lost_accounts_take_the_passwords_of_the_generated_users_over() {
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let mut children = stored(&first);
+        children.remove(&ChildId::new(Kind::Secret, "hub-accounts".to_owned()));
+        assert_eq!(issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap().auth, first.auth);
+    }
+
+    #[test]
+    fn a_request_replaces_the_passwords_of_the_generated_users_when_the_replicas_have_the_next_ones() {
+        let mut asked = validated("{}");
+        let first = issue(&asked, &Children::default(), &Loaded::default(), now()).unwrap();
+        asked.rotate_request = Some("1".to_owned());
+        let added = issue(&asked, &stored(&first), &Loaded::default(), now()).unwrap();
+        assert_eq!((&added.admin, &added.pull), (&first.admin, &first.pull));
+        assert_eq!(added.auth.htpasswd.matches("admin:").count(), 2);
+        let replaced = issue(&asked, &stored(&added), &Loaded::default(), now()).unwrap();
+        assert!(replaced.admin != first.admin && replaced.pull != first.pull);
+        assert_eq!(replaced.auth.htpasswd.matches("admin:").count(), 2, "the one before is still good");
+        assert_eq!(replaced.accounts.request(ADMIN).as_deref(), Some("1"));
+        let over = issue(&asked, &stored(&replaced), &Loaded::default(), now() + days(4)).unwrap();
+        assert_eq!(over.auth.htpasswd.matches("admin:").count(), 1);
+        assert_eq!(over.admin, replaced.admin);
+    }
+
+    #[test]
     fn a_lost_users_file_is_made_again_from_the_passwords() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-auth".to_owned()));
-        let second = issue(&validated("{}"), &children, now()).unwrap();
-        let (_, hash) = second.htpasswd.lines().next().unwrap().split_once(':').unwrap();
+        let second = issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap();
+        let (_, hash) = second.auth.htpasswd.lines().next().unwrap().split_once(':').unwrap();
         assert!(bcrypt::verify(first.admin.as_str(), hash).unwrap());
     }
 
     #[test]
     fn users_stay_while_their_secret_is_unusable() {
-        let admin = Password::kept_or_new(None).unwrap();
-        let file = users("", &admin, &admin, Some(&["ci:hash".to_owned()])).unwrap();
-        assert_eq!(users(&file, &admin, &admin, None).unwrap(), file);
-        assert!(!users(&file, &admin, &admin, Some(&[])).unwrap().contains("ci:"));
+        let mut with_user = validated("{access: {htpasswdSecretName: team}}");
+        with_user.access.users = Some(vec!["ci:hash".to_owned()]);
+        let first = issue(&with_user, &Children::default(), &Loaded::default(), now()).unwrap();
+        assert!(first.auth.htpasswd.ends_with("\nci:hash\n") && first.auth.access_rules.contains("\"ci\""));
+        let unusable = validated("{access: {htpasswdSecretName: team}}");
+        assert_eq!(unusable.access.users, None);
+        let second = issue(&unusable, &stored(&first), &Loaded::default(), now()).unwrap();
+        assert_eq!(first.auth, second.auth);
+        let none = issue(&validated("{}"), &stored(&first), &Loaded::default(), now()).unwrap();
+        assert!(!none.auth.htpasswd.contains("ci:") && none.auth.users.is_empty());
+    }
+
+    /// What comes out for the RegistryAccess `ci` of the Registry's own namespace.
+    fn claimed(children: Children, spec: &str, now: Timestamp) -> Issued {
+        let accesses = vec![DeserializeGuard(Ok(access("default", "ci", spec)))];
+        let observed = Observed { children, accesses, ..Observed::default() };
+        let validated = validate::validate(&registry("{}"), &observed, now);
+        issue(&validated, &observed.children, &Loaded::default(), now).unwrap()
+    }
+
+    const ASKED: &str =
+        "{allow: [{repositories: [default/**], actions: [Pull, Push]}], expireTime: '2026-03-02T00:00:00Z'}";
+
+    #[test]
+    fn an_account_is_handed_out_when_the_replicas_have_its_line_and_its_rights() {
+        let first = claimed(Children::default(), ASKED, now());
+        let account = first.accounts.get("default.ci").unwrap();
+        assert!(account.current().is_none() && first.auth.htpasswd.contains("\ndefault.ci:"));
+        let second = claimed(stored(&first), ASKED, now());
+        assert!(second.accounts.get("default.ci").unwrap().current().is_some());
+        assert_eq!(
+            first.auth, second.auth,
+            "the next password has become the current one, and its line stays"
+        );
+        let third = claimed(stored(&second), ASKED, now());
+        assert_eq!(second.accounts, third.accounts);
+    }
+
+    #[test]
+    fn an_account_without_rights_opens_nothing_and_one_without_an_object_is_forgotten() {
+        let first = claimed(Children::default(), ASKED, now());
+        let second = claimed(stored(&first), ASKED, now());
+        let over = claimed(stored(&second), ASKED, now() + days(1));
+        assert!(!over.auth.htpasswd.contains("default.ci") && !over.auth.access_rules.contains("default.ci"));
+        let kept = over.accounts.get("default.ci").unwrap();
+        assert_eq!(kept.current(), second.accounts.get("default.ci").unwrap().current());
+
+        let gone = issue(&validated("{}"), &stored(&second), &Loaded::default(), now()).unwrap();
+        assert!(gone.accounts.get("default.ci").is_none() && !gone.auth.htpasswd.contains("default.ci"));
     }
 }

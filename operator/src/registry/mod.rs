@@ -3,10 +3,12 @@
 //! Each step is a module of its name, in the order in which they run. Only the first and the last two talk to the API
 //! server.
 
+pub mod accounts;
 pub mod build;
 pub mod certificates;
+mod consent_watches;
 pub mod credentials;
-mod events;
+pub(crate) mod events;
 mod htpasswd;
 pub mod issue;
 pub mod loaded;
@@ -15,7 +17,7 @@ mod pause;
 mod report;
 pub mod status;
 pub mod validate;
-mod watches;
+pub(crate) mod watches;
 
 use std::{
     sync::Arc,
@@ -48,10 +50,11 @@ use crate::{
     metadata::Identity,
     metrics::FailureReason,
 };
+use accounts::Accounts;
 use issue::Certificates;
 use loaded::LiveFiles;
 use observe::Observed;
-use validate::Validated;
+use validate::{Applicant, Validated};
 pub use watches::{Guarded, Scope};
 
 /// How long to collect changes of a Registry before it is looked at.
@@ -69,6 +72,9 @@ const NAME_TAKEN_RETRY: Duration = Duration::from_secs(30);
 /// A Registry is looked at again after at most this long, and for a certificate's sake at least this much later.
 const LONGEST_SILENCE: Duration = Duration::from_hours(12);
 const SHORTEST_SILENCE: Duration = Duration::from_hours(1);
+
+/// The replacement of a password goes on at the earliest after this long.
+const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
 /// Why a reconciliation did not reach its end. It is tried again, later each time.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +95,7 @@ pub enum Error {
 
 impl Error {
     /// In a word.
-    fn reason(&self) -> FailureReason {
+    pub(crate) fn reason(&self) -> FailureReason {
         match self {
             Self::Api(_) => FailureReason::Api,
             Self::Timeout(_) => FailureReason::Timeout,
@@ -125,11 +131,14 @@ where
         })
         .reflect(writer)
         .applied_objects()
-        // The status is written by nobody else, and of labels and annotations only the one that pauses means anything here.
-        .predicate_filter(predicates::generation.combine(pause::turns), PredicateConfig::default());
+        // The status is written by nobody else, and of labels and annotations only these mean anything here.
+        .predicate_filter(
+            predicates::generation.combine(pause::turns).combine(accounts::requests),
+            PredicateConfig::default(),
+        );
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-        .reconcile_on(watches::concerned(client, scope, &known))
+        .reconcile_on(watches::concerned(client, scope, &context.scopes, &known))
         .reconcile_all_on(watches::storage_classes(client))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, retry, context)
@@ -197,7 +206,7 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, registry).await?;
+    let mut observed = observe::observe(&context.client, &context.scopes, registry).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -209,12 +218,12 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         observed.children = apply_service(context, registry, observed.children).await?;
         plan = Plan::of(registry, &observed, context)?;
     }
-    let Plan { validated, certificates, steps } = plan;
+    let Plan { validated, accounts, certificates, steps } = plan;
     let seen = LiveFiles::of(&identity, &observed.children);
     let applied =
         apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
     let loaded = &observed.loaded;
-    let status = status::status(registry, &validated, &applied, loaded, &context.settings);
+    let status = status::status(registry, &validated, &accounts, &applied, loaded, &context.settings);
     report::report(context, registry, status).await?;
     let files = LiveFiles::of(&identity, &applied.children);
     if seen == files {
@@ -222,11 +231,18 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         loaded::poke(&context.client, &identity, &files, loaded).await?;
     }
     refuse_silence(&applied)?;
-    let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
-    let silence = silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
+    let silence = silence(&certificates, &accounts, &validated.applicants);
     let key = (identity.namespace, identity.name);
     let soon = context.waiting.next_look(key, &files, loaded, Instant::now());
     Ok(Action::requeue(soon.map_or(silence, |soon| soon.min(silence))))
+}
+
+/// How long certificates and accounts need nothing.
+fn silence(certificates: &Certificates, accounts: &Accounts, applicants: &[Applicant]) -> Duration {
+    let now = Timestamp::now();
+    let certificates = issue::next_look(certificates, now).unwrap_or(LONGEST_SILENCE);
+    let certificates = certificates.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
+    accounts.next_look(applicants, now).unwrap_or(LONGEST_SILENCE).clamp(SHORTEST_STEP, certificates)
 }
 
 /// What `registry` should consist of, as things are now: nothing is written. Tests hold what is there against it.
@@ -234,13 +250,14 @@ pub async fn desired(
     context: &Context,
     registry: &Registry,
 ) -> Result<Vec<(ChildId, Desired<Value>)>, Error> {
-    let observed = observe::observe(&context.client, registry).await?;
+    let observed = observe::observe(&context.client, &context.scopes, registry).await?;
     Ok(Plan::of(registry, &observed, context)?.steps)
 }
 
 /// What is to be done, decided without a request.
 struct Plan {
     validated: Validated,
+    accounts: Accounts,
     certificates: Certificates,
     steps: Vec<(ChildId, Desired<Value>)>,
 }
@@ -249,9 +266,9 @@ impl Plan {
     fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
         let now = Timestamp::now();
         let validated = validate::validate(registry, observed, now);
-        let issued = issue::issue(&validated, &observed.children, now)?;
+        let issued = issue::issue(&validated, &observed.children, &observed.loaded, now)?;
         let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
-        Ok(Self { validated, certificates: issued.certificates, steps })
+        Ok(Self { validated, accounts: issued.accounts, certificates: issued.certificates, steps })
     }
 }
 

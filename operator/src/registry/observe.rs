@@ -1,16 +1,25 @@
 //! Reads what is there: the objects of a Registry and those that its spec refers to. Live reads, no cache: what is
 //! decided here may overwrite or delete.
 
-use berth_crds::Registry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth_crds::{Registry, RegistryAccess, allowed::From};
 use futures::future::try_join_all;
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, PersistentVolumeClaim, Secret},
+    core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret},
     storage::v1::StorageClass,
 };
-use kube::{Api, Client, api::ListParams};
+use kube::{
+    Api, Client, ResourceExt,
+    api::ListParams,
+    core::{DeserializeGuard, PartialObjectMeta},
+};
 
-use super::{build::Objects, loaded::Loaded};
+use super::{Scope, build::Objects, loaded::Loaded, validate::consent::Labels, watches};
 use crate::{children::Children, metadata::Identity};
+
+/// A RegistryAccess, or why it does not parse.
+pub type GuardedAccess = DeserializeGuard<RegistryAccess>;
 
 /// What exists.
 #[derive(Debug, Default)]
@@ -31,12 +40,20 @@ pub struct Observed {
     pub bucket_ca_config_map: Option<ConfigMap>,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
+    /// The RegistryAccesses for it.
+    pub accesses: Vec<GuardedAccess>,
+    /// The labels of their namespaces, where consent depends on them.
+    pub namespaces: BTreeMap<String, Labels>,
     /// What each replica says it has loaded.
     pub loaded: Loaded,
 }
 
 /// Reads everything that the state of `registry` depends on.
-pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, kube::Error> {
+pub async fn observe(
+    client: &Client,
+    scopes: &[Scope],
+    registry: &Registry,
+) -> Result<Observed, kube::Error> {
     let identity = Identity::of(registry);
     let namespace = &identity.namespace;
     let spec = &registry.spec;
@@ -54,6 +71,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_config_map,
         storage_classes,
         loaded,
+        accesses,
     ) = futures::try_join!(
         children(client, &identity),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
@@ -64,7 +82,12 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         storage_classes(client, registry),
         Loaded::observe(client, &identity),
+        accesses(client, scopes, &identity),
     )?;
+    let namespaces = match spec.access.allowed.from {
+        From::Selector => namespaces(client, &accesses).await?,
+        From::Same | From::All => BTreeMap::new(),
+    };
     Ok(Observed {
         children,
         htpasswd_secret,
@@ -74,6 +97,8 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_secret,
         bucket_ca_config_map,
         storage_classes,
+        accesses,
+        namespaces,
         loaded,
     })
 }
@@ -101,6 +126,55 @@ where
         Some(name) => api.get_opt(name).await,
         None => Ok(None),
     }
+}
+
+/// Those in the scopes that this operator watches. Of one that does not parse, only the name of its Registry is known.
+async fn accesses(
+    client: &Client,
+    scopes: &[Scope],
+    identity: &Identity,
+) -> Result<Vec<GuardedAccess>, kube::Error> {
+    let by_name = ListParams::default().fields(&format!("spec.registryRef.name={}", identity.name));
+    let lists = scopes.iter().map(async |scope| {
+        match watches::api::<GuardedAccess>(client, scope).list(&by_name).await {
+            Ok(list) => Ok(list.items),
+            // An operator that is newer than the definitions of the resources goes on with what there is.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    });
+    let all = try_join_all(lists).await?.into_iter().flatten();
+    let meant = |access: &GuardedAccess| match &access.0 {
+        Ok(access) => registry_of(access) == (identity.namespace.clone(), identity.name.clone()),
+        Err(_) => true,
+    };
+    Ok(all.filter(meant).collect())
+}
+
+/// The namespace and the name of the Registry that a RegistryAccess is for.
+pub fn registry_of(access: &RegistryAccess) -> (String, String) {
+    let reference = &access.spec.registry_ref;
+    let namespace = reference.namespace.clone().or_else(|| access.namespace()).unwrap_or_default();
+    (namespace, reference.name.clone())
+}
+
+async fn namespaces(
+    client: &Client,
+    accesses: &[GuardedAccess],
+) -> Result<BTreeMap<String, Labels>, kube::Error> {
+    let names: BTreeSet<String> = accesses.iter().filter_map(ResourceExt::namespace).collect();
+    let reads = names
+        .into_iter()
+        .map(async |name| Ok::<_, kube::Error>((name.clone(), labels(client, &name).await?)));
+    let read = try_join_all(reads).await?;
+    Ok(read.into_iter().filter_map(|(name, labels)| Some((name, labels?))).collect())
+}
+
+/// The labels of a namespace, if it exists.
+pub async fn labels(client: &Client, namespace: &str) -> Result<Option<Labels>, kube::Error> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let found: Option<PartialObjectMeta<Namespace>> = namespaces.get_metadata_opt(namespace).await?;
+    Ok(found.map(|namespace| namespace.metadata.labels.unwrap_or_default()))
 }
 
 async fn storage_classes(

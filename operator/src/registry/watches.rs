@@ -29,7 +29,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::build::Objects;
+use super::{build::Objects, consent_watches};
 use crate::metadata::{INSTANCE, Identity, MANAGED_BY, OPERATOR};
 
 /// A Registry, or why it does not parse.
@@ -39,7 +39,7 @@ pub type Guarded = DeserializeGuard<Registry>;
 pub type Scope = Option<String>;
 
 /// The API of a kind in a scope.
-pub(super) fn api<K>(client: &Client, scope: &Scope) -> Api<K>
+pub(crate) fn api<K>(client: &Client, scope: &Scope) -> Api<K>
 where
     K: Resource<Scope = NamespaceResourceScope>,
     K::DynamicType: Default,
@@ -54,12 +54,14 @@ where
 pub(super) fn concerned(
     client: &Client,
     scope: &Scope,
+    scopes: &[Scope],
     known: &Store<Guarded>,
 ) -> BoxStream<'static, ObjectRef<Guarded>> {
-    let ours = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
+    let ours = ours();
     // Of these, objects of others count too: the spec refers to them by name.
     let all = watcher::Config::default();
-    stream::select_all([
+    let applicants = scopes.iter().map(|scope| consent_watches::applicants(client, scope, known));
+    let objects = [
         changes::<ServiceAccount>(client, scope, known, ours.clone()),
         changes::<Service>(client, scope, known, ours.clone()),
         changes::<NetworkPolicy>(client, scope, known, ours.clone()),
@@ -69,8 +71,14 @@ pub(super) fn concerned(
         changes::<PersistentVolumeClaim>(client, scope, known, all.clone()),
         changes::<ConfigMap>(client, scope, known, all.clone()),
         changes::<Secret>(client, scope, known, all),
-    ])
-    .boxed()
+        consent_watches::namespaces(client, known),
+    ];
+    stream::select_all(objects.into_iter().chain(applicants)).boxed()
+}
+
+/// What is labelled as ours.
+pub(crate) fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"))
 }
 
 /// Emits whenever a `StorageClass` changes: a claim may be waiting for it.
@@ -99,7 +107,7 @@ where
     objects.flat_map(move |object| stream::iter(owners(&object, &known))).boxed()
 }
 
-fn objects<K>(
+pub(crate) fn objects<K>(
     api: Api<PartialObjectMeta<K>>,
     config: watcher::Config,
 ) -> impl Stream<Item = PartialObjectMeta<K>> + Send

@@ -15,6 +15,7 @@ mod media_type;
 mod platform;
 mod reference;
 mod repository_name;
+mod repository_pattern;
 mod tag;
 mod upload_id;
 
@@ -29,5 +30,6 @@ pub use media_type::{InvalidMediaType, MediaType};
 pub use platform::Platform;
 pub use reference::{InvalidReference, Reference};
 pub use repository_name::{InvalidRepositoryName, RepositoryName};
+pub use repository_pattern::{InvalidPattern, RepositoryPattern};
 pub use tag::{InvalidTag, Tag};
 pub use upload_id::{InvalidUploadId, UploadId};

@@ -11,10 +11,8 @@
 
 use std::fmt;
 
-use berth_oci::RepositoryName;
+use berth_oci::{RepositoryName, RepositoryPattern};
 use serde::Deserialize;
-
-use crate::repository_pattern::RepositoryPattern;
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

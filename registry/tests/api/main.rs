@@ -32,6 +32,7 @@ mod reconfiguration;
 mod redirect;
 mod referrers;
 mod retention;
+mod rights;
 mod storage_failures;
 mod tag_parameters;
 mod tags;

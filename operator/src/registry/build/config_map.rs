@@ -14,6 +14,9 @@ pub(super) const DATA_DIRECTORY: &str = "/var/lib/registry";
 /// The name of the configuration file.
 pub(in crate::registry) const CONFIG_FILE: &str = "config.yml";
 
+/// The file of access rules there.
+pub(in crate::registry) const ACCESS_RULES: &str = "access.yml";
+
 /// The port that the registry listens on.
 pub(super) const PORT: u16 = 5000;
 
@@ -45,14 +48,23 @@ pub(super) fn config_file(validated: &Validated) -> String {
             "maintenance": {"readonly": {"enabled": spec.read_only}},
         },
         "http": http,
-        "auth": {"htpasswd": {"realm": "Berth", "path": format!("{AUTH_DIRECTORY}/htpasswd")}},
-        "access": {"path": format!("{AUTH_DIRECTORY}/access.yml")},
+        "auth": {"htpasswd": {
+            "realm": "Berth",
+            "path": format!("{AUTH_DIRECTORY}/htpasswd"),
+            // While a password is being replaced, a user has two.
+            "overlap": true,
+        }},
+        "access": {"path": format!("{AUTH_DIRECTORY}/{ACCESS_RULES}")},
     });
     let (driver, section) = match &spec.storage.s3 {
         Some(s3) => ("s3", bucket::section(s3, validated.storage.files.as_ref())),
         None => ("filesystem", json!({"rootdirectory": DATA_DIRECTORY})),
     };
     config["storage"][driver] = section;
+    if spec.access.anonymous_pull {
+        // A client without a password asks for a token, which also somebody unknown gets.
+        config["tokens"] = json!({"enabled": true});
+    }
     format!("{config:#}\n")
 }
 
@@ -99,7 +111,7 @@ mod tests {
                     "debug": {"addr": ":5001", "prometheus": {"enabled": true, "path": "/metrics"}},
                     "tls": {"certificate": "/etc/berth/tls/tls.crt", "key": "/etc/berth/tls/tls.key"},
                 },
-                "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd"}},
+                "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd", "overlap": true}},
                 "access": {"path": "/etc/berth/auth/access.yml"},
             })
         );
@@ -111,6 +123,12 @@ mod tests {
         assert_eq!(config["log"]["level"], "debug");
         assert_eq!(config["storage"]["maintenance"]["readonly"]["enabled"], true);
         assert!(config["http"].get("tls").is_none());
+    }
+
+    #[test]
+    fn whoever_shows_no_password_gets_a_token_where_everybody_may_pull() {
+        assert_eq!(parsed("{access: {anonymousPull: true}}")["tokens"], json!({"enabled": true}));
+        assert!(parsed("{}").get("tokens").is_none());
     }
 
     #[test]

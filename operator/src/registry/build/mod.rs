@@ -4,6 +4,7 @@
 //! One file per kind, and one for each larger part of a pod. Manifests are written as Kubernetes' documentation shows them; a test holds them against the
 //! types of the API.
 
+pub mod access_rules;
 mod bucket;
 mod config_map;
 mod cron_job;
@@ -12,15 +13,16 @@ mod live_settings;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
-mod secret;
+pub(crate) mod secret;
 mod service;
 mod service_account;
 mod volumes;
 
 use serde_json::Value;
 
-pub(super) use config_map::{AUTH_DIRECTORY, CONFIG_DIRECTORY, CONFIG_FILE, METRICS_PORT, TLS_DIRECTORY};
+pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, CONFIG_FILE, METRICS_PORT, TLS_DIRECTORY};
 pub use service::service;
+
 
 use super::{issue::Issued, validate::Validated};
 use crate::{
@@ -45,6 +47,8 @@ pub struct Objects<T> {
     pub authority: T,
     /// Secret `NAME-tls`: what the registry serves with.
     pub serving_certificate: T,
+    /// Secret `NAME-accounts`: the passwords of all accounts, and how far their replacement is. Only the operator reads it.
+    pub accounts: T,
     /// Secret `NAME-admin`: the user that may do everything.
     pub admin: T,
     /// Secret `NAME-pull`: the user that may pull, for `imagePullSecrets`.
@@ -79,10 +83,11 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 15] {
+    pub fn into_ordered(self) -> [T; 16] {
         let Self {
             authority,
             serving_certificate,
+            accounts,
             admin,
             pull,
             auth,
@@ -100,6 +105,7 @@ impl<T> Objects<T> {
         [
             authority,
             serving_certificate,
+            accounts,
             admin,
             pull,
             auth,
@@ -125,6 +131,7 @@ impl Objects<ChildId> {
         Self {
             authority: with(Kind::Secret, "ca"),
             serving_certificate: with(Kind::Secret, "tls"),
+            accounts: with(Kind::Secret, "accounts"),
             admin: with(Kind::Secret, "admin"),
             pull: with(Kind::Secret, "pull"),
             auth: with(Kind::Secret, "auth"),
@@ -156,9 +163,10 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
     Objects {
         authority: secret::authority(&validated.identity, &issued.certificates),
         serving_certificate: secret::serving_certificate(&validated.identity, &issued.certificates),
+        accounts: Desired::Present(secret::accounts(&validated.identity, &issued.accounts)),
         admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
-        auth: Desired::Present(secret::auth(&validated.identity, &issued.htpasswd)),
+        auth: Desired::Present(secret::auth(&validated.identity, &issued.auth)),
         storage: bucket::secret(&validated.identity, validated.storage.files.as_ref()),
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
@@ -187,13 +195,18 @@ mod tests {
     use crate::{
         children::Children,
         fixtures::{settings, validated},
-        registry::{issue, validate::pod_template::unknown_field},
+        registry::{issue, loaded::Loaded, validate::pod_template::unknown_field},
     };
 
     fn desired(spec: &str) -> (Identity, DesiredState) {
         let validated = validated(spec);
-        let issued =
-            issue::issue(&validated, &Children::default(), "2026-03-01T00:00:00Z".parse().unwrap()).unwrap();
+        let issued = issue::issue(
+            &validated,
+            &Children::default(),
+            &Loaded::default(),
+            "2026-03-01T00:00:00Z".parse().unwrap(),
+        )
+        .unwrap();
         let desired = build(&validated, &issued, &settings());
         (validated.identity, desired)
     }

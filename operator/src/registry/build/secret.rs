@@ -1,31 +1,21 @@
-//! The Secrets: certificates, the two generated users, and what the registry reads to tell users apart.
+//! The Secrets: certificates, the two generated users, the accounts, and what the registry reads to tell users apart.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
+use super::config_map::ACCESS_RULES;
 use crate::{
     apply::Desired,
     metadata::Identity,
     registry::{
+        accounts::{Accounts, KEY},
         certificates::KeyPair,
         credentials::{ADMIN, PULL, Password},
-        issue::Certificates,
-        validate::Validated,
+        issue::{Auth, Certificates},
+        validate::{USERS, Validated},
     },
 };
-
-/// Who may do what: the administrator everything, the pull user pull, and everybody else push and pull.
-const ACCESS: &str = r#"rules:
-- users: [admin]
-  repositories: ["**"]
-  actions: [pull, push, delete, administer]
-- users: [pull]
-  repositories: ["**"]
-  actions: [pull]
-- users: ["*"]
-  repositories: ["**"]
-  actions: [pull, push]
-"#;
 
 pub(super) fn authority(identity: &Identity, certificates: &Certificates) -> Desired<Value> {
     match certificates {
@@ -58,32 +48,62 @@ pub(super) fn pull(validated: &Validated, password: &Password, ca: Option<&str>)
     account(validated, PULL, password, ca)
 }
 
-/// One Secret for every way of logging in: `imagePullSecrets` and build tools read `.dockerconfigjson`, scripts the
-/// other keys.
 fn account(validated: &Validated, user: &str, password: &Password, ca: Option<&str>) -> Value {
     let Validated { identity, host, .. } = validated;
+    login(&identity.owned(identity.child(user)), Login { host, user, password, ca })
+}
+
+/// What it takes to log in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Login<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) password: &'a Password,
+    pub(crate) ca: Option<&'a str>,
+}
+
+/// One Secret for every way of logging in: `imagePullSecrets` and build tools read `.dockerconfigjson`, scripts the
+/// other keys.
+pub(crate) fn login(metadata: &ObjectMeta, Login { host, user, password, ca }: Login<'_>) -> Value {
     let password = password.as_str();
     let login = json!({
         "auths": {host: {"username": user, "password": password, "auth": STANDARD.encode(format!("{user}:{password}"))}},
     });
     let keys = [
         (".dockerconfigjson", Some(login.to_string())),
-        ("host", Some(host.clone())),
+        ("host", Some(host.to_owned())),
         ("username", Some(user.to_owned())),
         ("password", Some(password.to_owned())),
         ("ca.crt", ca.map(str::to_owned)),
     ];
-    secret(identity, user, "kubernetes.io/dockerconfigjson", keys)
+    secret_of(metadata, "kubernetes.io/dockerconfigjson", keys)
 }
 
-pub(super) fn auth(identity: &Identity, htpasswd: &str) -> Value {
-    secret(identity, "auth", "Opaque", [("htpasswd", Some(htpasswd)), ("access.yml", Some(ACCESS))])
+pub(super) fn accounts(identity: &Identity, accounts: &Accounts) -> Value {
+    secret(identity, "accounts", "Opaque", [(KEY, Some(accounts.document()))])
 }
 
-/// A Secret with those keys that have a value.
+pub(super) fn auth(identity: &Identity, auth: &Auth) -> Value {
+    let keys = [
+        ("htpasswd", Some(auth.htpasswd.as_str())),
+        (ACCESS_RULES, Some(&auth.access_rules)),
+        (USERS, Some(&auth.users)),
+    ];
+    secret(identity, "auth", "Opaque", keys)
+}
+
 fn secret<const N: usize, V: AsRef<str>>(
     identity: &Identity,
     suffix: &str,
+    kind: &str,
+    keys: [(&str, Option<V>); N],
+) -> Value {
+    secret_of(&identity.owned(identity.child(suffix)), kind, keys)
+}
+
+/// A Secret with those keys that have a value.
+fn secret_of<const N: usize, V: AsRef<str>>(
+    metadata: &ObjectMeta,
     kind: &str,
     keys: [(&str, Option<V>); N],
 ) -> Value {
@@ -93,7 +113,7 @@ fn secret<const N: usize, V: AsRef<str>>(
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": identity.owned(identity.child(suffix)),
+        "metadata": metadata,
         "type": kind,
         "data": data,
     })
@@ -109,7 +129,7 @@ mod tests {
     }
 
     fn password() -> Password {
-        Password::kept_or_new(Some(&credentials::secret([("password", "s3cret")]))).unwrap()
+        Password::held_by(Some(&credentials::secret([("password", "s3cret")]))).unwrap()
     }
 
     #[test]
@@ -135,14 +155,6 @@ mod tests {
         let secret = pull(&validated("{tls: {disabled: true}}"), &password(), None);
         assert!(secret["data"].get("ca.crt").is_none());
         assert_eq!(decoded(&secret, "host"), "hub.default.svc:443");
-    }
-
-    #[test]
-    fn the_rights_are_yaml() {
-        let access: Value = serde_yaml::from_str(ACCESS).unwrap();
-        assert_eq!(access["rules"][0]["users"], json!(["admin"]));
-        assert_eq!(access["rules"][1]["actions"], json!(["pull"]));
-        assert_eq!(access["rules"].as_array().unwrap().len(), 3);
     }
 
     #[test]

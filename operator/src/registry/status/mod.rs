@@ -29,9 +29,10 @@ pub use conditions::{State, with_times};
 pub use truth::Truth;
 
 use super::{
+    accounts::Accounts,
     build::{Objects, Settings},
     certificates,
-    credentials::text,
+    credentials::{ADMIN, text},
     loaded::Loaded,
     validate::{Validated, capacity},
 };
@@ -41,6 +42,7 @@ use crate::{apply::Applied, children::Children, metadata::OPERATOR};
 pub fn status(
     registry: &Registry,
     validated: &Validated,
+    accounts: &Accounts,
     applied: &Applied,
     loaded: &Loaded,
     settings: &Settings,
@@ -65,6 +67,7 @@ pub fn status(
         storage: Some(storage(validated, children)),
         tls,
         gc: children.get(&ids.garbage_collection.name).as_ref().and_then(garbage_collections),
+        last_rotate_request: accounts.request(ADMIN),
         conditions: with_times(states, registry.meta().generation, previous(registry), Timestamp::now()),
     }
 }

@@ -4,7 +4,14 @@ use berth_crds::{Reason, registry};
 use k8s_openapi::api::core::v1::Secret;
 
 use super::Finding;
-use crate::registry::{credentials::text, htpasswd};
+use crate::{
+    children::Children,
+    metadata::Identity,
+    registry::{build::Objects, credentials::text, htpasswd},
+};
+
+/// The key of Secret `NAME-auth` with the lines of the users besides the operator's own, which are in `htpasswd` as well.
+pub const USERS: &str = "users";
 
 /// The users besides the operator's own.
 #[derive(Debug)]
@@ -13,6 +20,24 @@ pub struct Access {
     pub users: Option<Vec<String>>,
     /// For the condition `AccessReady`.
     pub finding: Finding,
+}
+
+impl Access {
+    /// The lines of the users as they are to be now: those that are there, where the spec cannot be used.
+    pub fn users_now(&self, children: &Children, identity: &Identity) -> Vec<String> {
+        self.users.clone().unwrap_or_else(|| {
+            let auth: Option<Secret> = children.get(&Objects::ids(identity).auth.name);
+            auth.as_ref().map(users_stored).unwrap_or_default()
+        })
+    }
+}
+
+/// The lines of the users in Secret `NAME-auth`.
+pub fn users_stored(auth: &Secret) -> Vec<String> {
+    match text(auth, USERS) {
+        Some(users) => users.lines().map(str::to_owned).collect(),
+        None => htpasswd::lines_of_others(&text(auth, "htpasswd").unwrap_or_default()),
+    }
 }
 
 pub(super) fn validate(access: &registry::Access, secret: Option<&Secret>) -> Access {
@@ -56,7 +81,7 @@ mod tests {
     use crate::registry::credentials::tests::secret;
 
     fn access() -> registry::Access {
-        registry::Access { htpasswd_secret_name: Some("team".to_owned()) }
+        registry::Access { htpasswd_secret_name: Some("team".to_owned()), ..registry::Access::default() }
     }
 
     #[test]
@@ -73,6 +98,17 @@ mod tests {
         assert_eq!(access.finding.reason, Reason::SecretNotFound);
         assert!(
             access.finding.message.contains("kubectl create secret generic team --from-file=htpasswd=FILE")
+        );
+    }
+
+    #[test]
+    fn users_are_told_from_accounts_when_their_secret_is_gone() {
+        let auth = secret([("htpasswd", "admin:a\npull:b\nteam-a.ci:c\nbob:d\n"), (USERS, "bob:d\n")]);
+        assert_eq!(users_stored(&auth), ["bob:d"]);
+        assert_eq!(
+            users_stored(&secret([("htpasswd", "admin:a\nbob:d\n")])),
+            ["bob:d"],
+            "of an older release"
         );
     }
 

@@ -5,20 +5,26 @@
 //! with what to do meanwhile, which is to leave alone what works.
 
 mod access;
+mod applicants;
 mod claim;
 mod claim_state;
+
+pub mod consent;
 pub(super) mod pod_template;
 mod quantity;
+mod room;
 mod s3;
 mod schedule;
 mod storage;
 mod tls;
 
-use berth_crds::{Reason, Registry, RegistrySpec};
+use berth_crds::{Reason, Registry, RegistrySpec, annotation::ROTATE};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use serde_json::{Map, Value};
 
-pub use access::Access;
+pub use access::{Access, USERS, users_stored};
+pub use applicants::{Applicant, granted};
 pub use claim_state::capacity;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use storage::{Claim, Sharing, Storage};
@@ -42,6 +48,10 @@ pub struct Validated {
     pub tls: Tls,
     /// The users.
     pub access: Access,
+    /// The RegistryAccesses for it.
+    pub applicants: Vec<Applicant>,
+    /// What the passwords of the generated users are to be replaced for.
+    pub rotate_request: Option<String>,
     /// What is merged over the pod template, or what is wrong with it.
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// What is wrong with the schedule of the garbage collection, if anything is.
@@ -76,16 +86,25 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
     let identity = Identity::of(registry);
     let spec = registry.spec.clone();
     let host = host(&identity, &spec);
+    let access = access::validate(&spec.access, observed.htpasswd_secret.as_ref());
+    let users = access.users_now(&observed.children, &identity);
     Validated {
+        applicants: applicants::validate(registry, &observed.accesses, &observed.namespaces, &users, now),
+        rotate_request: registry.annotations().get(ROTATE).cloned(),
         storage: storage::validate(&identity, &spec.storage, observed),
         tls: tls::validate(&identity, &spec.tls, &host, observed, now),
-        access: access::validate(&spec.access, observed.htpasswd_secret.as_ref()),
+        access,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc.schedule),
         identity,
         host,
         spec,
     }
+}
+
+/// The name of a Registry in image references.
+pub fn host_of(registry: &Registry) -> String {
+    host(&Identity::of(registry), &registry.spec)
 }
 
 /// The name in image references; a port that clients assume anyway is left out.

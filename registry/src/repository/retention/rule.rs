@@ -3,12 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use berth_oci::{RepositoryName, Tag};
+use berth_oci::{InvalidPattern, RepositoryName, RepositoryPattern, Tag};
 use regex::Regex;
 use serde::Deserialize;
 
 use super::versions::version_of;
-use crate::repository_pattern::{InvalidPattern, RepositoryPattern};
 
 /// A rule for some tags of some repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
