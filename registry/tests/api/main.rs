@@ -32,6 +32,7 @@ mod reconfiguration;
 mod redirect;
 mod referrers;
 mod retention;
+mod service_accounts;
 mod storage_failures;
 mod tag_parameters;
 mod tags;
