@@ -13,6 +13,7 @@ use crate::{
     metadata::OPERATOR,
     metrics::Metrics,
     registry::build::Settings,
+    token_issuer::Published,
 };
 
 /// The client, the settings that all Registries share, and what is remembered from one reconciliation to the next.
@@ -27,6 +28,8 @@ pub struct Context {
     pub backoff: Backoff,
     /// What was applied last.
     pub fingerprints: Fingerprints,
+    /// Who signs the tokens of ServiceAccounts.
+    pub token_issuer: Published,
     /// Counts what is done.
     pub metrics: Arc<Metrics>,
 }
@@ -43,6 +46,7 @@ impl Context {
             settings,
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),
+            token_issuer: Published::default(),
             metrics,
         }
     }

@@ -101,7 +101,7 @@ impl Namespace {
 }
 
 /// Every object of a Registry `hub`.
-pub(crate) const OBJECTS: [&str; 13] = [
+pub(crate) const OBJECTS: [&str; 14] = [
     "secret/hub-ca",
     "secret/hub-tls",
     "secret/hub-admin",
@@ -111,6 +111,7 @@ pub(crate) const OBJECTS: [&str; 13] = [
     "configmap/hub-ca",
     "persistentvolumeclaim/hub",
     "serviceaccount/hub",
+    "serviceaccount/hub-gc",
     "service/hub",
     "networkpolicy/hub",
     "deployment/hub",

@@ -18,3 +18,4 @@ mod pause;
 mod quiet;
 mod requests;
 mod schema;
+mod service_accounts;

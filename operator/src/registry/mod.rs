@@ -46,6 +46,7 @@ use crate::{
     health::Outstanding,
     metadata::Identity,
     metrics::FailureReason,
+    token_issuer,
 };
 use issue::Certificates;
 use observe::Observed;
@@ -129,6 +130,7 @@ where
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .reconcile_on(watches::concerned(client, scope, &known))
         .reconcile_all_on(watches::storage_classes(client))
+        .reconcile_all_on(token_issuer::changes(Arc::clone(&context)))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, retry, context)
         .for_each(|outcome| async move {
@@ -195,7 +197,7 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, registry).await?;
+    let mut observed = observe::observe(context, registry).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {

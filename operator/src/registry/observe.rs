@@ -1,7 +1,7 @@
 //! Reads what is there: the objects of a Registry and those that its spec refers to. Live reads, no cache: what is
 //! decided here may overwrite or delete.
 
-use berth_crds::Registry;
+use berth_crds::{Registry, service_account_tokens::ServiceAccountTokens};
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret},
@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::ListParams};
 
 use super::build::Objects;
-use crate::{children::Children, metadata::Identity};
+use crate::{children::Children, context::Context, metadata::Identity, token_issuer};
 
 /// What exists.
 #[derive(Debug, Default)]
@@ -31,10 +31,13 @@ pub struct Observed {
     pub bucket_ca_config_map: Option<ConfigMap>,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
+    /// Who signs the tokens of ServiceAccounts, where they are passwords.
+    pub token_issuer: Option<token_issuer::Outcome>,
 }
 
 /// Reads everything that the state of `registry` depends on.
-pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, kube::Error> {
+pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed, kube::Error> {
+    let client = &context.client;
     let identity = Identity::of(registry);
     let namespace = &identity.namespace;
     let spec = &registry.spec;
@@ -70,7 +73,13 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_secret,
         bucket_ca_config_map,
         storage_classes,
+        token_issuer: token_issuer(context, registry).await,
     })
+}
+
+async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
+    let ServiceAccountTokens(wanted) = registry.spec.access.service_account_tokens;
+    if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
 }
 
 async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bucket;
+use super::{bucket, secret::JWKS_KEY};
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
+
+/// The key of the configuration file.
+pub const CONFIG_KEY: &str = "config.yml";
 
 /// Where the container finds its files.
 pub(super) const CONFIG_DIRECTORY: &str = "/etc/berth/config";
@@ -44,11 +47,18 @@ pub(super) fn config_file(validated: &Validated) -> String {
         None => ("filesystem", json!({"rootdirectory": DATA_DIRECTORY})),
     };
     config["storage"][driver] = section;
+    if let Some(issuer) = &validated.service_accounts.issuer {
+        config["serviceaccounts"] = json!({
+            "issuer": issuer.issuer,
+            "audiences": [validated.host],
+            "keys": format!("{AUTH_DIRECTORY}/{JWKS_KEY}"),
+        });
+    }
     format!("{config:#}\n")
 }
 
 pub(super) fn config(identity: &Identity, config: &str) -> Value {
-    config_map(identity, "config", "config.yml", config)
+    config_map(identity, "config", CONFIG_KEY, config)
 }
 
 pub(super) fn ca_bundle(identity: &Identity, ca: Option<&str>) -> Desired<Value> {
@@ -67,7 +77,7 @@ fn config_map(identity: &Identity, suffix: &str, key: &str, text: &str) -> Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::validated;
+    use crate::fixtures::{validated, with_token_issuer};
 
     fn parsed(spec: &str) -> Value {
         serde_yaml::from_str(&config_file(&validated(spec))).unwrap()
@@ -101,6 +111,19 @@ mod tests {
         assert_eq!(config["log"]["level"], "debug");
         assert_eq!(config["storage"]["maintenance"]["readonly"]["enabled"], true);
         assert_eq!(config["http"], json!({"addr": ":5000"}));
+    }
+
+    #[test]
+    fn service_accounts_log_in_with_tokens_that_are_for_the_host() {
+        let config: Value = serde_yaml::from_str(&config_file(&with_token_issuer("{}"))).unwrap();
+        assert_eq!(
+            config["serviceaccounts"],
+            json!({
+                "issuer": "https://kubernetes.default.svc.cluster.local",
+                "audiences": ["hub.default.svc"],
+                "keys": "/etc/berth/auth/jwks.json",
+            })
+        );
     }
 
     #[test]

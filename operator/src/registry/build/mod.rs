@@ -5,6 +5,7 @@
 //! types of the API.
 
 mod bucket;
+mod collector;
 mod config_map;
 mod cron_job;
 mod deployment;
@@ -18,6 +19,8 @@ mod volumes;
 
 use serde_json::Value;
 
+pub use config_map::CONFIG_KEY;
+pub use secret::JWKS_KEY;
 pub use service::service;
 
 use super::{issue::Issued, validate::Validated};
@@ -59,6 +62,8 @@ pub struct Objects<T> {
     pub claim: T,
     /// ServiceAccount `NAME`.
     pub service_account: T,
+    /// ServiceAccount `NAME-gc`.
+    pub collector: T,
     /// Service `NAME`.
     pub service: T,
     /// NetworkPolicy `NAME`.
@@ -77,7 +82,7 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 15] {
+    pub fn into_ordered(self) -> [T; 16] {
         let Self {
             authority,
             serving_certificate,
@@ -89,6 +94,7 @@ impl<T> Objects<T> {
             ca_bundle,
             claim,
             service_account,
+            collector,
             service,
             network_policy,
             disruption_budget,
@@ -106,6 +112,7 @@ impl<T> Objects<T> {
             ca_bundle,
             claim,
             service_account,
+            collector,
             service,
             network_policy,
             disruption_budget,
@@ -131,6 +138,7 @@ impl Objects<ChildId> {
             ca_bundle: with(Kind::ConfigMap, "ca"),
             claim: main(Kind::PersistentVolumeClaim),
             service_account: main(Kind::ServiceAccount),
+            collector: with(Kind::ServiceAccount, "gc"),
             service: main(Kind::Service),
             network_policy: main(Kind::NetworkPolicy),
             disruption_budget: main(Kind::PodDisruptionBudget),
@@ -156,11 +164,12 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         serving_certificate: secret::serving_certificate(&validated.identity, &issued.certificates),
         admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
-        auth: Desired::Present(secret::auth(&validated.identity, &issued.htpasswd)),
+        auth: Desired::Present(secret::auth(validated, &issued.htpasswd)),
         storage: bucket::secret(&validated.identity, validated.storage.files.as_ref()),
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
         service_account: Desired::Present(service_account::service_account(validated)),
+        collector: Desired::Present(collector::service_account(&validated.identity)),
         service: Desired::Present(service(&validated.identity, &validated.spec)),
         network_policy: network_policy::network_policy(validated),
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
+use super::collector;
 use crate::{
     apply::Desired,
     metadata::Identity,
@@ -26,6 +27,9 @@ const ACCESS: &str = r#"rules:
   repositories: ["**"]
   actions: [pull, push]
 "#;
+
+/// The key of what verifies tokens of ServiceAccounts.
+pub const JWKS_KEY: &str = "jwks.json";
 
 pub(super) fn authority(identity: &Identity, certificates: &Certificates) -> Desired<Value> {
     match certificates {
@@ -76,8 +80,22 @@ fn account(validated: &Validated, user: &str, password: &Password, ca: Option<&s
     secret(identity, user, "kubernetes.io/dockerconfigjson", keys)
 }
 
-pub(super) fn auth(identity: &Identity, htpasswd: &str) -> Value {
-    secret(identity, "auth", "Opaque", [("htpasswd", Some(htpasswd)), ("access.yml", Some(ACCESS))])
+pub(super) fn auth(validated: &Validated, htpasswd: &str) -> Value {
+    let identity = &validated.identity;
+    let issuer = validated.service_accounts.issuer.as_deref();
+    let rules = issuer.map_or_else(|| ACCESS.to_owned(), |_| format!("{ACCESS}{}", collector_rule(identity)));
+    let keys = [
+        ("htpasswd", Some(htpasswd)),
+        ("access.yml", Some(&*rules)),
+        (JWKS_KEY, issuer.map(|issuer| &*issuer.jwks)),
+    ];
+    secret(identity, "auth", "Opaque", keys)
+}
+
+/// Whoever collects garbage may do that, and read or write nothing.
+fn collector_rule(identity: &Identity) -> String {
+    let user = collector::user(identity);
+    format!("- users: [{user:?}]\n  repositories: [\"**\"]\n  actions: [administer]\n")
 }
 
 /// A Secret with those keys that have a value.
@@ -102,7 +120,10 @@ fn secret<const N: usize, V: AsRef<str>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures::validated, registry::credentials::tests as credentials};
+    use crate::{
+        fixtures::{validated, with_token_issuer},
+        registry::credentials::tests as credentials,
+    };
 
     fn decoded(secret: &Value, key: &str) -> String {
         String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
@@ -143,6 +164,18 @@ mod tests {
         assert_eq!(access["rules"][0]["users"], json!(["admin"]));
         assert_eq!(access["rules"][1]["actions"], json!(["pull"]));
         assert_eq!(access["rules"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn tokens_of_service_accounts_come_with_their_keys_and_a_rule_for_the_garbage_collection() {
+        let secret = auth(&with_token_issuer("{}"), "");
+        assert_eq!(decoded(&secret, "jwks.json"), "{\"keys\":[]}\n");
+        let access: Value = serde_yaml::from_str(&decoded(&secret, "access.yml")).unwrap();
+        let rule = json!({
+            "users": ["system:serviceaccount:default:hub-gc"], "repositories": ["**"], "actions": ["administer"],
+        });
+        assert_eq!(access["rules"][3], rule);
+        assert!(auth(&validated("{}"), "")["data"].get("jwks.json").is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(super) mod pod_template;
 mod quantity;
 mod s3;
 mod schedule;
+mod service_accounts;
 mod storage;
 mod tls;
 
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 pub use access::Access;
 pub use claim_state::capacity;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
+pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
@@ -42,6 +44,8 @@ pub struct Validated {
     pub tls: Tls,
     /// The users.
     pub access: Access,
+    /// The ServiceAccounts that log in with their tokens.
+    pub service_accounts: ServiceAccounts,
     /// What is merged over the pod template, or what is wrong with it.
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// What is wrong with the schedule of the garbage collection, if anything is.
@@ -76,10 +80,14 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
     let identity = Identity::of(registry);
     let spec = registry.spec.clone();
     let host = host(&identity, &spec);
+    let service_accounts = service_accounts::validate(&identity, observed);
+    let mut access = access::validate(&spec.access, observed.htpasswd_secret.as_ref());
+    access.finding = service_accounts.remark(access.finding);
     Validated {
         storage: storage::validate(&identity, &spec.storage, observed),
         tls: tls::validate(&identity, &spec.tls, &host, observed, now),
-        access: access::validate(&spec.access, observed.htpasswd_secret.as_ref()),
+        access,
+        service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc.schedule),
         identity,
@@ -102,7 +110,12 @@ fn host(identity: &Identity, spec: &RegistrySpec) -> String {
 impl Validated {
     /// What comes out for `registry` before anything exists.
     pub(crate) fn of(registry: &Registry) -> Self {
-        validate(registry, &Observed::default(), "2026-03-01T00:00:00Z".parse().unwrap())
+        Self::of_observed(registry, &Observed::default())
+    }
+
+    /// What comes out for `registry` when this was observed.
+    pub(crate) fn of_observed(registry: &Registry, observed: &Observed) -> Self {
+        validate(registry, observed, "2026-03-01T00:00:00Z".parse().unwrap())
     }
 }
 
