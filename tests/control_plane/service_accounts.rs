@@ -56,7 +56,10 @@ fn the_garbage_collection_has_a_token_of_its_own_and_may_only_administer() {
     assert_eq!(pod["serviceAccountName"], "hub-gc");
     assert_eq!(pod["automountServiceAccountToken"], false);
     let token = &pod["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
-    assert_eq!((&token["audience"], &token["expirationSeconds"]), (&json!("hub.collector.svc"), &json!(3600)));
+    assert_eq!(
+        (&token["audience"], &token["expirationSeconds"]),
+        (&json!("hub.collector.svc"), &json!(3600))
+    );
     assert!(!pod.to_string().contains("hub-admin"), "{pod}");
     assert_eq!(namespace.get("serviceaccount/hub-gc").unwrap()["automountServiceAccountToken"], false);
     let rules: Value =
