@@ -1,7 +1,14 @@
 //! Tokens of ServiceAccounts: the keys that verify them, and who collects garbage with one.
 
+use std::{fs, path::Path, process::Command};
+
 use anyhow::{Result, ensure};
-use berth_tests::cluster::wait;
+use berth_tests::{
+    cluster::wait,
+    command::succeed,
+    http,
+    registry_process::{self, RegistryProcess},
+};
 use serde_json::{Value, json};
 
 use crate::fixture::{Namespace, PATIENCE, kubectl};
@@ -88,4 +95,63 @@ fn where_no_tokens_are_wanted_there_are_no_keys_and_the_garbage_collection_has_a
     assert!(given_keys(&namespace).is_err());
     assert!(config(&namespace).unwrap().get("serviceaccounts").is_none());
     assert!(!namespace.secret_text("hub-auth", "access.yml").unwrap().contains("hub-gc"));
+}
+
+/// The registry's program with the configuration, users, rights and keys that the operator has written for `hub`, over
+/// storage in memory. Returns its address as well.
+fn serve(namespace: &Namespace, folder: &Path) -> Result<(RegistryProcess, String)> {
+    for key in ["htpasswd", "access.yml", "jwks.json"] {
+        fs::write(folder.join(key), namespace.secret_text("hub-auth", key)?)?;
+    }
+    let address = format!("127.0.0.1:{}", registry_process::free_port()?);
+    let mut config = config(namespace)?;
+    config["http"] = json!({"addr": address});
+    config["storage"] = json!({"inmemory": {}});
+    let config = config.to_string().replace("/etc/berth/auth", &folder.display().to_string());
+    fs::write(folder.join("config.yml"), config)?;
+    let mut program = Command::new(registry_process::program()?);
+    program.arg("serve").arg(folder.join("config.yml"));
+    let process = RegistryProcess::start(&mut program, &folder.join("log"))?;
+    process.wait_for(|| {
+        let mut curl = Command::new("curl");
+        curl.arg(format!("http://{address}/v2/"));
+        curl
+    })?;
+    Ok((process, address))
+}
+
+fn token(namespace: &Namespace, account: &str, audience: &str) -> Result<String> {
+    let token = namespace.run(&["create", "token", account, &format!("--audience={audience}")])?;
+    Ok(token.trim().to_owned())
+}
+
+#[test]
+fn tokens_that_the_api_server_makes_open_the_registry_that_has_its_keys() {
+    let namespace = Namespace::create("opened").unwrap();
+    namespace.apply_registry("{}").unwrap();
+    namespace.wait_for_objects().unwrap();
+    namespace.run(&["create", "serviceaccount", "ci"]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, address) = serve(&namespace, folder.path()).unwrap();
+    let ask = |token: &str, path: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["--user", &format!("serviceaccount:{token}")]).arg(format!("http://{address}{path}"));
+        http::ask(&mut curl).unwrap()
+    };
+    let ci = token(&namespace, "ci", "hub.opened.svc").unwrap();
+    ask(&ci, "/v2/").expect(200).unwrap();
+    let refused = ask(&ci, "/v2/app/tags/list").expect(403).unwrap();
+    assert!(refused.text().contains("system:serviceaccount:opened:ci may not pull"), "{}", refused.text());
+    let other = token(&namespace, "ci", "other.opened.svc").unwrap();
+    ask(&other, "/v2/").expect(401).unwrap();
+
+    let file = folder.path().join("token");
+    fs::write(&file, token(&namespace, "hub-gc", "hub.opened.svc").unwrap()).unwrap();
+    let mut collect = Command::new(registry_process::program().unwrap());
+    collect.args(["garbage-collect", "--wait", "--server", &format!("http://{address}")]);
+    collect.args(["--username", "serviceaccount", "--password-file"]).arg(&file);
+    succeed(&mut collect).unwrap();
+    for token in [&ci, &other] {
+        assert!(!registry.log().contains(token.as_str()), "a token is in the log");
+    }
 }
