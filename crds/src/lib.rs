@@ -20,6 +20,7 @@ pub mod registry;
 pub mod resources;
 pub mod s3;
 pub mod service;
+pub mod service_account_tokens;
 pub mod status;
 pub mod storage;
 pub mod tls;

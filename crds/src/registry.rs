@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    allowed::Allowed, gc::GarbageCollection, resources::Resources, service::Service, status::RegistryStatus,
-    storage::Storage, tls::Tls,
+    allowed::Allowed, gc::GarbageCollection, resources::Resources, service::Service,
+    service_account_tokens::ServiceAccountTokens, status::RegistryStatus, storage::Storage, tls::Tls,
 };
 
 /// What the registry should be. Everything has a default: an empty spec gives one replica on a 20Gi volume, with TLS,
@@ -184,7 +184,7 @@ pub enum LogLevel {
 pub struct Access {
     /// A Secret in this namespace whose key `htpasswd` lists more users, one `NAME:BCRYPT` a line, as
     /// `htpasswd -B` writes them. They may pull and push everything. Changes take effect without a restart. The
-    /// names `admin` and `pull` are the operator's.
+    /// names `admin` and `pull` are the operator's, and `serviceaccount` is for tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub htpasswd_secret_name: Option<String>,
@@ -198,6 +198,11 @@ pub struct Access {
     /// namespace of the Registry may, for repositories below its name.
     #[serde(default)]
     pub allowed: Allowed,
+
+    /// Let ServiceAccounts of the cluster log in without a stored password: as the user `serviceaccount`, with a token whose
+    /// audience is `status.host`. That alone lets them do nothing: each may do what is granted to it by name.
+    #[serde(default)]
+    pub service_account_tokens: ServiceAccountTokens,
 }
 
 impl Default for RegistrySpec {

@@ -13,6 +13,7 @@ use crate::{
     metadata::OPERATOR,
     metrics::Metrics,
     registry::{Scope, build::Settings, loaded::Waiting},
+    token_issuer::Published,
 };
 
 /// The client, the settings that all Registries share, and what is remembered from one reconciliation to the next.
@@ -31,6 +32,8 @@ pub struct Context {
     pub fingerprints: Fingerprints,
     /// Whose replicas have yet to load what was written.
     pub waiting: Waiting,
+    /// Who signs the tokens of ServiceAccounts.
+    pub token_issuer: Published,
     /// Counts what is done.
     pub metrics: Arc<Metrics>,
 }
@@ -49,6 +52,7 @@ impl Context {
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),
             waiting: Waiting::default(),
+            token_issuer: Published::default(),
             metrics,
         }
     }

@@ -1,9 +1,14 @@
 //! What the unit tests start from.
 
+use std::sync::Arc;
+
 use berth_crds::{Registry, RegistryAccess};
 use serde_json::json;
 
-use crate::registry::{build::Settings, validate::Validated};
+use crate::{
+    registry::{build::Settings, observe::Observed, validate::Validated},
+    token_issuer::TokenIssuer,
+};
 
 /// The Registry `hub` in the namespace `default`, with a spec in YAML.
 pub(crate) fn registry(spec: &str) -> Registry {
@@ -33,6 +38,18 @@ pub(crate) fn access(namespace: &str, name: &str, spec: &str) -> RegistryAccess 
 /// What validation makes of [`registry`] when nothing exists yet but what the spec refers to is in order.
 pub(crate) fn validated(spec: &str) -> Validated {
     Validated::of(&registry(spec))
+}
+
+/// The same in a cluster that publishes who signs the tokens of its ServiceAccounts.
+pub(crate) fn with_token_issuer(spec: &str) -> Validated {
+    let issuer = TokenIssuer {
+        issuer: "https://kubernetes.default.svc.cluster.local".to_owned(),
+        jwks: "{\"keys\":[]}\n".to_owned(),
+    };
+    Validated::of_observed(
+        &registry(spec),
+        &Observed { token_issuer: Some(Ok(Arc::new(issuer))), ..Observed::default() },
+    )
 }
 
 pub(crate) fn settings() -> Settings {

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod registry;
 pub mod requests;
 pub mod telemetry;
+pub mod token_issuer;
 
 use std::{io, net::SocketAddr, sync::Arc};
 

@@ -153,6 +153,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         notifications,
         htpasswd,
         token,
+        service_accounts,
         own_tokens,
         access_rules,
     } = started;
@@ -172,6 +173,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("health", *health != new.health),
         ("notifications", *notifications != new.notifications),
         ("auth", *htpasswd != new.htpasswd || *token != new.token),
+        ("serviceaccounts", *service_accounts != new.service_accounts),
         ("tokens", *own_tokens != new.own_tokens),
         ("access.path", *access_rules != new.access_rules),
     ];

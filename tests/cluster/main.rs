@@ -11,3 +11,4 @@ mod reload;
 mod restricted;
 mod retention;
 mod rollouts;
+mod service_accounts;

@@ -48,6 +48,11 @@ fn every_edited_object_is_put_right() {
             "/metadata/labels",
         ),
         ("serviceaccount/hub", r#"{"automountServiceAccountToken": true}"#, "/automountServiceAccountToken"),
+        (
+            "serviceaccount/hub-gc",
+            r#"{"automountServiceAccountToken": true}"#,
+            "/automountServiceAccountToken",
+        ),
         ("service/hub", r#"{"spec": {"selector": {"app.kubernetes.io/instance": "x"}}}"#, "/spec/selector"),
         ("networkpolicy/hub", r#"{"spec": {"ingress": null}}"#, "/spec/ingress"),
         ("deployment/hub", r#"{"spec": {"replicas": 0}}"#, "/spec/replicas"),

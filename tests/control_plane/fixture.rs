@@ -104,7 +104,7 @@ impl Namespace {
 }
 
 /// Every object of a Registry `hub`.
-pub(crate) const OBJECTS: [&str; 14] = [
+pub(crate) const OBJECTS: [&str; 15] = [
     "secret/hub-ca",
     "secret/hub-tls",
     "secret/hub-accounts",
@@ -115,6 +115,7 @@ pub(crate) const OBJECTS: [&str; 14] = [
     "configmap/hub-ca",
     "persistentvolumeclaim/hub",
     "serviceaccount/hub",
+    "serviceaccount/hub-gc",
     "service/hub",
     "networkpolicy/hub",
     "deployment/hub",

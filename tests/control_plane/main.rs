@@ -18,3 +18,4 @@ mod quiet;
 mod reload;
 mod requests;
 mod schema;
+mod service_accounts;

@@ -4,6 +4,9 @@ use bcrypt::BcryptError;
 
 use super::credentials::{ADMIN, PULL, Password};
 
+/// The name that ServiceAccounts log in by. The registry would take no password for it.
+const SERVICE_ACCOUNT: &str = "serviceaccount";
+
 /// The cost of new hashes, htpasswd's own default. The passwords are random and long, so that guessing is hopeless at
 /// any cost, and both are verified at each reconciliation.
 const COST: u32 = 5;
@@ -45,6 +48,9 @@ fn name_of(line: &str) -> Result<&str, &'static str> {
     }
     if [ADMIN, PULL].contains(&name) {
         return Err("the names admin and pull are the operator's: choose another");
+    }
+    if name == SERVICE_ACCOUNT {
+        return Err("the name serviceaccount is for tokens of ServiceAccounts: choose another");
     }
     if !is_bcrypt(hash) {
         return Err("the hash is not bcrypt: write it anew with `htpasswd -nB NAME`");
@@ -114,6 +120,7 @@ mod tests {
         assert!(problem("bob").starts_with("line 1: there is no colon"));
         assert!(problem(":x").starts_with("line 1: there is no name"));
         assert!(problem(&CI.replace("ci:", "admin:")).contains("admin and pull are the operator's"));
+        assert!(problem(&CI.replace("ci:", "serviceaccount:")).contains("is for tokens of ServiceAccounts"));
         assert!(problem(&format!("{CI}\n\n{CI}")).starts_with("line 3: the user is listed twice"));
         assert!(problem("bob:$2y$05$tooshort").contains("not bcrypt"));
         assert!(

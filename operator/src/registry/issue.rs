@@ -8,8 +8,11 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     accounts::{Accounts, InForce},
-    build::access_rules::{Subjects, access_rules},
     build::{ACCESS_RULES, AUTH_DIRECTORY, Objects},
+    build::{
+        access_rules::{Subjects, access_rules},
+        collector,
+    },
     certificates::{self, CertificateError, KeyPair, SERVING_LIFETIME},
     credentials::{ADMIN, PULL, Password, text},
     htpasswd,
@@ -148,10 +151,12 @@ pub fn issue(
 }
 
 fn rules(validated: &Validated, users: &[String]) -> String {
+    let collector = validated.service_accounts.issuer.as_ref().map(|_| collector::user(&validated.identity));
     access_rules(Subjects {
         users,
         granted: &granted(&validated.applicants),
         anonymous_pull: validated.spec.access.anonymous_pull,
+        collector: collector.as_deref(),
     })
 }
 

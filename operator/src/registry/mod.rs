@@ -49,6 +49,7 @@ use crate::{
     health::Outstanding,
     metadata::Identity,
     metrics::FailureReason,
+    token_issuer,
 };
 use accounts::Accounts;
 use issue::Certificates;
@@ -140,6 +141,7 @@ where
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .reconcile_on(watches::concerned(client, scope, &context.scopes, &known))
         .reconcile_all_on(watches::storage_classes(client))
+        .reconcile_all_on(token_issuer::changes(Arc::clone(&context)))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, retry, context)
         .for_each(|outcome| async move {
@@ -206,7 +208,7 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, &context.scopes, registry).await?;
+    let mut observed = observe::observe(context, registry).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -250,7 +252,7 @@ pub async fn desired(
     context: &Context,
     registry: &Registry,
 ) -> Result<Vec<(ChildId, Desired<Value>)>, Error> {
-    let observed = observe::observe(&context.client, &context.scopes, registry).await?;
+    let observed = observe::observe(context, registry).await?;
     Ok(Plan::of(registry, &observed, context)?.steps)
 }
 

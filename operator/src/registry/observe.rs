@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_crds::{Registry, RegistryAccess, allowed::From};
+use berth_crds::{Registry, RegistryAccess, allowed::From, service_account_tokens::ServiceAccountTokens};
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret},
@@ -16,7 +16,7 @@ use kube::{
 };
 
 use super::{Scope, build::Objects, loaded::Loaded, validate::consent::Labels, watches};
-use crate::{children::Children, metadata::Identity};
+use crate::{children::Children, context::Context, metadata::Identity, token_issuer};
 
 /// A RegistryAccess, or why it does not parse.
 pub type GuardedAccess = DeserializeGuard<RegistryAccess>;
@@ -46,14 +46,13 @@ pub struct Observed {
     pub namespaces: BTreeMap<String, Labels>,
     /// What each replica says it has loaded.
     pub loaded: Loaded,
+    /// Who signs the tokens of ServiceAccounts, where they are passwords.
+    pub token_issuer: Option<token_issuer::Outcome>,
 }
 
 /// Reads everything that the state of `registry` depends on.
-pub async fn observe(
-    client: &Client,
-    scopes: &[Scope],
-    registry: &Registry,
-) -> Result<Observed, kube::Error> {
+pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed, kube::Error> {
+    let client = &context.client;
     let identity = Identity::of(registry);
     let namespace = &identity.namespace;
     let spec = &registry.spec;
@@ -82,7 +81,7 @@ pub async fn observe(
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         storage_classes(client, registry),
         Loaded::observe(client, &identity),
-        accesses(client, scopes, &identity),
+        accesses(client, &context.scopes, &identity),
     )?;
     let namespaces = match spec.access.allowed.from {
         From::Selector => namespaces(client, &accesses).await?,
@@ -100,7 +99,13 @@ pub async fn observe(
         accesses,
         namespaces,
         loaded,
+        token_issuer: token_issuer(context, registry).await,
     })
+}
+
+async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
+    let ServiceAccountTokens(wanted) = registry.spec.access.service_account_tokens;
+    if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
 }
 
 async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {

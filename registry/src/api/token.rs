@@ -19,7 +19,7 @@ use super::{
     respond::Token,
 };
 use crate::{
-    auth::{Holder, Refusal, TokenRequest},
+    auth::{Holder, Refusal, SERVICE_ACCOUNT, TokenRequest},
     server::Peer,
 };
 
@@ -37,6 +37,9 @@ pub(super) async fn by_query(
     let shown = match parts.headers.get(AUTHORIZATION).map(Credentials::read) {
         None => None,
         Some(Some(Credentials::Password(user, password))) => Some((user, password)),
+        Some(Some(Credentials::Token(token))) if api.auth.takes_service_accounts() => {
+            Some((SERVICE_ACCOUNT.to_owned(), token.to_owned()))
+        }
         Some(_) => return Err(Error::unauthorized("a token is given for a user name and a password")),
     };
     let shown = shown.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));

@@ -6,13 +6,16 @@
 //!   - {users: ["*"], repositories: ["public/**"], actions: [pull]}
 //! ```
 //!
-//! A user has the rights of all rules that name it. `*` stands for every user that no rule names. A rule with `anonymous: true`
-//! is also for those who have shown no password and got a token all the same.
+//! A user has the rights of all rules that name it. `*` stands for every user of the password file that no rule names. It never
+//! stands for a ServiceAccount, `system:serviceaccount:NAMESPACE:NAME`, since any Pod can get a token that is meant for this
+//! registry. A rule with `anonymous: true` is also for those who have shown no password and got a token all the same.
 
 use std::fmt;
 
 use berth_oci::{RepositoryName, RepositoryPattern};
 use serde::Deserialize;
+
+use super::token::is_service_account;
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -57,7 +60,7 @@ struct Rule {
     actions: Vec<Action>,
 }
 
-/// Stands for every user that no rule names.
+/// Stands for every user of the password file that no rule names.
 const OTHERS: &str = "*";
 
 impl AccessRules {
@@ -83,7 +86,7 @@ impl AccessRules {
 
     fn rules_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Rule> {
         let named = user != OTHERS && self.rules.iter().any(|rule| rule.names(user));
-        let subject = if named { user } else { OTHERS };
+        let subject = if named || is_service_account(user) { user } else { OTHERS };
         self.rules.iter().filter(move |rule| rule.names(subject))
     }
 }
@@ -129,6 +132,21 @@ rules:
         assert!(allows("ci", Action::Push, "team/app"));
         assert!(!allows("ci", Action::Pull, "other"));
         assert!(!allows("pull", Action::Push, "team/app"));
+    }
+
+    #[test]
+    fn a_star_does_not_stand_for_service_accounts() {
+        let text = r#"
+rules:
+  - {users: ["*"], repositories: ["**"], actions: [pull, administer]}
+  - {users: ["system:serviceaccount:team:ci"], repositories: ["team/**"], actions: [push]}
+"#;
+        let rules = AccessRules::from_yaml(text.as_bytes()).unwrap();
+        let (named, other) = ("system:serviceaccount:team:ci", "system:serviceaccount:team:other");
+        let app = "team/app".parse().unwrap();
+        assert!(rules.allow("bob", Action::Pull, &app) && rules.allow_administration("bob"));
+        assert!(rules.allow(named, Action::Push, &app) && !rules.allow(named, Action::Pull, &app));
+        assert!(!rules.allow(other, Action::Pull, &app) && !rules.allow_administration(other));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use berth_storage::ObjectStore;
 use super::{
     Action, Auth, Bearer, Identity, InvalidToken, Passwords, Refusal,
     issuing::{Holder, Issued, ScopeTooLong, asked, granted},
-    token::{Access, CATALOG, REGISTRY, REPOSITORY},
+    token::{Access, CATALOG, REGISTRY, REPOSITORY, is_service_account},
 };
 
 /// What a client asks for.
@@ -32,7 +32,7 @@ impl Auth {
         let bearer = tokens.verify_refresh(token).and_then(|bearer| self.still_good(bearer));
         let bearer = bearer.map_err(|_| Refusal::Wrong)?;
         let identity = Identity::User(Arc::clone(&bearer.subject));
-        Ok(Holder { identity, password: bearer.password.clone() })
+        Ok(Holder { identity, password: bearer.password.clone(), until: None })
     }
 
     /// Checks the password of whoever asks for a token; without one, it is for nobody in particular.
@@ -42,11 +42,16 @@ impl Auth {
         address: Option<IpAddr>,
     ) -> Result<Holder, Refusal> {
         let Some((user, password)) = credentials else {
-            return Ok(Holder { identity: Identity::Anonymous, password: None });
+            return Ok(Holder { identity: Identity::Anonymous, password: None, until: None });
         };
+        if let Some(accounts) = self.service_accounts_for(user) {
+            let account = accounts.authenticate(password, address).await?;
+            let identity = Identity::User(Arc::clone(&account.user));
+            return Ok(Holder { identity, password: None, until: Some(account.end) });
+        }
         let passwords = self.passwords.as_ref().ok_or(Refusal::Wrong)?;
         let name = passwords.verify_named(user, password, address).await?;
-        Ok(Holder { identity: Identity::User(user.into()), password: Some(name) })
+        Ok(Holder { identity: Identity::User(user.into()), password: Some(name), until: None })
     }
 
     /// A token with those rights of the wanted ones that its holder has; `None` while there is no key to sign it.
@@ -80,6 +85,10 @@ impl Auth {
     pub(super) fn still_good(&self, bearer: Arc<Bearer>) -> Result<Arc<Bearer>, InvalidToken> {
         if bearer.subject.is_empty() {
             return Ok(bearer);
+        }
+        if is_service_account(&bearer.subject) {
+            // It lasts no longer than the token that it was given for. That one cannot be taken back either.
+            return if self.service_accounts.is_some() { Ok(bearer) } else { Err(InvalidToken::Revoked) };
         }
         let has = |passwords: &Arc<Passwords>| {
             bearer.password.as_deref().is_some_and(|name| passwords.has_named(&bearer.subject, name))

@@ -1,5 +1,5 @@
-//! Who a client is and what it may do: passwords of an htpasswd file with access rules and our own tokens, or tokens of
-//! somebody else.
+//! Who a client is and what it may do: passwords of an htpasswd file and tokens of ServiceAccounts, with access rules and our
+//! own tokens, or tokens of somebody else.
 //!
 //! Nothing here knows HTTP: `api::authenticate` reads the credentials of a request, `api::authorize` asks for a right.
 
@@ -12,6 +12,7 @@ mod keyed_hash;
 mod lane;
 mod passwords;
 mod remembered;
+mod service_accounts;
 mod throttle;
 mod token;
 mod turns;
@@ -25,9 +26,10 @@ pub use htpasswd::{InvalidEntry, PasswordFile, entry};
 pub use issued::TokenRequest;
 pub use issuing::{Holder, Issued, ScopeTooLong};
 pub use passwords::{Passwords, Refusal};
+pub use service_accounts::SERVICE_ACCOUNT;
 pub use token::{Algorithm, Bearer, InvalidToken, UnknownAlgorithm};
 
-use self::{issuing::TokenService, token::Issuer};
+use self::{issuing::TokenService, service_accounts::ServiceAccounts, token::Issuer};
 use crate::{
     config::{Config, Htpasswd, TokenRealm},
     reloading::{LoadError, Refresh, Reloading},
@@ -38,7 +40,7 @@ use crate::{
 pub enum Identity {
     /// Nobody was asked: the server has no authentication.
     Anonymous,
-    /// A user whose password was right.
+    /// A user whose password was right, or a ServiceAccount.
     User(Arc<str>),
     /// Whoever has shown a good token.
     Bearer(Arc<Bearer>),
@@ -90,6 +92,7 @@ pub struct Auth {
     realm: Option<String>,
     passwords: Option<Arc<Passwords>>,
     rules: Option<Arc<Reloading<AccessRules>>>,
+    service_accounts: Option<Arc<ServiceAccounts>>,
     issuer: Option<Arc<Issuer>>,
     tokens: Option<Arc<TokenService>>,
 }
@@ -101,10 +104,17 @@ impl Auth {
         let Some(htpasswd) = &config.htpasswd else {
             return Ok(Self { issuer, ..Self::default() });
         };
+        let reserved = config.service_accounts.as_ref().map(|_| SERVICE_ACCOUNT);
         Ok(Self {
             realm: Some(htpasswd.realm.clone()),
-            passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd)?))),
+            passwords: Some(Arc::new(Passwords::new(open_passwords(htpasswd, reserved)?))),
             rules: config.access_rules.clone().map(open_rules).transpose()?.map(Arc::new),
+            service_accounts: config
+                .service_accounts
+                .clone()
+                .map(ServiceAccounts::open)
+                .transpose()?
+                .map(Arc::new),
             issuer,
             tokens: config.own_tokens.clone().map(TokenService::open).transpose()?.map(Arc::new),
         })
@@ -130,18 +140,41 @@ impl Auth {
         password: &str,
         address: Option<IpAddr>,
     ) -> Result<Identity, Refusal> {
+        if let Some(accounts) = self.service_accounts_for(user) {
+            let account = accounts.authenticate(password, address).await?;
+            return Ok(Identity::User(Arc::clone(&account.user)));
+        }
         let passwords = self.passwords.as_ref().ok_or(Refusal::Wrong)?;
         passwords.verify(user, password, address).await?;
         Ok(Identity::User(user.into()))
     }
 
-    /// Verifies the token that a client has sent.
+    /// Whether ServiceAccounts come in by their tokens.
+    pub fn takes_service_accounts(&self) -> bool {
+        self.service_accounts.is_some()
+    }
+
+    /// What checks the passwords of this user, when they are tokens of ServiceAccounts.
+    fn service_accounts_for(&self, user: &str) -> Option<&ServiceAccounts> {
+        self.service_accounts.as_deref().filter(|_| user == SERVICE_ACCOUNT)
+    }
+
+    /// Verifies the token that a client has sent: one of ours or of an issuer, or else of a ServiceAccount.
     pub fn authenticate_bearer(&self, token: &str) -> Result<Identity, InvalidToken> {
+        match (self.verify_bearer(token), &self.service_accounts) {
+            (Err(InvalidToken::Key), Some(accounts)) => {
+                accounts.verify(token).map(|account| Identity::User(Arc::clone(&account.user)))
+            }
+            (verified, _) => verified.map(Identity::Bearer),
+        }
+    }
+
+    fn verify_bearer(&self, token: &str) -> Result<Arc<Bearer>, InvalidToken> {
         if let Some(tokens) = &self.tokens {
-            return self.still_good(tokens.verify(token)?).map(Identity::Bearer);
+            return self.still_good(tokens.verify(token)?);
         }
         let issuer = self.issuer.as_ref().ok_or(InvalidToken::Key)?;
-        issuer.verify(token, SystemTime::now()).map(Identity::Bearer)
+        issuer.verify(token, SystemTime::now())
     }
 
     /// Whether an identity may do something to a repository.
@@ -159,7 +192,7 @@ impl Auth {
         match (user, &self.rules) {
             (Some(user), Some(rules)) => rules.current().allow(user, action, repository),
             (None, Some(rules)) => rules.current().allow_anonymous(action, repository),
-            (user, None) => user.is_some(),
+            (user, None) => user.is_some_and(|user| !token::is_service_account(user)),
         }
     }
 
@@ -207,7 +240,10 @@ impl Auth {
     }
 
     fn may_manage(&self, user: &str) -> bool {
-        self.rules.as_ref().is_none_or(|rules| rules.current().allow_administration(user))
+        match &self.rules {
+            Some(rules) => rules.current().allow_administration(user),
+            None => !token::is_service_account(user),
+        }
     }
 
     /// The files, to be followed.
@@ -216,17 +252,29 @@ impl Auth {
         let rules = self.rules.iter().map(|rules| Arc::clone(rules) as _);
         passwords
             .chain(rules)
+            .chain(self.service_accounts.iter().map(|accounts| accounts.file()))
             .chain(self.issuer.iter().map(|issuer| issuer.files()))
             .chain(self.tokens.iter().filter_map(|tokens| tokens.files()))
             .collect()
     }
 }
 
-fn open_passwords(htpasswd: &Htpasswd) -> Result<Reloading<PasswordFile>, LoadError> {
+/// The password file. The line of a `reserved` user is of no use.
+fn open_passwords(
+    htpasswd: &Htpasswd,
+    reserved: Option<&'static str>,
+) -> Result<Reloading<PasswordFile>, LoadError> {
     let overlap = htpasswd.overlap;
     let paths = vec![htpasswd.path.clone()];
     Reloading::open("the password file (auth.htpasswd.path)", paths, move |contents| {
-        Ok(PasswordFile::read(std::str::from_utf8(&contents[0])?, overlap)?)
+        let file = PasswordFile::read(std::str::from_utf8(&contents[0])?, overlap)?;
+        if let Some(user) = reserved.filter(|user| file.hashes_of(user).is_some()) {
+            tracing::warn!(
+                user,
+                "the password of this user opens nothing: the name is for tokens of ServiceAccounts"
+            );
+        }
+        Ok(file)
     })
 }
 

@@ -44,7 +44,7 @@ pub use notifications::{Endpoint, Notifications};
 pub use origin::Origin;
 pub use overview::Setting;
 pub use redirect::{Choice, Redirect};
-pub use token::{OwnTokens, Token, TokenRealm};
+pub use token::{OwnTokens, ServiceAccounts, Token, TokenRealm};
 pub use user_agent::UserAgentPattern;
 pub use validation::{ImageLayers, IndexPlatforms, Platform, Validation};
 
@@ -91,6 +91,8 @@ pub struct Config {
     pub htpasswd: Option<Htpasswd>,
     /// Whose tokens let clients in; `None` when it is not by tokens of somebody else.
     pub token: Option<Token>,
+    /// Whose ServiceAccounts come in by their tokens; `None` when none do.
+    pub service_accounts: Option<ServiceAccounts>,
     /// The tokens that this server gives to users; `None` when it gives none.
     pub own_tokens: Option<OwnTokens>,
     /// The file of access rules; `None` when every user may do everything.

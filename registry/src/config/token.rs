@@ -1,4 +1,4 @@
-//! Authentication by tokens, of somebody else or our own, as configured.
+//! Authentication by tokens, of somebody else, of ServiceAccounts or our own, as configured.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -41,4 +41,15 @@ pub struct OwnTokens {
     pub refresh_lifetime: Duration,
     /// The private keys that sign them; `None` keeps keys in the storage.
     pub key: Option<PathBuf>,
+}
+
+/// The ServiceAccounts that come in by their tokens (`serviceaccounts`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccounts {
+    /// Who makes the tokens: the issuer of the cluster's API server.
+    pub issuer: String,
+    /// For whom they have to be: one of these, and there is one.
+    pub audiences: Vec<String>,
+    /// The keys that sign them, as a JSON Web Key Set.
+    pub keys: PathBuf,
 }

@@ -33,6 +33,7 @@ mod redirect;
 mod referrers;
 mod retention;
 mod rights;
+mod service_accounts;
 mod storage_failures;
 mod tag_parameters;
 mod tags;

@@ -37,6 +37,8 @@ pub struct Subjects<'a> {
     pub granted: &'a [Rule],
     /// Whether everybody may pull.
     pub anonymous_pull: bool,
+    /// Who collects garbage with a token, and may do nothing else.
+    pub collector: Option<&'a str>,
 }
 
 impl From<allowed::Action> for Action {
@@ -65,7 +67,7 @@ pub fn access_rules(subjects: Subjects<'_>) -> String {
     format!("{:#}\n", json!({"rules": rules(subjects)}))
 }
 
-fn rules(Subjects { users, granted, anonymous_pull }: Subjects<'_>) -> Vec<Rule> {
+fn rules(Subjects { users, granted, anonymous_pull, collector }: Subjects<'_>) -> Vec<Rule> {
     use Action::{Administer, Delete, Pull, Push};
     let named: Vec<String> =
         users.iter().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect();
@@ -76,6 +78,7 @@ fn rules(Subjects { users, granted, anonymous_pull }: Subjects<'_>) -> Vec<Rule>
     if !named.is_empty() {
         rules.push(Rule::everywhere(named, &[Pull, Push]));
     }
+    rules.extend(collector.map(|user| Rule::everywhere(vec![user.to_owned()], &[Administer])));
     rules.extend_from_slice(granted);
     if anonymous_pull {
         // Whoever shows a password may not have less than whoever shows none.
@@ -101,7 +104,7 @@ mod tests {
 
     fn written(users: &[&str], granted: &[Rule], anonymous_pull: bool) -> Value {
         let users: Vec<String> = users.iter().map(|user| format!("{user}:hash")).collect();
-        let file = access_rules(Subjects { users: &users, granted, anonymous_pull });
+        let file = access_rules(Subjects { users: &users, granted, anonymous_pull, collector: None });
         serde_yaml::from_str(&file).unwrap()
     }
 

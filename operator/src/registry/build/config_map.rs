@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bucket;
+use super::{bucket, secret::JWKS_KEY};
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
@@ -12,7 +12,7 @@ pub(in crate::registry) const TLS_DIRECTORY: &str = "/etc/berth/tls";
 pub(super) const DATA_DIRECTORY: &str = "/var/lib/registry";
 
 /// The name of the configuration file.
-pub(in crate::registry) const CONFIG_FILE: &str = "config.yml";
+pub const CONFIG_FILE: &str = "config.yml";
 
 /// The file of access rules there.
 pub(in crate::registry) const ACCESS_RULES: &str = "access.yml";
@@ -65,6 +65,13 @@ pub(super) fn config_file(validated: &Validated) -> String {
         // A client without a password asks for a token, which also somebody unknown gets.
         config["tokens"] = json!({"enabled": true});
     }
+    if let Some(issuer) = &validated.service_accounts.issuer {
+        config["serviceaccounts"] = json!({
+            "issuer": issuer.issuer,
+            "audiences": [validated.host],
+            "keys": format!("{AUTH_DIRECTORY}/{JWKS_KEY}"),
+        });
+    }
     format!("{config:#}\n")
 }
 
@@ -88,7 +95,7 @@ fn config_map(identity: &Identity, suffix: &str, key: &str, text: &str) -> Value
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::validated;
+    use crate::fixtures::{validated, with_token_issuer};
 
     fn parsed(spec: &str) -> Value {
         serde_yaml::from_str(&config_file(&validated(spec))).unwrap()
@@ -129,6 +136,19 @@ mod tests {
     fn whoever_shows_no_password_gets_a_token_where_everybody_may_pull() {
         assert_eq!(parsed("{access: {anonymousPull: true}}")["tokens"], json!({"enabled": true}));
         assert!(parsed("{}").get("tokens").is_none());
+    }
+
+    #[test]
+    fn service_accounts_log_in_with_tokens_that_are_for_the_host() {
+        let config: Value = serde_yaml::from_str(&config_file(&with_token_issuer("{}"))).unwrap();
+        assert_eq!(
+            config["serviceaccounts"],
+            json!({
+                "issuer": "https://kubernetes.default.svc.cluster.local",
+                "audiences": ["hub.default.svc"],
+                "keys": "/etc/berth/auth/jwks.json",
+            })
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Settings,
+    Settings, collector,
     deployment::{USER, container_security},
 };
 use crate::{
@@ -70,15 +70,16 @@ fn shared(template: &Map<String, Value>) -> Map<String, Value> {
 
 fn pod(validated: &Validated, with_ca: bool, settings: &Settings) -> Value {
     let identity = &validated.identity;
-    let mut mounts = Vec::new();
-    let mut volumes = Vec::new();
+    let login = collector::login(validated);
+    let arguments = [arguments(validated, with_ca), login.arguments].concat();
+    let (mut volumes, mut mounts): (Vec<Value>, Vec<Value>) = login.volume.into_iter().unzip();
     if with_ca {
         mounts.push(json!({"name": "ca", "mountPath": CA_DIRECTORY, "readOnly": true}));
         volumes.push(json!({"name": "ca", "configMap": {"name": identity.child("ca")}}));
     }
     json!({
         "restartPolicy": "Never",
-        "serviceAccountName": identity.name,
+        "serviceAccountName": identity.child("gc"),
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "securityContext": {
@@ -91,11 +92,8 @@ fn pod(validated: &Validated, with_ca: bool, settings: &Settings) -> Value {
             "name": GARBAGE_COLLECTION,
             "image": settings.image,
             "imagePullPolicy": settings.image_pull_policy,
-            "args": arguments(validated, with_ca),
-            "env": [
-                credential(validated, "REGISTRY_GC_USERNAME", "username"),
-                credential(validated, "REGISTRY_GC_PASSWORD", "password"),
-            ],
+            "args": arguments,
+            "env": login.environment,
             "securityContext": container_security(),
             "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
             "volumeMounts": mounts,
@@ -120,15 +118,10 @@ fn arguments(validated: &Validated, with_ca: bool) -> Vec<String> {
     arguments.into_iter().map(str::to_owned).collect()
 }
 
-fn credential(validated: &Validated, variable: &str, key: &str) -> Value {
-    let secret = validated.identity.child("admin");
-    json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{settings, validated};
+    use crate::fixtures::{settings, validated, with_token_issuer};
 
     fn built(spec: &str, ca: Option<&str>) -> Value {
         match cron_job(&validated(spec), ca, &settings()) {
@@ -162,10 +155,25 @@ mod tests {
             ])
         );
         assert_eq!(pod["volumes"], json!([{"name": "ca", "configMap": {"name": "hub-ca"}}]));
-        assert_eq!(
-            pod["containers"][0]["env"][1],
-            json!({"name": "REGISTRY_GC_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "hub-admin", "key": "password"}}})
-        );
+        assert_eq!(pod["containers"][0]["env"][1]["name"], "REGISTRY_GC_PASSWORD");
+        assert_eq!(pod["serviceAccountName"], "hub-gc");
+    }
+
+    #[test]
+    fn with_a_token_it_has_no_password() {
+        let Desired::Present(cron_job) = cron_job(&with_token_issuer("{}"), Some("CA"), &settings()) else {
+            panic!()
+        };
+        let pod = pod_of(&cron_job["spec"]);
+        let container = &pod["containers"][0];
+        assert_eq!(container["env"], json!([]));
+        let arguments: Vec<&str> =
+            container["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(arguments.ends_with(&["--password-file", "/var/run/secrets/berth/token"]), "{arguments:?}");
+        let names =
+            |list: &Value| list.as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+        assert_eq!(names(&pod["volumes"]), ["token", "ca"]);
+        assert_eq!(names(&container["volumeMounts"]), ["token", "ca"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod access_rules;
 mod bucket;
+pub(super) mod collector;
 mod config_map;
 mod cron_job;
 mod deployment;
@@ -20,9 +21,10 @@ mod volumes;
 
 use serde_json::Value;
 
-pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, CONFIG_FILE, METRICS_PORT, TLS_DIRECTORY};
+pub use config_map::CONFIG_FILE;
+pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, METRICS_PORT, TLS_DIRECTORY};
+pub use secret::JWKS_KEY;
 pub use service::service;
-
 
 use super::{issue::Issued, validate::Validated};
 use crate::{
@@ -65,6 +67,8 @@ pub struct Objects<T> {
     pub claim: T,
     /// ServiceAccount `NAME`.
     pub service_account: T,
+    /// ServiceAccount `NAME-gc`.
+    pub collector: T,
     /// Service `NAME`.
     pub service: T,
     /// NetworkPolicy `NAME`.
@@ -83,7 +87,7 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 16] {
+    pub fn into_ordered(self) -> [T; 17] {
         let Self {
             authority,
             serving_certificate,
@@ -96,6 +100,7 @@ impl<T> Objects<T> {
             ca_bundle,
             claim,
             service_account,
+            collector,
             service,
             network_policy,
             disruption_budget,
@@ -114,6 +119,7 @@ impl<T> Objects<T> {
             ca_bundle,
             claim,
             service_account,
+            collector,
             service,
             network_policy,
             disruption_budget,
@@ -140,6 +146,7 @@ impl Objects<ChildId> {
             ca_bundle: with(Kind::ConfigMap, "ca"),
             claim: main(Kind::PersistentVolumeClaim),
             service_account: main(Kind::ServiceAccount),
+            collector: with(Kind::ServiceAccount, "gc"),
             service: main(Kind::Service),
             network_policy: main(Kind::NetworkPolicy),
             disruption_budget: main(Kind::PodDisruptionBudget),
@@ -166,11 +173,12 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         accounts: Desired::Present(secret::accounts(&validated.identity, &issued.accounts)),
         admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
-        auth: Desired::Present(secret::auth(&validated.identity, &issued.auth)),
+        auth: Desired::Present(secret::auth(validated, &issued.auth)),
         storage: bucket::secret(&validated.identity, validated.storage.files.as_ref()),
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
         service_account: Desired::Present(service_account::service_account(validated)),
+        collector: Desired::Present(collector::service_account(&validated.identity)),
         service: Desired::Present(service(&validated.identity, &validated.spec)),
         network_policy: network_policy::network_policy(validated),
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),

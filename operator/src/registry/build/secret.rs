@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// The key of what verifies tokens of ServiceAccounts.
+pub const JWKS_KEY: &str = "jwks.json";
+
 pub(super) fn authority(identity: &Identity, certificates: &Certificates) -> Desired<Value> {
     match certificates {
         Certificates::Own { authority, .. } => Desired::Present(pair(identity, "ca", authority, None)),
@@ -83,13 +86,14 @@ pub(super) fn accounts(identity: &Identity, accounts: &Accounts) -> Value {
     secret(identity, "accounts", "Opaque", [(KEY, Some(accounts.document()))])
 }
 
-pub(super) fn auth(identity: &Identity, auth: &Auth) -> Value {
+pub(super) fn auth(validated: &Validated, auth: &Auth) -> Value {
     let keys = [
         ("htpasswd", Some(auth.htpasswd.as_str())),
         (ACCESS_RULES, Some(&auth.access_rules)),
         (USERS, Some(&auth.users)),
+        (JWKS_KEY, validated.service_accounts.issuer.as_deref().map(|issuer| &*issuer.jwks)),
     ];
-    secret(identity, "auth", "Opaque", keys)
+    secret(&validated.identity, "auth", "Opaque", keys)
 }
 
 fn secret<const N: usize, V: AsRef<str>>(
@@ -122,7 +126,10 @@ fn secret_of<const N: usize, V: AsRef<str>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures::validated, registry::credentials::tests as credentials};
+    use crate::{
+        fixtures::{validated, with_token_issuer},
+        registry::credentials::tests as credentials,
+    };
 
     fn decoded(secret: &Value, key: &str) -> String {
         String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()

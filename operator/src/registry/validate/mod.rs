@@ -15,6 +15,7 @@ mod quantity;
 mod room;
 mod s3;
 mod schedule;
+mod service_accounts;
 mod storage;
 mod tls;
 
@@ -27,6 +28,7 @@ pub use access::{Access, USERS, users_stored};
 pub use applicants::{Applicant, granted};
 pub use claim_state::capacity;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
+pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
@@ -52,6 +54,8 @@ pub struct Validated {
     pub applicants: Vec<Applicant>,
     /// What the passwords of the generated users are to be replaced for.
     pub rotate_request: Option<String>,
+    /// The ServiceAccounts that log in with their tokens.
+    pub service_accounts: ServiceAccounts,
     /// What is merged over the pod template, or what is wrong with it.
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// What is wrong with the schedule of the garbage collection, if anything is.
@@ -86,7 +90,9 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
     let identity = Identity::of(registry);
     let spec = registry.spec.clone();
     let host = host(&identity, &spec);
-    let access = access::validate(&spec.access, observed.htpasswd_secret.as_ref());
+    let service_accounts = service_accounts::validate(&identity, observed);
+    let mut access = access::validate(&spec.access, observed.htpasswd_secret.as_ref());
+    access.finding = service_accounts.remark(access.finding);
     let users = access.users_now(&observed.children, &identity);
     Validated {
         applicants: applicants::validate(registry, &observed.accesses, &observed.namespaces, &users, now),
@@ -94,6 +100,7 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         storage: storage::validate(&identity, &spec.storage, observed),
         tls: tls::validate(&identity, &spec.tls, &host, observed, now),
         access,
+        service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc.schedule),
         identity,
@@ -121,7 +128,12 @@ fn host(identity: &Identity, spec: &RegistrySpec) -> String {
 impl Validated {
     /// What comes out for `registry` before anything exists.
     pub(crate) fn of(registry: &Registry) -> Self {
-        validate(registry, &Observed::default(), "2026-03-01T00:00:00Z".parse().unwrap())
+        Self::of_observed(registry, &Observed::default())
+    }
+
+    /// What comes out for `registry` when this was observed.
+    pub(crate) fn of_observed(registry: &Registry, observed: &Observed) -> Self {
+        validate(registry, observed, "2026-03-01T00:00:00Z".parse().unwrap())
     }
 }
 

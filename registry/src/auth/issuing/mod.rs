@@ -83,6 +83,8 @@ pub struct Holder {
     pub identity: Identity,
     /// The name of the password that the user has shown.
     pub(super) password: Option<String>,
+    /// Until when it is good what was shown, if that has an end. Then there is no refresh token.
+    pub(super) until: Option<SystemTime>,
 }
 
 impl TokenService {
@@ -158,11 +160,13 @@ impl TokenService {
     /// A token with these rights, and perhaps a refresh token; `None` while there is no key.
     pub(super) fn issue(&self, holder: &Holder, access: &[Access], offline: bool) -> Option<Issued> {
         let since = SystemTime::now();
-        let lifetime = self.config.lifetime;
+        let rest = holder.until.map(|until| until.duration_since(since).unwrap_or(Duration::ZERO));
+        let lifetime = rest.unwrap_or(Duration::MAX).min(self.config.lifetime);
         let mut claims = claims(holder, &self.config.service, since, lifetime)?;
         claims["access"] = json!(access);
         let token = self.sign(&claims, since)?;
-        let refresh = offline && !self.config.refresh_lifetime.is_zero() && holder.identity.user().is_some();
+        let is_known = holder.identity.user().is_some() && holder.until.is_none();
+        let refresh = offline && is_known && !self.config.refresh_lifetime.is_zero();
         let refresh_token = if refresh {
             let service = for_refreshing(&self.config.service);
             Some(self.sign(&self::claims(holder, &service, since, self.config.refresh_lifetime)?, since)?)

@@ -36,19 +36,19 @@ enum Audience {
 }
 
 impl Claims {
-    /// Whether the token is by this issuer, for this service, and good at the moment. Returns until when it is.
+    /// Whether the token is by this issuer, for one of these services, and good at the moment. Returns until when it is.
     pub(super) fn check(
         &self,
         issuer: &str,
-        service: &str,
+        services: &[String],
         now: SystemTime,
     ) -> Result<SystemTime, InvalidToken> {
         if self.iss.as_deref() != Some(issuer) {
             return Err(InvalidToken::Issuer);
         }
         let is_meant = match &self.aud {
-            Audience::One(name) => name == service,
-            Audience::Several(names) => names.iter().any(|name| name == service),
+            Audience::One(name) => services.contains(name),
+            Audience::Several(names) => names.iter().any(|name| services.contains(name)),
             Audience::Nobody => false,
         };
         if !is_meant {
@@ -79,7 +79,7 @@ mod tests {
 
     fn check(claims: Value) -> Result<SystemTime, InvalidToken> {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        serde_json::from_value::<Claims>(claims).unwrap().check("issuer", "registry", now)
+        serde_json::from_value::<Claims>(claims).unwrap().check("issuer", &["registry".to_owned()], now)
     }
 
     fn claims(change: &str, value: Value) -> Value {

@@ -11,6 +11,7 @@ mod grants;
 mod jwk;
 mod jwt;
 mod public_key;
+mod service_account;
 #[cfg(test)]
 mod tests;
 mod trusted_keys;
@@ -18,6 +19,7 @@ mod verified;
 
 use std::{
     error::Error,
+    slice,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -25,6 +27,7 @@ use std::{
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub(super) use grants::{Access, CATALOG, Grants, REGISTRY, REPOSITORY};
 pub(super) use public_key::PublicKey;
+pub(super) use service_account::{ServiceAccount, ServiceAccountTokens, is_service_account};
 pub(super) use trusted_keys::TrustedKeys;
 
 use self::{claims::Claims, jwt::Jwt, verified::Verified};
@@ -63,6 +66,9 @@ pub enum InvalidToken {
     /// `nbf` is to come.
     #[error("it is not valid yet")]
     NotYet,
+    /// `sub` is not a ServiceAccount's, or the claims of Kubernetes name another.
+    #[error("it is not the token of a ServiceAccount")]
+    Subject,
     /// The user is gone, or has another password.
     #[error("its user has another password now, or is gone")]
     Revoked,
@@ -124,7 +130,7 @@ pub(super) struct Verifier {
     issuer: String,
     service: String,
     algorithms: Vec<Algorithm>,
-    verified: Verified,
+    verified: Verified<Bearer>,
 }
 
 impl Verifier {
@@ -143,17 +149,8 @@ impl Verifier {
         if let Some(known) = self.verified.get(token, keys, now) {
             return Ok(known);
         }
-        let jwt = Jwt::parse(token)?;
-        let algorithm = jwt.header.algorithm()?;
-        if !self.algorithms.contains(&algorithm) {
-            return Err(InvalidToken::Algorithm);
-        }
-        let key = keys.key_for(&jwt.header, algorithm, now)?;
-        if !algorithm.verifies(&key, jwt.message.as_bytes(), &jwt.signature) {
-            return Err(InvalidToken::Signature);
-        }
-        let claims: Claims = jwt.claims()?;
-        let end = claims.check(&self.issuer, &self.service, now)?;
+        let claims: Claims = signed(token, keys, &self.algorithms, now)?.claims()?;
+        let end = claims.check(&self.issuer, slice::from_ref(&self.service), now)?;
         let bearer = Arc::new(Bearer {
             subject: claims.sub.unwrap_or_default().into(),
             grants: Grants::new(claims.access.unwrap_or_default()),
@@ -162,5 +159,25 @@ impl Verifier {
         let rest = end.duration_since(now).unwrap_or(Duration::ZERO);
         self.verified.remember(token, Arc::clone(keys), now, rest, &bearer);
         Ok(bearer)
+    }
+}
+
+/// The token taken apart, if one of the keys has signed it by one of the algorithms.
+fn signed<'a>(
+    token: &'a str,
+    keys: &TrustedKeys,
+    algorithms: &[Algorithm],
+    now: SystemTime,
+) -> Result<Jwt<'a>, InvalidToken> {
+    let jwt = Jwt::parse(token)?;
+    let algorithm = jwt.header.algorithm()?;
+    if !algorithms.contains(&algorithm) {
+        return Err(InvalidToken::Algorithm);
+    }
+    let key = keys.key_for(&jwt.header, algorithm, now)?;
+    if algorithm.verifies(&key, jwt.message.as_bytes(), &jwt.signature) {
+        Ok(jwt)
+    } else {
+        Err(InvalidToken::Signature)
     }
 }

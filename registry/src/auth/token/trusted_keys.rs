@@ -19,7 +19,7 @@ pub(super) enum InvalidKeys {
     NotPem(#[source] pem::Error),
     #[error("auth.token.rootcertbundle holds a certificate that cannot be read")]
     NoCertificate(#[source] webpki::Error),
-    #[error("auth.token.jwks is not a JSON Web Key Set")]
+    #[error("it is not a JSON Web Key Set")]
     NotJwks(#[source] serde_json::Error),
     #[error(
         "there is no key that could verify a token: of RSA with 2048 bits or more, of the curves P-256 and P-384, or Ed25519"

@@ -10,36 +10,36 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Bearer, trusted_keys::TrustedKeys};
+use super::trusted_keys::TrustedKeys;
 use crate::auth::{expiring::Expiring, keyed_hash::KeyedHash};
 
 /// How long a token is remembered at most.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// The remembered tokens.
+/// The remembered tokens, and who shows each.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(super) struct Verified<B> {
     hash: KeyedHash,
-    bearers: Mutex<Expiring<Remembered>>,
+    bearers: Mutex<Expiring<Remembered<B>>>,
 }
 
 #[derive(Debug)]
-struct Remembered {
-    bearer: Arc<Bearer>,
+struct Remembered<B> {
+    bearer: Arc<B>,
     keys: Arc<TrustedKeys>,
     /// When the token expires, whatever the clock of the system has done meanwhile.
     end: SystemTime,
 }
 
-impl Default for Verified {
+impl<B> Default for Verified<B> {
     fn default() -> Self {
         Self { hash: KeyedHash::new(), bearers: Mutex::default() }
     }
 }
 
-impl Verified {
+impl<B> Verified<B> {
     /// Whoever showed the token before, if it is good still.
-    pub(super) fn get(&self, token: &str, keys: &Arc<TrustedKeys>, now: SystemTime) -> Option<Arc<Bearer>> {
+    pub(super) fn get(&self, token: &str, keys: &Arc<TrustedKeys>, now: SystemTime) -> Option<Arc<B>> {
         let tag = self.hash.tag(&[token.as_bytes()])?;
         let bearers = self.bearers.lock().unwrap_or_else(PoisonError::into_inner);
         let found = bearers.get(&tag, Instant::now())?;
@@ -53,7 +53,7 @@ impl Verified {
         keys: Arc<TrustedKeys>,
         now: SystemTime,
         rest: Duration,
-        bearer: &Arc<Bearer>,
+        bearer: &Arc<B>,
     ) {
         let Some(tag) = self.hash.tag(&[token.as_bytes()]) else { return };
         let remembered = Remembered { bearer: Arc::clone(bearer), keys, end: now + rest };

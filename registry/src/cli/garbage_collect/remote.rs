@@ -55,7 +55,7 @@ async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
     let answer = client.send(order).await?;
     // A run that goes on already does what this one would do.
     let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
-    if remote.wait { wait(&mut client, run).await } else { Ok(run) }
+    if remote.wait { wait(client, run, remote).await } else { Ok(run) }
 }
 
 fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
@@ -63,18 +63,23 @@ fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
         server.path() == "/" || server.path().is_empty(),
         "the server must be written without a path, not as {server}"
     );
-    let client = Client::new(server, remote.ca_file.as_deref())?;
+    authorized(Client::new(server, remote.ca_file.as_deref())?, remote)
+}
+
+/// The client with the credentials of the moment: a password that is a token is replaced in its file before it expires.
+fn authorized(client: Client, remote: &Remote) -> anyhow::Result<Client> {
     Ok(match credentials(remote)? {
         Some((user, password)) => client.with_credentials(&user, &password)?,
         None => client,
     })
 }
 
-async fn wait(client: &mut Client, mut run: Run) -> anyhow::Result<Run> {
+async fn wait(mut client: Client, mut run: Run, remote: &Remote) -> anyhow::Result<Run> {
     let started = run.started_at;
     let mut failures = 0;
     while run.state == RunState::Running {
         tokio::time::sleep(POLL_INTERVAL).await;
+        client = authorized(client, remote)?;
         match client.send(Request::get(PATH).body(Bytes::new())?).await {
             Ok(answer) => {
                 run = read(&answer, &[StatusCode::OK])?;

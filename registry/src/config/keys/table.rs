@@ -1,8 +1,8 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `auth.htpasswd.overlap`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`,
-//! `garbagecollection`, `retention`, `validation.manifests.images`, and the last three of `storage.s3`.
+//! ours: `access`, `auth.htpasswd.overlap`, `serviceaccounts`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`,
+//! `garbagecollection`, `retention`, `validation.manifests.images`, and the last four of `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -195,6 +195,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
     ),
     section("auth.silly", OTHER_AUTHENTICATION, &[text("realm"), text("service")]),
     section("access", Honoured, &[text("path")]),
+    section("serviceaccounts", Honoured, &[text("issuer"), list("audiences"), text("keys")]),
     section(
         "tokens",
         Honoured,

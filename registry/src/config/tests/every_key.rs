@@ -19,6 +19,7 @@ const HONOURED: &str = "
     storage.redirect.disable storage.redirect.lifetime storage.redirect.networks.only storage.redirect.networks.except
     storage.redirect.useragents.only storage.redirect.useragents.except
     auth.htpasswd.realm auth.htpasswd.path auth.htpasswd.overlap access.path space.reserve trash.window
+    serviceaccounts.issuer serviceaccounts.audiences serviceaccounts.keys
     tokens.enabled tokens.service tokens.lifetime tokens.refreshlifetime tokens.key
     auth.token.realm auth.token.service auth.token.issuer auth.token.rootcertbundle auth.token.jwks
     auth.token.signingalgorithms auth.token.autoredirect auth.token.autoredirectpath

@@ -75,6 +75,7 @@ http:
   tls: {certificate: /etc/berth/tls/tls.crt, key: /etc/berth/tls/tls.key}
 auth: {htpasswd: {realm: Berth, path: /etc/berth/auth/htpasswd}}
 access: {path: /etc/berth/auth/access.yml}
+serviceaccounts: {issuer: 'https://kubernetes.default.svc', audiences: [hub.team.svc], keys: /etc/berth/auth/jwks.json}
 ",
         &[],
     )
@@ -186,6 +187,29 @@ fn tokens_that_nothing_could_verify_are_refused_with_the_missing_key() {
     keyed.push(("REGISTRY_AUTH_TOKEN_SIGNINGALGORITHMS", "[HS256]"));
     let error = load_yaml(IMAGE_DEFAULT, &keyed).unwrap_err().to_string();
     assert!(error.contains("must be a list of RS256"), "{error}");
+}
+
+#[test]
+fn service_accounts_need_all_that_says_whose_tokens_are_good_and_for_what() {
+    let text = format!(
+        "{IMAGE_DEFAULT}auth: {{htpasswd: {{realm: Berth, path: /htpasswd}}}}\naccess: {{path: /access.yml}}\n\
+         serviceaccounts: {{issuer: 'https://kubernetes.default.svc', audiences: [hub.default.svc], keys: /jwks.json}}\n"
+    );
+    let accounts = load_yaml(&text, &[]).unwrap().config.service_accounts.unwrap();
+    assert_eq!((&*accounts.issuer, accounts.keys), ("https://kubernetes.default.svc", "/jwks.json".into()));
+    assert_eq!(accounts.audiences, ["hub.default.svc"]);
+    for (removed, missing) in [
+        ("issuer: 'https://kubernetes.default.svc', ", "serviceaccounts.issuer"),
+        ("audiences: [hub.default.svc], ", "serviceaccounts.audiences"),
+        ("hub.default.svc]", "serviceaccounts.audiences"),
+        (", keys: /jwks.json", "serviceaccounts.keys"),
+        ("access: {path: /access.yml}", "access.path"),
+        ("auth: {htpasswd: {realm: Berth, path: /htpasswd}}", "auth.htpasswd"),
+    ] {
+        let replacement = if removed.ends_with(']') { "]" } else { "" };
+        let error = load_yaml(&text.replace(removed, replacement), &[]).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{missing}` is missing")), "{removed}: {error}");
+    }
 }
 
 #[test]

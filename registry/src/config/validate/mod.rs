@@ -15,6 +15,7 @@ mod notifications;
 mod redirect;
 mod retention;
 mod s3;
+mod service_accounts;
 mod space;
 mod storage;
 mod tls;
@@ -60,6 +61,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         debug: http::debug(&settings.below("http.debug"), warnings)?,
         health: health::health(&settings.below("health"))?,
         notifications: notifications::notifications(&settings.below("notifications"))?,
+        service_accounts: service_accounts::service_accounts(settings)?,
         own_tokens: token::own_tokens(settings, htpasswd.is_some())?,
         htpasswd,
         token: token::token(settings)?,

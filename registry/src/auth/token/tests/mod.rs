@@ -1,5 +1,6 @@
 //! Tokens of an issuer that the tests make up, with keys of every kind.
 
+mod service_accounts;
 mod signer;
 
 use std::{
