@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     arguments::{Arguments, Remote},
-    printed,
+    printed, termination_message,
 };
 use crate::cli::runtime;
 
@@ -28,12 +28,9 @@ const PATIENCE: usize = 60;
 pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let remote = &arguments.remote;
     let result = runtime()?.block_on(collect(server, arguments));
-    let report = match &result {
-        Ok(run) => serde_json::to_string(run)?,
-        Err(error) => format!("{error:#}"),
-    };
     if let Some(path) = &remote.termination_log {
-        std::fs::write(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+        let message = termination_message::of(&result, arguments.dry_run)?;
+        std::fs::write(path, message).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let run = result?;
     printed::print(&run, arguments)?;
@@ -50,12 +47,21 @@ async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
         "finish": remote.finish,
         "dryRun": arguments.dry_run,
     });
-    let order =
-        Request::post(PATH).header(CONTENT_TYPE, "application/json").body(Bytes::from(order.to_string()))?;
-    let answer = client.send(order).await?;
-    // A run that goes on already does what this one would do.
-    let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
-    if remote.wait { wait(&mut client, run).await } else { Ok(run) }
+    let order = Bytes::from(order.to_string());
+    loop {
+        let request = Request::post(PATH).header(CONTENT_TYPE, "application/json").body(order.clone())?;
+        let answer = client.send(request).await?;
+        // A run that goes on already does what this one would do, unless only one of the two is a dry run.
+        let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
+        if !remote.wait {
+            return Ok(run);
+        }
+        let is_another = answer.status == StatusCode::CONFLICT && run.dry_run != arguments.dry_run;
+        match wait(&mut client, run).await {
+            _ if is_another => {}
+            ended => return ended,
+        }
+    }
 }
 
 fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
@@ -71,13 +77,15 @@ fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
 }
 
 async fn wait(client: &mut Client, mut run: Run) -> anyhow::Result<Run> {
-    let started = run.started_at;
+    let mut started = run.started_at;
     let mut failures = 0;
     while run.state == RunState::Running {
         tokio::time::sleep(POLL_INTERVAL).await;
         match client.send(Request::get(PATH).body(Bytes::new())?).await {
             Ok(answer) => {
                 run = read(&answer, &[StatusCode::OK])?;
+                // Of a run that has just begun elsewhere, it may not have been told when.
+                started = started.or(run.started_at);
                 failures = 0;
             }
             Err(error) if failures == PATIENCE => return Err(error.into()),
