@@ -2,3 +2,9 @@
 
 /// With the value `true`, the operator changes nothing of the Registry, and says so in the condition `Paused`.
 pub const PAUSED: &str = "berth.dev/paused";
+
+/// Each new value runs one garbage collection at once, and one that begins with [`DRY_RUN`] a dry run.
+pub const COLLECT_GARBAGE: &str = "berth.dev/gc";
+
+/// How the value of [`COLLECT_GARBAGE`] begins that asks for a dry run.
+pub const DRY_RUN: &str = "dry-run";

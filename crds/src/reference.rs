@@ -8,7 +8,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{ConditionType, Reason, annotation::PAUSED, custom_resource_definitions};
+use crate::{
+    ConditionType, Reason,
+    annotation::{COLLECT_GARBAGE, PAUSED},
+    custom_resource_definitions,
+};
 
 const HEAD: &str = "# The custom resources of Berth
 
@@ -81,6 +85,9 @@ fn add_rules(page: &mut String, path: &str, schema: &JSONSchemaProps) -> fmt::Re
     for (name, field) in schema.properties.iter().flatten() {
         add_rules(page, &format!("{path}.{name}"), field)?;
     }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+        add_rules(page, &format!("{path}[]"), items)?;
+    }
     Ok(())
 }
 
@@ -88,6 +95,10 @@ fn add_annotations(page: &mut String) -> fmt::Result {
     writeln!(
         page,
         "\n## Annotations\n\n- `{PAUSED}: \"true\"`: nothing of the Registry is changed until the annotation is removed; the condition `Paused` says so."
+    )?;
+    writeln!(
+        page,
+        "- `{COLLECT_GARBAGE}: VALUE`: each new value runs one garbage collection at once, and one that begins with `dry-run` a dry run, which deletes nothing. `status.gc` tells what came of it; `status.gc.lastRequest` is the last value that a run was started for."
     )?;
     Ok(())
 }

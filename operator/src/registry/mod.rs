@@ -5,7 +5,9 @@
 
 pub mod build;
 pub mod certificates;
+pub mod collections;
 pub mod credentials;
+pub mod cron;
 mod events;
 mod htpasswd;
 pub mod issue;
@@ -47,6 +49,7 @@ use crate::{
     metadata::Identity,
     metrics::FailureReason,
 };
+use collections::request::{self, Request};
 use issue::Certificates;
 use observe::Observed;
 use validate::Validated;
@@ -123,8 +126,11 @@ where
         })
         .reflect(writer)
         .applied_objects()
-        // The status is written by nobody else, and of labels and annotations only the one that pauses means anything here.
-        .predicate_filter(predicates::generation.combine(pause::turns), PredicateConfig::default());
+        // The status is written by nobody else, and of labels and annotations only these mean anything here.
+        .predicate_filter(
+            predicates::generation.combine(pause::turns).combine(request::turns),
+            PredicateConfig::default(),
+        );
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .reconcile_on(watches::concerned(client, scope, &known))
@@ -208,11 +214,17 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         plan = Plan::of(registry, &observed, context)?;
     }
     let Plan { validated, certificates, steps } = plan;
+    let pending = request::Pending::of(registry, &steps);
     let applied =
         apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
-    report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
-        .await?;
-    refuse_silence(&applied)?;
+    let request = match pending {
+        Some(pending) => pending.start(context, &validated, &applied).await?,
+        None => Request::None,
+    };
+    let collections = &observed.collections;
+    let status = status::status(registry, &validated, &applied, collections, &request, &context.settings);
+    report::report(context, registry, status).await?;
+    refuse_silence(&applied, &request)?;
     let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
     Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
 }
@@ -249,9 +261,12 @@ async fn apply_service(
 }
 
 /// A refusal may end without an event, as when a quota grows, so it is tried again like a failure.
-fn refuse_silence(applied: &Applied) -> Result<(), Error> {
-    match applied.rejections.first() {
-        Some(rejection) => Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone())),
-        None => Ok(()),
+fn refuse_silence(applied: &Applied, request: &Request) -> Result<(), Error> {
+    match (applied.rejections.first(), request) {
+        (Some(rejection), _) => Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone())),
+        (None, Request::Refused(message)) => {
+            Err(Error::Rejected("the Job of a garbage collection".to_owned(), message.clone()))
+        }
+        (None, _) => Ok(()),
     }
 }

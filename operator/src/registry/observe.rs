@@ -9,7 +9,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, api::ListParams};
 
-use super::build::Objects;
+use super::{build::Objects, collections::Collections};
 use crate::{children::Children, metadata::Identity};
 
 /// What exists.
@@ -29,6 +29,8 @@ pub struct Observed {
     pub bucket_ca_secret: Option<Secret>,
     /// The ConfigMap of `spec.storage.s3.caConfigMapName`.
     pub bucket_ca_config_map: Option<ConfigMap>,
+    /// The garbage collections.
+    pub collections: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
 }
@@ -50,6 +52,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_secret,
         bucket_ca_secret,
         bucket_ca_config_map,
+        collections,
         storage_classes,
     ) = futures::try_join!(
         children(client, &identity),
@@ -59,6 +62,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         referenced(&secrets, s3.and_then(|s3| s3.secret_name.as_deref())),
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
+        Collections::observe(client, &identity),
         storage_classes(client, registry),
     )?;
     Ok(Observed {
@@ -69,6 +73,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_secret,
         bucket_ca_secret,
         bucket_ca_config_map,
+        collections,
         storage_classes,
     })
 }

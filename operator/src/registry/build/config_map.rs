@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::bucket;
+use super::{bucket, retention};
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
@@ -44,6 +44,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
         None => ("filesystem", json!({"rootdirectory": DATA_DIRECTORY})),
     };
     config["storage"][driver] = section;
+    retention::add(&mut config, &validated.retention);
     format!("{config:#}\n")
 }
 

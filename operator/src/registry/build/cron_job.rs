@@ -92,6 +92,8 @@ fn pod(validated: &Validated, with_ca: bool, settings: &Settings) -> Value {
             "image": settings.image,
             "imagePullPolicy": settings.image_pull_policy,
             "args": arguments(validated, with_ca),
+            // The report; where there is none because the program could not begin, the end of its log.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             "env": [
                 credential(validated, "REGISTRY_GC_USERNAME", "username"),
                 credential(validated, "REGISTRY_GC_PASSWORD", "password"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Settings, bucket,
     config_map::{CONFIG_DIRECTORY, PORT},
-    volumes,
+    retention, volumes,
 };
 use crate::{
     apply::Desired,
@@ -18,8 +18,8 @@ use crate::{
 /// The user and group of the registry image.
 pub(super) const USER: u32 = 65532;
 
-/// A hash of what the registry reads only when it starts, or is given only then. Users, rights and certificates are not
-/// in it: those it reads again by itself.
+/// A hash of what the registry reads only when it starts, or is given only then. Users, rights, certificates and the rules of
+/// retention are not in it: those it reads again by itself.
 const RESTART_HASH: &str = "berth.dev/restart-hash";
 
 pub(super) fn deployment(validated: &Validated, config: &str, settings: &Settings) -> Desired<Value> {
@@ -161,7 +161,8 @@ fn restart_hash(validated: &Validated, config: &str, files: &Files) -> String {
     let files = files.iter().map(|(name, value)| format!("{name}={value}\n"));
     let annotations = &validated.spec.service_account_annotations;
     let annotations = annotations.iter().map(|(name, value)| format!("{name}={value}\n"));
-    let read = std::iter::once(config.to_owned()).chain(files).chain(annotations).collect::<String>();
+    let read =
+        std::iter::once(retention::without(config)).chain(files).chain(annotations).collect::<String>();
     sha256_hex(read.as_bytes()).chars().take(16).collect()
 }
 
@@ -301,6 +302,7 @@ mod tests {
             |spec: &str| built(spec)["spec"]["template"]["metadata"]["annotations"][RESTART_HASH].clone();
         assert_ne!(hash("{}"), hash("{logLevel: debug}"));
         assert_eq!(hash("{}"), hash("{tls: {sans: [hub.example]}, gc: {schedule: '0 4 * * *'}}"));
+        assert_eq!(hash("{}"), hash("{gc: {retention: [{repositories: ['**'], keepLast: 5}]}}"));
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! types of the API.
 
 mod bucket;
+mod collection_job;
 mod config_map;
 mod cron_job;
 mod deployment;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
+mod retention;
 mod secret;
 mod service;
 mod service_account;
@@ -18,6 +20,7 @@ mod volumes;
 
 use serde_json::Value;
 
+pub use collection_job::collection_job;
 pub use service::service;
 
 use super::{issue::Issued, validate::Validated};

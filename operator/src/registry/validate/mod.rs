@@ -9,8 +9,9 @@ mod claim;
 mod claim_state;
 pub(super) mod pod_template;
 mod quantity;
+mod retention;
 mod s3;
-mod schedule;
+pub(super) mod schedule;
 mod storage;
 mod tls;
 
@@ -20,11 +21,12 @@ use serde_json::{Map, Value};
 
 pub use access::Access;
 pub use claim_state::capacity;
+pub use retention::Retention;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
-use super::observe::Observed;
+use super::{cron::Schedule, observe::Observed};
 use crate::metadata::Identity;
 
 /// A Registry of which everything is known that its objects follow from.
@@ -44,8 +46,10 @@ pub struct Validated {
     pub access: Access,
     /// What is merged over the pod template, or what is wrong with it.
     pub pod_template: Result<Map<String, Value>, Finding>,
-    /// What is wrong with the schedule of the garbage collection, if anything is.
-    pub schedule: Result<(), Finding>,
+    /// The schedule of the garbage collection, or what is wrong with it.
+    pub schedule: Result<Schedule, Finding>,
+    /// Which tags are kept.
+    pub retention: Retention,
 }
 
 /// How a part of a Registry is, in the terms of a condition.
@@ -81,7 +85,8 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         tls: tls::validate(&identity, &spec.tls, &host, observed, now),
         access: access::validate(&spec.access, observed.htpasswd_secret.as_ref()),
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
-        schedule: schedule::validate(&spec.gc.schedule),
+        schedule: schedule::validate(&spec.gc, now),
+        retention: retention::validate(&identity, &spec.gc.retention, observed),
         identity,
         host,
         spec,
