@@ -9,7 +9,7 @@ use berth_registry::{
 };
 use bytes::Bytes;
 use hyper::{Request, StatusCode, Uri, header::CONTENT_TYPE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     arguments::{Arguments, Remote},
@@ -101,11 +101,18 @@ async fn wait(client: &mut Client, mut run: Run) -> anyhow::Result<Run> {
 
 fn read(answer: &Answer, expected: &[StatusCode]) -> anyhow::Result<Run> {
     if !expected.contains(&answer.status) {
-        let told = String::from_utf8_lossy(&answer.body);
-        bail!("the server answered {}: {}", answer.status, told.trim());
+        bail!("the server answered {}: {}", answer.status, told(&answer.body));
     }
     serde_json::from_slice(&answer.body)
         .context("the server's answer is not a report of a garbage collection")
+}
+
+/// The messages of an answer as the specification has it, or the whole of another one.
+fn told(body: &[u8]) -> String {
+    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors = document["errors"].as_array().into_iter().flatten();
+    let messages: Vec<&str> = errors.filter_map(|error| error["message"].as_str()).collect();
+    if messages.is_empty() { String::from_utf8_lossy(body).trim().to_owned() } else { messages.join("; ") }
 }
 
 /// The user and the password.
@@ -124,4 +131,15 @@ fn read_password(path: &Path) -> anyhow::Result<String> {
     let password = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the password file {}", path.display()))?;
     Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_refusal_the_message_is_told_and_of_anything_else_the_whole() {
+        assert_eq!(told(br#"{"errors": [{"code": "DENIED", "message": "no right"}]}"#), "no right");
+        assert_eq!(told(b"<html>bad gateway</html>\n"), "<html>bad gateway</html>");
+    }
 }
