@@ -28,6 +28,11 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
         kubectl.run(&["auth", "can-i", verb, resource, account, "--namespace", namespace]).is_ok()
     };
     assert!(may("create", "deployments.apps", "default"), "it makes what registries need anywhere");
+    assert!(may("create", "jobs.batch", "default"), "it starts garbage collections that are asked for");
+    assert!(may("list", "pods", "default"), "and reads what they report");
+    for (verb, resource) in [("delete", "jobs.batch"), ("create", "pods"), ("create", "pods/exec")] {
+        assert!(!may(verb, resource, "default"), "it has no need to {verb} {resource}");
+    }
     assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
     assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
     assert!(
