@@ -5,3 +5,9 @@ pub const PAUSED: &str = "berth.dev/paused";
 
 /// With any new value, the passwords of `admin` and `pull` are replaced once; on a RegistryAccess, its own.
 pub const ROTATE: &str = "berth.dev/rotate";
+
+/// Each new value runs one garbage collection at once, and one that begins with [`DRY_RUN`] a dry run.
+pub const COLLECT_GARBAGE: &str = "berth.dev/gc";
+
+/// How the value of [`COLLECT_GARBAGE`] begins that asks for a dry run.
+pub const DRY_RUN: &str = "dry-run";

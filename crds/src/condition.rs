@@ -41,7 +41,7 @@ pub enum Reason {
     Ready,
     /// `Ready`: on the way.
     Progressing,
-    /// `Ready`, `Available`: zero replicas are asked for.
+    /// `Ready`, `Available`, `GarbageCollected`: zero replicas are asked for.
     Stopped,
     /// `Ready`, `Available`, `Progressing`: see `StorageReady`.
     StorageNotReady,
@@ -144,6 +144,8 @@ pub enum Reason {
     Suspended,
     /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
     InvalidSchedule,
+    /// `GarbageCollected`: a rule of `spec.gc.retention` cannot be used; the last good rules stay in force.
+    InvalidRetention,
 
     /// `Paused`: the annotation asks for it.
     Paused,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::retention::RetentionRule;
+
 /// When and how blobs that nothing refers to are deleted. The registry serves pushes and pulls meanwhile.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +20,7 @@ pub struct GarbageCollection {
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: Option<String>,
 
-    /// Do not run it for now.
+    /// Do not run it by schedule for now.
     #[serde(default)]
     pub suspend: bool,
 
@@ -30,11 +32,24 @@ pub struct GarbageCollection {
     #[serde(default = "one_day")]
     #[schemars(length(max = 16), regex(pattern = r"^[0-9]+h$"))]
     pub min_age: String,
+
+    /// Which tags are kept; without a rule, all. Each garbage collection first deletes the tags that no rule keeps: they go to
+    /// the trash, from where `registry restore` brings them back for a day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub retention: Vec<RetentionRule>,
 }
 
 impl Default for GarbageCollection {
     fn default() -> Self {
-        Self { schedule: nightly(), time_zone: None, suspend: false, untagged: yes(), min_age: one_day() }
+        Self {
+            schedule: nightly(),
+            time_zone: None,
+            suspend: false,
+            untagged: yes(),
+            min_age: one_day(),
+            retention: Vec::new(),
+        }
     }
 }
 

@@ -12,12 +12,14 @@
 pub mod access;
 pub mod allowed;
 pub mod annotation;
+pub mod collection_run;
 pub mod condition;
 mod definition;
 pub mod gc;
 pub mod reference;
 pub mod registry;
 pub mod resources;
+pub mod retention;
 pub mod s3;
 pub mod service;
 pub mod service_account_tokens;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     ConditionType, Reason,
-    annotation::{PAUSED, ROTATE},
+    annotation::{COLLECT_GARBAGE, PAUSED, ROTATE},
     custom_resource_definitions,
 };
 
@@ -85,6 +85,9 @@ fn add_rules(page: &mut String, path: &str, schema: &JSONSchemaProps) -> fmt::Re
     for (name, field) in schema.properties.iter().flatten() {
         add_rules(page, &format!("{path}.{name}"), field)?;
     }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+        add_rules(page, &format!("{path}[]"), items)?;
+    }
     Ok(())
 }
 
@@ -96,6 +99,10 @@ fn add_annotations(page: &mut String) -> fmt::Result {
     writeln!(
         page,
         "- `{ROTATE}: VALUE`: a new value replaces the passwords of `admin` and `pull` once; `status.lastRotateRequest` says for which value. Those before stay good for three days. On a RegistryAccess it replaces that one's password."
+    )?;
+    writeln!(
+        page,
+        "- `{COLLECT_GARBAGE}: VALUE`: each new value runs one garbage collection at once, and one that begins with `dry-run` a dry run, which deletes nothing. `status.gc` tells what came of it; `status.gc.lastRequest` is the last value that a run was started for."
     )?;
     Ok(())
 }

@@ -84,6 +84,20 @@ use crate::{
         priority = 1
     ),
     printcolumn(
+        name = "Freed",
+        type_ = "integer",
+        json_path = ".status.gc.lastRun.freedBytes",
+        description = "Bytes that the last garbage collection has freed",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Next-GC",
+        type_ = "string",
+        json_path = ".status.gc.nextScheduleTime",
+        description = "When the next garbage collection starts",
+        priority = 1
+    ),
+    printcolumn(
         name = "Version",
         type_ = "string",
         json_path = ".status.version",

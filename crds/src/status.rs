@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::collection_run::GarbageCollectionStatus;
+
 /// What the operator has observed.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +55,7 @@ pub struct RegistryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsStatus>,
 
-    /// The garbage collections so far.
+    /// The garbage collections so far, and the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gc: Option<GarbageCollectionStatus>,
 
@@ -110,17 +112,4 @@ pub struct TlsStatus {
     /// SHA-256 of the certificate authority's certificate (DER), in lowercase hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_sha256: Option<String>,
-}
-
-/// The garbage collections so far.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct GarbageCollectionStatus {
-    /// When a garbage collection was last started by the schedule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_schedule_time: Option<Time>,
-
-    /// When a garbage collection last succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_success_time: Option<Time>,
 }

@@ -106,10 +106,17 @@ fn collect_bare_fields(path: &str, schema: &JSONSchemaProps, bare: &mut Vec<Stri
 }
 
 fn collect_messages(path: &str, schema: &JSONSchemaProps, messages: &mut Vec<String>) {
+    collect_own_messages(path, schema, messages);
+    for_each_field(path, schema, |path, field| collect_messages(path, field, messages));
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+        collect_own_messages(&format!("{path}[]"), items, messages);
+    }
+}
+
+fn collect_own_messages(path: &str, schema: &JSONSchemaProps, messages: &mut Vec<String>) {
     for rule in schema.x_kubernetes_validations.iter().flatten() {
         messages.push(rule.message.clone().unwrap_or_else(|| panic!("{path} has a rule without a message")));
     }
-    for_each_field(path, schema, |path, field| collect_messages(path, field, messages));
 }
 
 fn for_each_field(path: &str, schema: &JSONSchemaProps, mut visit: impl FnMut(&str, &JSONSchemaProps)) {

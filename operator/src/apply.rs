@@ -145,7 +145,7 @@ fn report_change(id: &ChildId, before: Option<&DynamicObject>, after: &DynamicOb
 }
 
 /// Whether the API server understood the request and said no, as opposed to being unable to answer.
-fn is_refusal(status: &Status) -> bool {
+pub fn is_refusal(status: &Status) -> bool {
     matches!(status.code, 400 | 403 | 422)
 }
 

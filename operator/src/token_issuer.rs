@@ -182,7 +182,7 @@ mod tests {
                 async { answer }
             });
             let metrics = Arc::new(Metrics::default());
-            Arc::new(Context::new(Client::new(service, "default"), settings(), metrics))
+            Arc::new(Context::new(Client::new(service, "default"), vec![None], settings(), metrics))
         }
     }
 

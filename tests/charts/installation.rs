@@ -37,6 +37,8 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
     assert!(may("list", "registryaccesses.berth.dev", "default"), "it looks for those who want rights");
     assert!(!may("patch", "registryaccesses.berth.dev", "default"), "what is asked for is the user's");
     assert!(!may("patch", "namespaces", "default"), "of namespaces it reads the labels");
+    assert!(may("create", "jobs.batch", "default"), "it starts garbage collections that are asked for");
+    assert!(!may("delete", "jobs.batch", "default"), "they go by themselves");
     assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
     assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
     assert!(

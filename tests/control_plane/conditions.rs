@@ -156,6 +156,8 @@ fn a_schedule_that_cannot_be_used_is_told_and_harms_nothing_else() {
     assert!(wrong.message.contains("spec.gc.schedule \"nightly\""), "{}", wrong.message);
     assert!(namespace.get("deployment/hub").is_ok());
     assert!(namespace.get("cronjob/hub-gc").is_err());
+    let next = || namespace.get("registry/hub").unwrap()["status"]["gc"]["nextScheduleTime"].clone();
+    assert!(next().is_null(), "{}", next());
 
     namespace.apply_registry("{gc: {timeZone: Europe/Atlantis}}").unwrap();
     wait::until("the refusal of the time zone", PATIENCE, || {
@@ -164,8 +166,10 @@ fn a_schedule_that_cannot_be_used_is_told_and_harms_nothing_else() {
         Ok(())
     })
     .unwrap();
+    assert!(next().is_null(), "{}", next());
     namespace.apply_registry("{}").unwrap();
     namespace.wait_for_reason("GarbageCollected", "NeverRun").unwrap();
+    assert!(next().is_string(), "{}", next());
     namespace.wait_for_objects().unwrap();
 }
 

@@ -6,8 +6,10 @@
 pub mod accounts;
 pub mod build;
 pub mod certificates;
+pub mod collections;
 mod consent_watches;
 pub mod credentials;
+pub mod cron;
 pub(crate) mod events;
 mod htpasswd;
 pub mod issue;
@@ -52,6 +54,7 @@ use crate::{
     token_issuer,
 };
 use accounts::Accounts;
+use collections::request::{self, Request};
 use issue::Certificates;
 use loaded::LiveFiles;
 use observe::Observed;
@@ -134,7 +137,7 @@ where
         .applied_objects()
         // The status is written by nobody else, and of labels and annotations only these mean anything here.
         .predicate_filter(
-            predicates::generation.combine(pause::turns).combine(accounts::requests),
+            predicates::generation.combine(pause::turns).combine(accounts::requests).combine(request::turns),
             PredicateConfig::default(),
         );
     Controller::for_stream(registries, known.clone())
@@ -222,18 +225,24 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     }
     let Plan { validated, accounts, certificates, steps } = plan;
     let seen = LiveFiles::of(&identity, &observed.children);
-    let applied =
-        apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
-    let loaded = &observed.loaded;
-    let status = status::status(registry, &validated, &accounts, &applied, loaded, &context.settings);
-    report::report(context, registry, status).await?;
+    let pending = request::Pending::of(registry, &steps);
+    let Observed { children, loaded, collections, .. } = observed;
+    let applied = apply::apply(&context.client, &context.fingerprints, &identity, steps, children).await?;
+    let request = match pending {
+        Some(pending) => pending.start(context, &validated, &applied).await?,
+        None => Request::None,
+    };
+    let (validated, accounts, applied) = (&validated, &accounts, &applied);
+    let (loaded, collections, request) = (&loaded, &collections, &request);
+    let outcome = status::Outcome { validated, accounts, applied, loaded, collections, request };
+    report::report(context, registry, status::status(registry, outcome, &context.settings)).await?;
     let files = LiveFiles::of(&identity, &applied.children);
     if seen == files {
         // What was written only now has not reached the kubelets, which would refresh what they have.
         loaded::poke(&context.client, &identity, &files, loaded).await?;
     }
-    refuse_silence(&applied)?;
-    let silence = silence(&certificates, &accounts, &validated.applicants);
+    refuse_silence(applied, request)?;
+    let silence = silence(&certificates, accounts, &validated.applicants);
     let key = (identity.namespace, identity.name);
     let soon = context.waiting.next_look(key, &files, loaded, Instant::now());
     Ok(Action::requeue(soon.map_or(silence, |soon| soon.min(silence))))
@@ -289,9 +298,12 @@ async fn apply_service(
 }
 
 /// A refusal may end without an event, as when a quota grows, so it is tried again like a failure.
-fn refuse_silence(applied: &Applied) -> Result<(), Error> {
-    match applied.rejections.first() {
-        Some(rejection) => Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone())),
-        None => Ok(()),
+fn refuse_silence(applied: &Applied, request: &Request) -> Result<(), Error> {
+    match (applied.rejections.first(), request) {
+        (Some(rejection), _) => Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone())),
+        (None, Request::Refused(message)) => {
+            Err(Error::Rejected("the Job of a garbage collection".to_owned(), message.clone()))
+        }
+        (None, _) => Ok(()),
     }
 }

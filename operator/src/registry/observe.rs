@@ -15,7 +15,9 @@ use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
 };
 
-use super::{Scope, build::Objects, loaded::Loaded, validate::consent::Labels, watches};
+use super::{
+    Scope, build::Objects, collections::Collections, loaded::Loaded, validate::consent::Labels, watches,
+};
 use crate::{children::Children, context::Context, metadata::Identity, token_issuer};
 
 /// A RegistryAccess, or why it does not parse.
@@ -38,6 +40,8 @@ pub struct Observed {
     pub bucket_ca_secret: Option<Secret>,
     /// The ConfigMap of `spec.storage.s3.caConfigMapName`.
     pub bucket_ca_config_map: Option<ConfigMap>,
+    /// The garbage collections.
+    pub collections: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
     /// The RegistryAccesses for it.
@@ -68,6 +72,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_secret,
         bucket_ca_secret,
         bucket_ca_config_map,
+        collections,
         storage_classes,
         loaded,
         accesses,
@@ -79,6 +84,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         referenced(&secrets, s3.and_then(|s3| s3.secret_name.as_deref())),
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
+        Collections::observe(client, &identity),
         storage_classes(client, registry),
         Loaded::observe(client, &identity),
         accesses(client, &context.scopes, &identity),
@@ -95,6 +101,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_secret,
         bucket_ca_secret,
         bucket_ca_config_map,
+        collections,
         storage_classes,
         accesses,
         namespaces,

@@ -7,6 +7,7 @@ use kube::{
     api::{ApiResource, DynamicObject},
     core::error_boundary::InvalidObject,
 };
+use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use super::{events, status};
@@ -40,7 +41,8 @@ pub(super) async fn taken_names(
         names.join(", ")
     );
     let previous = status::previous(registry);
-    let status = status::unusable(registry.meta().generation, previous, Reason::NameTaken, message);
+    let gc = registry.status.as_ref().and_then(|status| status.gc.clone());
+    let status = status::unusable(registry.meta().generation, previous, gc, Reason::NameTaken, message);
     report(context, registry, status).await
 }
 
@@ -57,8 +59,10 @@ pub(super) async fn unparseable(context: &Context, invalid: &InvalidObject) -> R
     );
     let resource = ApiResource::erase::<Registry>(&());
     let registries: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let previous = registries.get_opt(&name).await?.map(|live| conditions_of(&live)).unwrap_or_default();
-    let status = status::unusable(meta.generation, &previous, Reason::InvalidSpec, message);
+    let live = registries.get_opt(&name).await?;
+    let previous: Vec<Condition> = of_status(live.as_ref(), "conditions");
+    let gc = of_status(live.as_ref(), "gc");
+    let status = status::unusable(meta.generation, &previous, gc, Reason::InvalidSpec, message);
     if previous != status.conditions {
         status::write(&context.client, &namespace, &name, &status).await?;
         let reference = ObjectReference {
@@ -74,6 +78,7 @@ pub(super) async fn unparseable(context: &Context, invalid: &InvalidObject) -> R
     Ok(())
 }
 
-fn conditions_of(live: &DynamicObject) -> Vec<Condition> {
-    serde_json::from_value(live.data["status"]["conditions"].clone()).unwrap_or_default()
+/// A part of the status of an object that may have any.
+fn of_status<T: Default + DeserializeOwned>(live: Option<&DynamicObject>, part: &str) -> T {
+    live.and_then(|live| serde_json::from_value(live.data["status"][part].clone()).ok()).unwrap_or_default()
 }

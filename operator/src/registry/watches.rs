@@ -11,7 +11,7 @@ use futures::{
 };
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    batch::v1::CronJob,
+    batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
     networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
@@ -67,7 +67,8 @@ pub(super) fn concerned(
         changes::<NetworkPolicy>(client, scope, known, ours.clone()),
         changes::<PodDisruptionBudget>(client, scope, known, ours.clone()),
         changes::<Deployment>(client, scope, known, ours.clone()),
-        changes::<CronJob>(client, scope, known, ours),
+        changes::<CronJob>(client, scope, known, ours.clone()),
+        changes::<Job>(client, scope, known, ours),
         changes::<PersistentVolumeClaim>(client, scope, known, all.clone()),
         changes::<ConfigMap>(client, scope, known, all.clone()),
         changes::<Secret>(client, scope, known, all),

@@ -133,7 +133,7 @@ async fn a_collection_applies_the_rules_first() {
     for (dry_run, left) in [(true, 2), (false, 1)] {
         let options = Options { dry_run, ..Options::default() };
         let run = timeline.registry.garbage_collection().run_to_end(options).await.unwrap();
-        assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+        assert_eq!((run.state, run.tags_deleted), (RunState::Succeeded, 1), "{run:?}");
         assert_eq!(timeline.tags("app").await.len(), left);
     }
     assert!(has_blob(&timeline.registry.repository(name("app")), &sha256("v1")).await);

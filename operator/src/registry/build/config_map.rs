@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{bucket, secret::JWKS_KEY};
+use super::{bucket, retention, secret::JWKS_KEY};
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
@@ -72,6 +72,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
             "keys": format!("{AUTH_DIRECTORY}/{JWKS_KEY}"),
         });
     }
+    retention::add(&mut config, &validated.retention);
     format!("{config:#}\n")
 }
 

@@ -94,6 +94,8 @@ fn pod(validated: &Validated, with_ca: bool, settings: &Settings) -> Value {
             "imagePullPolicy": settings.image_pull_policy,
             "args": arguments,
             "env": login.environment,
+            // The report; where there is none because the program could not begin, the end of its log.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": container_security(),
             "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
             "volumeMounts": mounts,

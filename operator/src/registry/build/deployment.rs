@@ -306,6 +306,7 @@ mod tests {
         assert_ne!(hash("{}"), hash("{tls: {disabled: true}}"));
         assert_eq!(hash("{}"), hash("{tls: {sans: [hub.example]}, gc: {schedule: '0 4 * * *'}}"));
         assert_eq!(hash("{}"), hash("{logLevel: debug, readOnly: true}"));
+        assert_eq!(hash("{}"), hash("{gc: {retention: [{repositories: ['**'], keepLast: 5}]}}"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod access_rules;
 mod bucket;
+mod collection_job;
 pub(super) mod collector;
 mod config_map;
 mod cron_job;
@@ -14,6 +15,7 @@ mod live_settings;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
+mod retention;
 pub(crate) mod secret;
 mod service;
 mod service_account;
@@ -21,6 +23,7 @@ mod volumes;
 
 use serde_json::Value;
 
+pub use collection_job::collection_job;
 pub use config_map::CONFIG_FILE;
 pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, METRICS_PORT, TLS_DIRECTORY};
 pub use secret::JWKS_KEY;

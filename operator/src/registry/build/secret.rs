@@ -126,10 +126,7 @@ fn secret_of<const N: usize, V: AsRef<str>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        fixtures::{validated, with_token_issuer},
-        registry::credentials::tests as credentials,
-    };
+    use crate::{fixtures::validated, registry::credentials::tests as credentials};
 
     fn decoded(secret: &Value, key: &str) -> String {
         String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()

@@ -1,19 +1,19 @@
 //! The conditions of a Registry.
 
-use berth_crds::{ConditionType, Reason};
+use berth_crds::{ConditionType, Reason, collection_run::GarbageCollectionStatus};
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::{apps::v1::Deployment, batch::v1::CronJob},
+    api::apps::v1::Deployment,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 
-use super::{available, garbage_collection, reloaded, truth::Truth};
+use super::{Outcome, available, collected, reloaded, truth::Truth};
 use crate::{
     apply::{Applied, Rejection},
     children::Kind,
     registry::{
         build::Objects,
-        loaded::{LiveFiles, Loaded},
+        loaded::LiveFiles,
         validate::{Finding, Validated},
     },
 };
@@ -43,10 +43,10 @@ impl State {
 }
 
 /// Every condition, the summary first.
-pub(super) fn states(validated: &Validated, applied: &Applied, loaded: &Loaded) -> Vec<State> {
+pub(super) fn states(outcome: Outcome<'_>, gc: &GarbageCollectionStatus) -> Vec<State> {
+    let Outcome { validated, applied, loaded, request, .. } = outcome;
     let ids = Objects::ids(&validated.identity);
     let deployment: Option<Deployment> = applied.children.get(&ids.deployment.name);
-    let cron_job: Option<CronJob> = applied.children.get(&ids.garbage_collection.name);
     let template = validated.pod_template.as_ref().err().cloned();
     let no_deployment = template
         .or_else(|| unopened(validated))
@@ -68,7 +68,7 @@ pub(super) fn states(validated: &Validated, applied: &Applied, loaded: &Loaded) 
         State::new(ConditionType::Reloaded, reloaded::reloaded(&files, loaded)),
         State::new(
             ConditionType::GarbageCollected,
-            garbage_collection::garbage_collected(validated, cron_job.as_ref(), no_cron_job.as_ref()),
+            collected::garbage_collected(validated, gc, request, no_cron_job.as_ref()),
         ),
     ];
     let mut states = vec![ready(validated, applied, &parts)];
@@ -171,6 +171,11 @@ mod tests {
     use crate::{
         children::{ChildId, Children},
         fixtures::validated,
+        registry::{
+            accounts::Accounts,
+            collections::{Collections, request::Request},
+            loaded::Loaded,
+        },
     };
 
     fn rejection(kind: Kind) -> Rejection {
@@ -195,9 +200,21 @@ mod tests {
         children
     }
 
+    fn judged(validated: &Validated, applied: &Applied) -> Vec<State> {
+        let outcome = Outcome {
+            validated,
+            applied,
+            accounts: &Accounts::default(),
+            loaded: &Loaded::default(),
+            collections: &Collections::default(),
+            request: &Request::None,
+        };
+        states(outcome, &GarbageCollectionStatus::default())
+    }
+
     fn ready_after(spec: &str, rejections: Vec<Rejection>) -> State {
         let applied = Applied { children: serving(), rejections };
-        states(&validated(spec), &applied, &Loaded::default()).remove(0)
+        judged(&validated(spec), &applied).remove(0)
     }
 
     const EMPTY_DIR: &str = "{storage: {emptyDir: {}}}";
@@ -227,7 +244,7 @@ mod tests {
     #[test]
     fn pods_that_could_not_open_their_bucket_are_not_on_their_way() {
         let spec = "{storage: {s3: {bucket: images, region: r, secretName: key}}}";
-        let states = states(&validated(spec), &Applied::default(), &Loaded::default());
+        let states = judged(&validated(spec), &Applied::default());
         let of = |about| states.iter().find(|state| state.about == about).unwrap();
         assert_eq!(of(ConditionType::Ready).reason, Reason::StorageNotReady);
         assert_eq!(of(ConditionType::StorageReady).reason, Reason::SecretNotFound);

@@ -1,6 +1,7 @@
 //! What a Registry reports about itself. Pure, but for the one patch at the end.
 
 mod available;
+mod collected;
 mod conditions;
 mod garbage_collection;
 mod reloaded;
@@ -8,13 +9,13 @@ mod truth;
 
 use berth_crds::{
     ConditionType, Reason, Registry, RegistryStatus,
-    status::{GarbageCollectionStatus, StorageStatus, TlsStatus},
+    collection_run::GarbageCollectionStatus,
+    status::{StorageStatus, TlsStatus},
 };
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
-        batch::v1::CronJob,
         core::v1::{PersistentVolumeClaim, Secret},
     },
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -32,27 +33,41 @@ use super::{
     accounts::Accounts,
     build::{Objects, Settings},
     certificates,
+    collections::{Collections, request::Request},
     credentials::{ADMIN, text},
     loaded::Loaded,
     validate::{Validated, capacity},
 };
 use crate::{apply::Applied, children::Children, metadata::OPERATOR};
 
+/// All that a reconciliation has come to, which the status tells of.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// What was decided of each part.
+    pub validated: &'a Validated,
+    /// The users' passwords.
+    pub accounts: &'a Accounts,
+    /// The objects as they are now.
+    pub applied: &'a Applied,
+    /// What the replicas have loaded.
+    pub loaded: &'a Loaded,
+    /// The garbage collections.
+    pub collections: &'a Collections,
+    /// The one that is asked for.
+    pub request: &'a Request,
+}
+
 /// The status of a Registry after its objects were applied.
-pub fn status(
-    registry: &Registry,
-    validated: &Validated,
-    accounts: &Accounts,
-    applied: &Applied,
-    loaded: &Loaded,
-    settings: &Settings,
-) -> RegistryStatus {
+pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) -> RegistryStatus {
+    let Outcome { validated, accounts, applied, collections, request, .. } = outcome;
+    let now = Timestamp::now();
     let identity = &validated.identity;
     let ids = Objects::ids(identity);
     let children = &applied.children;
     let deployment: Option<Deployment> = children.get(&ids.deployment.name);
     let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
-    let states = conditions::states(validated, applied, loaded);
+    let gc = garbage_collection::status(registry, validated, applied, collections, request, now);
+    let states = conditions::states(outcome, &gc);
     let tls = tls(children, &ids.serving_certificate.name);
     RegistryStatus {
         observed_generation: registry.meta().generation,
@@ -66,22 +81,25 @@ pub fn status(
         ca_config_map_name: children.raw(&ids.ca_bundle).map(|_| ids.ca_bundle.name.clone()),
         storage: Some(storage(validated, children)),
         tls,
-        gc: children.get(&ids.garbage_collection.name).as_ref().and_then(garbage_collections),
         last_rotate_request: accounts.request(ADMIN),
-        conditions: with_times(states, registry.meta().generation, previous(registry), Timestamp::now()),
+        gc: Some(gc).filter(|gc| *gc != GarbageCollectionStatus::default()),
+        conditions: with_times(states, registry.meta().generation, previous(registry), now),
     }
 }
 
-/// The status of a Registry of which nothing can be said but that it is not ready.
+/// The status of a Registry of which nothing can be said but that it is not ready. What is known of its garbage collections
+/// stays, so that none is repeated.
 pub fn unusable(
     generation: Option<i64>,
     previous: &[Condition],
+    gc: Option<GarbageCollectionStatus>,
     reason: Reason,
     message: String,
 ) -> RegistryStatus {
     let state = State { about: ConditionType::Ready, truth: Truth::False, reason, message };
     RegistryStatus {
         observed_generation: generation,
+        gc,
         conditions: with_times(vec![state], generation, previous, Timestamp::now()),
         ..RegistryStatus::default()
     }
@@ -151,13 +169,4 @@ fn tls(children: &Children, secret: &str) -> Option<TlsStatus> {
         ca_not_after: authority.as_ref().map(|authority| Time(authority.not_after)),
         ca_sha256: authority.map(|authority| authority.sha256),
     })
-}
-
-fn garbage_collections(cron_job: &CronJob) -> Option<GarbageCollectionStatus> {
-    let status = cron_job.status.clone()?;
-    let runs = GarbageCollectionStatus {
-        last_schedule_time: status.last_schedule_time,
-        last_success_time: status.last_successful_time,
-    };
-    (runs != GarbageCollectionStatus::default()).then_some(runs)
 }

@@ -12,9 +12,10 @@ mod claim_state;
 pub mod consent;
 pub(super) mod pod_template;
 mod quantity;
+mod retention;
 mod room;
 mod s3;
-mod schedule;
+pub(super) mod schedule;
 mod service_accounts;
 mod storage;
 mod tls;
@@ -27,12 +28,13 @@ use serde_json::{Map, Value};
 pub use access::{Access, USERS, users_stored};
 pub use applicants::{Applicant, granted};
 pub use claim_state::capacity;
+pub use retention::Retention;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
-use super::observe::Observed;
+use super::{cron::Schedule, observe::Observed};
 use crate::metadata::Identity;
 
 /// A Registry of which everything is known that its objects follow from.
@@ -58,8 +60,10 @@ pub struct Validated {
     pub service_accounts: ServiceAccounts,
     /// What is merged over the pod template, or what is wrong with it.
     pub pod_template: Result<Map<String, Value>, Finding>,
-    /// What is wrong with the schedule of the garbage collection, if anything is.
-    pub schedule: Result<(), Finding>,
+    /// The schedule of the garbage collection, or what is wrong with it.
+    pub schedule: Result<Schedule, Finding>,
+    /// Which tags are kept.
+    pub retention: Retention,
 }
 
 /// How a part of a Registry is, in the terms of a condition.
@@ -102,7 +106,8 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         access,
         service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
-        schedule: schedule::validate(&spec.gc.schedule),
+        schedule: schedule::validate(&spec.gc, now),
+        retention: retention::validate(&identity, &spec.gc.retention, observed),
         identity,
         host,
         spec,

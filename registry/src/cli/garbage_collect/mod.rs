@@ -4,6 +4,7 @@ mod arguments;
 mod local;
 mod printed;
 mod remote;
+mod termination_message;
 
 use std::process::ExitCode;
 

@@ -50,11 +50,15 @@ fn summary(run: &Run) -> String {
         counted(run.uploads_deleted, "upload", "uploads")
     );
     let resting = run.rested_at.map(|at| format!("; what is in quarantine may be deleted from {at} on"));
+    let tags = (run.tags_deleted > 0).then(|| {
+        let tags = counted(run.tags_deleted, "tag", "tags");
+        format!("{tags} {verb} that no rule of retention keeps; ")
+    });
     let trashed = (run.trashed > 0).then(|| {
         let trashed = counted(run.trashed, "deleted manifest", "deleted manifests");
         format!("; the trash keeps {trashed} with all content (`registry help restore` tells for how long)")
     });
-    [Some(deleted), resting, trashed].into_iter().flatten().collect()
+    [tags, Some(deleted), resting, trashed].into_iter().flatten().collect()
 }
 
 /// Whoever has just deleted an image, and sees that nothing came of it, is told why.
@@ -100,6 +104,12 @@ mod tests {
         assert_eq!(spared(&nothing, day), "; what is younger than 24 hours is spared (--min-age)");
         assert_eq!(spared(&nothing, Duration::ZERO), "");
         assert_eq!(spared(&Run { blobs_deleted: 1, ..nothing }, day), "");
+    }
+
+    #[test]
+    fn the_summary_tells_of_tags_that_rules_of_retention_do_not_keep() {
+        let told = summary(&Run { tags_deleted: 2, ..Run::default() });
+        assert!(told.starts_with("2 tags deleted that no rule of retention keeps; 0 manifests"), "{told}");
     }
 
     #[test]

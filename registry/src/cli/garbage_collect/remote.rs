@@ -9,11 +9,11 @@ use berth_registry::{
 };
 use bytes::Bytes;
 use hyper::{Request, StatusCode, Uri, header::CONTENT_TYPE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     arguments::{Arguments, Remote},
-    printed,
+    printed, termination_message,
 };
 use crate::cli::runtime;
 
@@ -28,12 +28,9 @@ const PATIENCE: usize = 60;
 pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let remote = &arguments.remote;
     let result = runtime()?.block_on(collect(server, arguments));
-    let report = match &result {
-        Ok(run) => serde_json::to_string(run)?,
-        Err(error) => format!("{error:#}"),
-    };
     if let Some(path) = &remote.termination_log {
-        std::fs::write(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+        let message = termination_message::of(&result, arguments.dry_run)?;
+        std::fs::write(path, message).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let run = result?;
     printed::print(&run, arguments)?;
@@ -42,7 +39,6 @@ pub(super) fn run(server: &Uri, arguments: &Arguments) -> anyhow::Result<ExitCod
 
 async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
     let remote = &arguments.remote;
-    let mut client = client(server, remote)?;
     let order = json!({
         "deleteUntagged": arguments.delete_untagged,
         "minimumAgeSeconds": arguments.min_age.as_secs(),
@@ -50,12 +46,22 @@ async fn collect(server: &Uri, arguments: &Arguments) -> anyhow::Result<Run> {
         "finish": remote.finish,
         "dryRun": arguments.dry_run,
     });
-    let order =
-        Request::post(PATH).header(CONTENT_TYPE, "application/json").body(Bytes::from(order.to_string()))?;
-    let answer = client.send(order).await?;
-    // A run that goes on already does what this one would do.
-    let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
-    if remote.wait { wait(client, run, remote).await } else { Ok(run) }
+    let order = Bytes::from(order.to_string());
+    loop {
+        let mut client = client(server, remote)?;
+        let request = Request::post(PATH).header(CONTENT_TYPE, "application/json").body(order.clone())?;
+        let answer = client.send(request).await?;
+        // A run that goes on already does what this one would do, unless only one of the two is a dry run.
+        let run = read(&answer, &[StatusCode::ACCEPTED, StatusCode::CONFLICT])?;
+        if !remote.wait {
+            return Ok(run);
+        }
+        let is_another = answer.status == StatusCode::CONFLICT && run.dry_run != arguments.dry_run;
+        match wait(client, run, remote).await {
+            _ if is_another => {}
+            ended => return ended,
+        }
+    }
 }
 
 fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
@@ -75,7 +81,7 @@ fn authorized(client: Client, remote: &Remote) -> anyhow::Result<Client> {
 }
 
 async fn wait(mut client: Client, mut run: Run, remote: &Remote) -> anyhow::Result<Run> {
-    let started = run.started_at;
+    let mut started = run.started_at;
     let mut failures = 0;
     while run.state == RunState::Running {
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -83,6 +89,8 @@ async fn wait(mut client: Client, mut run: Run, remote: &Remote) -> anyhow::Resu
         match client.send(Request::get(PATH).body(Bytes::new())?).await {
             Ok(answer) => {
                 run = read(&answer, &[StatusCode::OK])?;
+                // Of a run that has just begun elsewhere, it may not have been told when.
+                started = started.or(run.started_at);
                 failures = 0;
             }
             Err(error) if failures == PATIENCE => return Err(error.into()),
@@ -98,11 +106,18 @@ async fn wait(mut client: Client, mut run: Run, remote: &Remote) -> anyhow::Resu
 
 fn read(answer: &Answer, expected: &[StatusCode]) -> anyhow::Result<Run> {
     if !expected.contains(&answer.status) {
-        let told = String::from_utf8_lossy(&answer.body);
-        bail!("the server answered {}: {}", answer.status, told.trim());
+        bail!("the server answered {}: {}", answer.status, told(&answer.body));
     }
     serde_json::from_slice(&answer.body)
         .context("the server's answer is not a report of a garbage collection")
+}
+
+/// The messages of an answer as the specification has it, or the whole of another one.
+fn told(body: &[u8]) -> String {
+    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors = document["errors"].as_array().into_iter().flatten();
+    let messages: Vec<&str> = errors.filter_map(|error| error["message"].as_str()).collect();
+    if messages.is_empty() { String::from_utf8_lossy(body).trim().to_owned() } else { messages.join("; ") }
 }
 
 /// The user and the password.
@@ -121,4 +136,15 @@ fn read_password(path: &Path) -> anyhow::Result<String> {
     let password = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the password file {}", path.display()))?;
     Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_refusal_the_message_is_told_and_of_anything_else_the_whole() {
+        assert_eq!(told(br#"{"errors": [{"code": "DENIED", "message": "no right"}]}"#), "no right");
+        assert_eq!(told(b"<html>bad gateway</html>\n"), "<html>bad gateway</html>");
+    }
 }

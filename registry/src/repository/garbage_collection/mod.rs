@@ -212,6 +212,7 @@ impl GarbageCollection {
         }
         match &outcome.result {
             Ok(()) => tracing::info!(
+                tags = run.tags_deleted,
                 manifests = run.manifests_deleted,
                 blobs = run.blobs_deleted,
                 bytes = run.bytes_freed,

@@ -100,6 +100,8 @@ pub struct Run {
     pub rested_at: Option<Timestamp>,
     /// How much was in quarantine and is needed again.
     pub rescued: u64,
+    /// How many tags were deleted, since no rule of retention keeps them.
+    pub tags_deleted: u64,
     /// How many manifests were taken out of a repository.
     pub manifests_deleted: u64,
     /// How many blobs were deleted; the bytes of manifests are blobs as well.
@@ -348,7 +350,7 @@ mod tests {
                 "startedAt": "1970-01-01T00:00:00Z", "finishedAt": null, "dryRun": false,
                 "repositories": 0, "marked": 0,
                 "quarantined": 0, "bytesQuarantined": 0, "restedAt": null, "rescued": 0,
-                "manifestsDeleted": 0, "blobsDeleted": 0, "bytesFreed": 0, "uploadsDeleted": 0, "trashed": 0, "error": null,
+                "tagsDeleted": 0, "manifestsDeleted": 0, "blobsDeleted": 0, "bytesFreed": 0, "uploadsDeleted": 0, "trashed": 0, "error": null,
             })
         );
     }
