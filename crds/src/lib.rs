@@ -16,6 +16,7 @@ pub mod gc;
 pub mod reference;
 pub mod registry;
 pub mod resources;
+pub mod rotation;
 pub mod s3;
 pub mod service;
 pub mod status;

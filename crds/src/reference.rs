@@ -8,7 +8,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{ConditionType, Reason, annotation::PAUSED, custom_resource_definitions};
+use crate::{
+    ConditionType, Reason,
+    annotation::{PAUSED, ROTATE_CA},
+    custom_resource_definitions,
+};
 
 const HEAD: &str = "# The custom resources of Berth
 
@@ -89,7 +93,10 @@ fn add_annotations(page: &mut String) -> fmt::Result {
         page,
         "\n## Annotations\n\n- `{PAUSED}: \"true\"`: nothing of the Registry is changed until the annotation is removed; the condition `Paused` says so."
     )?;
-    Ok(())
+    writeln!(
+        page,
+        "- `{ROTATE_CA}: \"VALUE\"`: once for each new value, the operator's own certificate authority is replaced by one with a new key; `status.tls.rotation` tells how far that is, and which value was heeded."
+    )
 }
 
 fn add_conditions(page: &mut String) -> fmt::Result {
