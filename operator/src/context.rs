@@ -12,7 +12,7 @@ use crate::{
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
     metrics::Metrics,
-    registry::build::Settings,
+    registry::{build::Settings, cert_manager::CertManager},
 };
 
 /// The client, the settings that all Registries share, and what is remembered from one reconciliation to the next.
@@ -23,6 +23,8 @@ pub struct Context {
     pub settings: Settings,
     /// Writes Events.
     pub recorder: Recorder,
+    /// Whether cert-manager is there.
+    pub cert_manager: CertManager,
     /// Failures in a row.
     pub backoff: Backoff,
     /// What was applied last.
@@ -41,6 +43,7 @@ impl Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             settings,
+            cert_manager: CertManager::default(),
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),
             metrics,

@@ -1,9 +1,11 @@
 //! What the unit tests start from.
 
+use std::time::Duration;
+
 use berth_crds::Registry;
 use serde_json::json;
 
-use crate::registry::{build::Settings, validate::Validated};
+use crate::registry::{authority::Periods, build::Settings, validate::Validated};
 
 /// The Registry `hub` in the namespace `default`, with a spec in YAML.
 pub(crate) fn registry(spec: &str) -> Registry {
@@ -26,5 +28,6 @@ pub(crate) fn settings() -> Settings {
     Settings {
         image: "registry.example/berth-registry:1".to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
+        rotation: Periods { trust: Duration::from_hours(1), grace: Duration::from_hours(24) },
     }
 }

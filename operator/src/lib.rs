@@ -35,7 +35,7 @@ use crate::{
     health::Readiness,
     leader::Leadership,
     metrics::Metrics,
-    registry::{Scope, build::Settings},
+    registry::{Scope, authority::Periods, build::Settings},
 };
 
 /// Why the operator cannot run.
@@ -144,6 +144,7 @@ impl Office<'_> {
         let settings = Settings {
             image: self.config.registry_image.clone(),
             image_pull_policy: self.config.registry_image_pull_policy.as_str().to_owned(),
+            rotation: Periods { trust: self.config.ca_trust_period, grace: self.config.ca_grace_period },
         };
         let context = Arc::new(Context::new(self.client.clone(), settings, Arc::clone(&self.metrics)));
         let controllers = scopes(self.config).into_iter().map(|scope| {

@@ -169,6 +169,8 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         watch_namespaces,
         lease: None,
         check: None,
+        ca_trust_period: Duration::from_hours(1),
+        ca_grace_period: Duration::from_hours(24),
         health_addr: "127.0.0.1:0".parse()?,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),

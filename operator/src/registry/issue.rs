@@ -4,11 +4,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::{
+    authority::{self, Authority, Periods, Seen},
     build::Objects,
     certificates::{self, CertificateError, KeyPair, SERVING_LIFETIME},
+    chain,
     credentials::{ADMIN, PULL, Password, text},
     htpasswd,
     validate::{Certificate, Validated},
@@ -17,9 +19,6 @@ use crate::{
     children::{ChildId, Children},
     metadata::Identity,
 };
-
-/// An authority is renewed, with the same key, when it has less than this left.
-const AUTHORITY_MARGIN: Duration = Duration::from_hours(365 * 24);
 
 /// The secrets of a Registry.
 #[derive(Debug)]
@@ -47,8 +46,10 @@ pub enum Certificates {
     /// The operator's own.
     Own {
         /// The certificate authority.
-        authority: KeyPair,
-        /// Signed by it.
+        authority: Authority,
+        /// The authorities that clients trust, PEM.
+        bundle: String,
+        /// Signed by one of them.
         serving: KeyPair,
     },
     /// The user's.
@@ -75,18 +76,23 @@ pub enum IssueError {
 }
 
 impl Certificates {
-    /// The certificate authority that clients must trust, PEM. None is needed for a certificate of a public one.
+    /// The certificate authorities that clients must trust, PEM. None is needed for a certificate of a public one.
     pub fn ca(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::Own { authority, .. } => Some(&authority.certificate),
+            Self::Own { bundle, .. } => Some(bundle),
             Self::AsIs { ca } | Self::Provided { ca, .. } => ca.as_deref(),
         }
     }
 }
 
 /// Makes what is missing among the secrets of a Registry, and keeps the rest.
-pub fn issue(validated: &Validated, children: &Children, now: Timestamp) -> Result<Issued, IssueError> {
+pub fn issue(
+    validated: &Validated,
+    children: &Children,
+    periods: Periods,
+    now: Timestamp,
+) -> Result<Issued, IssueError> {
     let ids = Objects::ids(&validated.identity);
     let secret = |id: &ChildId| children.get::<Secret>(&id.name);
     let admin = Password::kept_or_new(secret(&ids.admin).as_ref())?;
@@ -101,8 +107,15 @@ pub fn issue(validated: &Validated, children: &Children, now: Timestamp) -> Resu
         Certificate::Provided { pair, authority } => {
             Certificates::Provided { serving: pair.clone(), ca: authority.clone() }
         }
-        Certificate::Own { names } => {
-            own(&validated.identity, names, authority.as_ref(), serving.as_ref(), now)?
+        Certificate::Own { names, rotate } => {
+            let seen = Seen {
+                name: &validated.identity.name,
+                request: rotate.as_deref(),
+                stored: authority.as_ref(),
+                serving: serving.as_ref(),
+                published: published(&ids, children),
+            };
+            own(&validated.identity, names, &seen, periods, now)?
         }
     };
     Ok(Issued { admin, pull, htpasswd, certificates })
@@ -120,28 +133,43 @@ fn users(
     Ok(lines.join("\n") + "\n")
 }
 
+/// What clients are told to trust, in each place where they look.
+fn published(ids: &Objects<ChildId>, children: &Children) -> Vec<Option<String>> {
+    let config_map: Option<ConfigMap> = children.get(&ids.ca_bundle.name);
+    let of_config_map = config_map.and_then(|config_map| config_map.data?.remove("ca.crt"));
+    let of_secret = |id: &ChildId| text(&children.get::<Secret>(&id.name)?, "ca.crt");
+    vec![of_config_map, of_secret(&ids.admin), of_secret(&ids.pull)]
+}
+
 fn own(
     identity: &Identity,
     names: &[String],
-    authority: Option<&Secret>,
-    serving: Option<&Secret>,
+    seen: &Seen<'_>,
+    periods: Periods,
     now: Timestamp,
 ) -> Result<Certificates, CertificateError> {
-    let name = format!("{}.{}", identity.name, identity.namespace);
-    let authority = match authority.and_then(key_pair) {
-        Some(pair) if lasts(&pair, AUTHORITY_MARGIN, now) => pair,
-        Some(pair) => certificates::issue_authority(&identity.name, Some(&pair.key), now)?,
-        None => certificates::issue_authority(&identity.name, None, now)?,
+    let authority = authority::advance(seen, periods, now)?;
+    let good = |pair: &KeyPair| {
+        certificates::lasts(&pair.certificate, SERVING_LIFETIME / 3, now)
+            && is_for(pair, names)
+            && chain::verify(&pair.certificate, &authority.signing.certificate, now).is_ok()
     };
-    let kept = serving
-        .filter(|serving| text(serving, "ca.crt").as_ref() == Some(&authority.certificate))
-        .and_then(key_pair)
-        .filter(|pair| lasts(pair, SERVING_LIFETIME / 3, now) && is_for(pair, names));
-    let serving = match kept {
-        Some(pair) => pair,
-        None => certificates::issue_serving(&authority, &common_name(&name), names, now)?,
+    let (authority, serving) = match seen.serving.and_then(key_pair).filter(good) {
+        Some(kept) => (authority, kept),
+        None => signed(identity, names, authority.able_to_sign(now), now)?,
     };
-    Ok(Certificates::Own { authority, serving })
+    Ok(Certificates::Own { bundle: authority.bundle(), authority, serving })
+}
+
+fn signed(
+    identity: &Identity,
+    names: &[String],
+    authority: Authority,
+    now: Timestamp,
+) -> Result<(Authority, KeyPair), CertificateError> {
+    let name = common_name(&format!("{}.{}", identity.name, identity.namespace));
+    let serving = certificates::issue_serving(&authority.signing, &name, names, now)?;
+    Ok((authority, serving))
 }
 
 /// At most 64 characters, the limit of X.520; clients look at the subject alternative names only.
@@ -153,10 +181,6 @@ fn common_name(name: &str) -> String {
 fn key_pair(secret: &Secret) -> Option<KeyPair> {
     let pair = KeyPair { certificate: text(secret, "tls.crt")?, key: text(secret, "tls.key")? };
     certificates::check_pair(&pair).is_ok().then_some(pair)
-}
-
-fn lasts(pair: &KeyPair, margin: Duration, now: Timestamp) -> bool {
-    certificates::inspect(&pair.certificate).is_ok_and(|certificate| now + margin < certificate.not_after)
 }
 
 fn is_for(pair: &KeyPair, names: &[String]) -> bool {
@@ -176,30 +200,43 @@ pub fn next_look(certificates: &Certificates, now: Timestamp) -> Option<Duration
     Some(Duration::try_from(renewal.duration_since(now)).unwrap_or_default())
 }
 
+/// How long it is until the next step of a rotation.
+pub fn next_step(certificates: &Certificates, periods: Periods, now: Timestamp) -> Option<Duration> {
+    match certificates {
+        Certificates::Own { authority, .. } => authority::next_step(authority, periods, now),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use k8s_openapi::ByteString;
     use kube::api::DynamicObject;
     use serde_json::json;
 
-    use super::*;
-    use crate::{children::Kind, fixtures::validated};
+    use super::{certificates::days, *};
+    use crate::{
+        children::Kind,
+        fixtures::{settings, validated},
+    };
 
     fn now() -> Timestamp {
         "2026-03-01T00:00:00Z".parse().unwrap()
     }
 
-    fn days(count: u64) -> Duration {
-        Duration::from_secs(count * 24 * 3600)
+    fn periods() -> Periods {
+        settings().rotation
     }
 
     /// The Secrets as they are after `issued` was applied.
     fn stored(issued: &Issued) -> Children {
-        let Certificates::Own { authority, serving } = &issued.certificates else { panic!("{issued:?}") };
-        let ca = authority.certificate.as_str();
+        let Certificates::Own { authority, bundle, serving } = &issued.certificates else {
+            panic!("{issued:?}")
+        };
+        let ca = bundle.as_str();
         let mut children = Children::default();
         for (name, data) in [
-            ("hub-ca", vec![("tls.crt", ca), ("tls.key", &authority.key)]),
+            ("hub-ca", vec![("tls.crt", ca), ("tls.key", &authority.signing.key)]),
             ("hub-tls", vec![("tls.crt", &serving.certificate), ("tls.key", &serving.key), ("ca.crt", ca)]),
             ("hub-admin", vec![("password", issued.admin.as_str())]),
             ("hub-pull", vec![("password", issued.pull.as_str())]),
@@ -230,8 +267,8 @@ mod tests {
 
     #[test]
     fn what_was_issued_is_kept() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
-        let second = issue(&validated("{}"), &stored(&first), now() + days(1)).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), periods(), now()).unwrap();
+        let second = issue(&validated("{}"), &stored(&first), periods(), now() + days(1)).unwrap();
         assert_eq!(first.admin, second.admin);
         assert_eq!(first.pull, second.pull);
         assert_eq!(first.htpasswd, second.htpasswd);
@@ -241,9 +278,9 @@ mod tests {
 
     #[test]
     fn a_serving_certificate_is_renewed_after_two_thirds_of_its_life() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
-        let before = issue(&validated("{}"), &stored(&first), now() + days(59)).unwrap();
-        let after = issue(&validated("{}"), &stored(&first), now() + days(61)).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), periods(), now()).unwrap();
+        let before = issue(&validated("{}"), &stored(&first), periods(), now() + days(59)).unwrap();
+        let after = issue(&validated("{}"), &stored(&first), periods(), now() + days(61)).unwrap();
         assert_eq!(serving(&first), serving(&before));
         assert_ne!(serving(&first), serving(&after));
         assert_eq!(first.certificates.ca(), after.certificates.ca());
@@ -252,28 +289,41 @@ mod tests {
 
     #[test]
     fn another_name_in_the_spec_gives_another_certificate_of_the_same_authority() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
-        let second = issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), periods(), now()).unwrap();
+        let second =
+            issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), periods(), now()).unwrap();
         assert!(certificates::is_valid_for(&serving(&second).certificate, "hub.example"));
         assert_eq!(first.certificates.ca(), second.certificates.ca());
     }
 
     #[test]
-    fn a_lost_authority_replaces_the_certificate_that_it_signed() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
+    fn a_lost_authority_stays_trusted_beside_the_next_one_while_its_certificate_is_served() {
+        let first = issue(&validated("{}"), &Children::default(), periods(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-ca".to_owned()));
-        let second = issue(&validated("{}"), &children, now()).unwrap();
-        assert_ne!(first.certificates.ca(), second.certificates.ca());
-        assert_ne!(serving(&first), serving(&second));
+        let second = issue(&validated("{}"), &children, periods(), now()).unwrap();
+        assert_eq!(serving(&first), serving(&second));
+        let (old, both) = (first.certificates.ca().unwrap(), second.certificates.ca().unwrap());
+        assert!(both.starts_with(old) && both.len() > old.len());
+    }
+
+    #[test]
+    fn the_next_look_is_for_the_next_step_of_a_rotation() {
+        let rotating = validated("{}");
+        let first = issue(&rotating, &Children::default(), periods(), now()).unwrap();
+        assert_eq!(next_step(&first.certificates, periods(), now()), None);
+        let mut children = stored(&first);
+        children.remove(&ChildId::new(Kind::Secret, "hub-ca".to_owned()));
+        let second = issue(&rotating, &children, periods(), now()).unwrap();
+        assert_eq!(next_step(&second.certificates, periods(), now()), Some(periods().trust));
     }
 
     #[test]
     fn a_lost_users_file_is_made_again_from_the_passwords() {
-        let first = issue(&validated("{}"), &Children::default(), now()).unwrap();
+        let first = issue(&validated("{}"), &Children::default(), periods(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-auth".to_owned()));
-        let second = issue(&validated("{}"), &children, now()).unwrap();
+        let second = issue(&validated("{}"), &children, periods(), now()).unwrap();
         let (_, hash) = second.htpasswd.lines().next().unwrap().split_once(':').unwrap();
         assert!(bcrypt::verify(first.admin.as_str(), hash).unwrap());
     }

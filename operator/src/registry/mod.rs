@@ -3,8 +3,11 @@
 //! Each step is a module of its name, in the order in which they run. Only the first and the last two talk to the API
 //! server.
 
+pub mod authority;
 pub mod build;
+pub mod cert_manager;
 pub mod certificates;
+pub mod chain;
 pub mod credentials;
 mod events;
 mod htpasswd;
@@ -47,6 +50,7 @@ use crate::{
     metadata::Identity,
     metrics::FailureReason,
 };
+use authority::Periods;
 use issue::Certificates;
 use observe::Observed;
 use validate::Validated;
@@ -67,6 +71,9 @@ const NAME_TAKEN_RETRY: Duration = Duration::from_secs(30);
 /// A Registry is looked at again after at most this long, and for a certificate's sake at least this much later.
 const LONGEST_SILENCE: Duration = Duration::from_hours(12);
 const SHORTEST_SILENCE: Duration = Duration::from_hours(1);
+
+/// The next step of a rotation is waited for at least this long.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a reconciliation did not reach its end. It is tried again, later each time.
 #[derive(Debug, thiserror::Error)]
@@ -123,8 +130,11 @@ where
         })
         .reflect(writer)
         .applied_objects()
-        // The status is written by nobody else, and of labels and annotations only the one that pauses means anything here.
-        .predicate_filter(predicates::generation.combine(pause::turns), PredicateConfig::default());
+        // The status is written by nobody else, and of labels and annotations only those that ask for something mean anything here.
+        .predicate_filter(
+            predicates::generation.combine(pause::turns).combine(authority::requests),
+            PredicateConfig::default(),
+        );
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .reconcile_on(watches::concerned(client, scope, &known))
@@ -195,7 +205,8 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, registry).await?;
+    let cert_manager = context.cert_manager.is_served(&context.client).await?;
+    let mut observed = observe::observe(&context.client, registry, cert_manager).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -213,8 +224,18 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
         .await?;
     refuse_silence(&applied)?;
-    let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
-    Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
+    Ok(Action::requeue(silence(&validated, &certificates, context.settings.rotation)))
+}
+
+/// How long nothing has to be looked at again, unless something changes.
+fn silence(validated: &Validated, certificates: &Certificates, periods: Periods) -> Duration {
+    let now = Timestamp::now();
+    let renewal = issue::next_look(certificates, now).unwrap_or(LONGEST_SILENCE);
+    let rotation = issue::next_step(certificates, periods, now).unwrap_or(LONGEST_SILENCE);
+    renewal
+        .clamp(SHORTEST_SILENCE, LONGEST_SILENCE)
+        .min(rotation.max(SHORTEST_PAUSE))
+        .min(cert_manager::next_look(validated))
 }
 
 /// What is to be done, decided without a request.
@@ -227,8 +248,10 @@ struct Plan {
 impl Plan {
     fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
         let now = Timestamp::now();
-        let validated = validate::validate(registry, observed, now);
-        let issued = issue::issue(&validated, &observed.children, now)?;
+        let mut validated = validate::validate(registry, observed, now);
+        let periods = context.settings.rotation;
+        let issued = issue::issue(&validated, &observed.children, periods, now)?;
+        validated.tls.tell_rotation(&issued.certificates, periods);
         let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
         Ok(Self { validated, certificates: issued.certificates, steps })
     }

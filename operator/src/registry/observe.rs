@@ -10,7 +10,10 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::ListParams};
 
 use super::build::Objects;
-use crate::{children::Children, metadata::Identity};
+use crate::{
+    children::{Children, Kind},
+    metadata::Identity,
+};
 
 /// What exists.
 #[derive(Debug, Default)]
@@ -19,7 +22,9 @@ pub struct Observed {
     pub children: Children,
     /// The Secret of `spec.access.htpasswdSecretName`.
     pub htpasswd_secret: Option<Secret>,
-    /// The Secret of `spec.tls.secretName`.
+    /// Whether the API of cert-manager is served.
+    pub cert_manager: bool,
+    /// The Secret of `spec.tls.secretName`, or the one that cert-manager fills for `spec.tls.issuerRef`.
     pub certificate_secret: Option<Secret>,
     /// The claim of `spec.storage.claimName`.
     pub existing_claim: Option<PersistentVolumeClaim>,
@@ -34,7 +39,11 @@ pub struct Observed {
 }
 
 /// Reads everything that the state of `registry` depends on.
-pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, kube::Error> {
+pub async fn observe(
+    client: &Client,
+    registry: &Registry,
+    cert_manager: bool,
+) -> Result<Observed, kube::Error> {
     let identity = Identity::of(registry);
     let namespace = &identity.namespace;
     let spec = &registry.spec;
@@ -42,6 +51,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let s3 = spec.storage.s3.as_ref();
+    let certificate = certificate_secret(registry);
     let (
         children,
         htpasswd_secret,
@@ -52,9 +62,9 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_config_map,
         storage_classes,
     ) = futures::try_join!(
-        children(client, &identity),
+        children(client, &identity, cert_manager),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
-        referenced(&secrets, spec.tls.secret_name.as_deref()),
+        referenced(&secrets, certificate.as_deref()),
         referenced(&claims, spec.storage.claim_name.as_deref()),
         referenced(&secrets, s3.and_then(|s3| s3.secret_name.as_deref())),
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
@@ -64,6 +74,7 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
     Ok(Observed {
         children,
         htpasswd_secret,
+        cert_manager,
         certificate_secret,
         existing_claim,
         bucket_secret,
@@ -73,9 +84,17 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
     })
 }
 
-async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {
+/// The Secret that the serving certificate is taken from, unless the operator issues it.
+pub fn certificate_secret(registry: &Registry) -> Option<String> {
+    let tls = &registry.spec.tls;
+    let issued = tls.issuer_ref.as_ref().map(|_| Objects::ids(&Identity::of(registry)).certificate.name);
+    tls.secret_name.clone().or(issued)
+}
+
+async fn children(client: &Client, identity: &Identity, cert_manager: bool) -> Result<Children, kube::Error> {
     let ids = Objects::ids(identity).into_ordered();
-    let reads = ids.into_iter().map(async |id| {
+    let served = ids.into_iter().filter(|id| cert_manager || id.kind != Kind::Certificate);
+    let reads = served.map(async |id| {
         let object = id.api(client, &identity.namespace).get_opt(&id.name).await?;
         Ok::<_, kube::Error>((id, object))
     });

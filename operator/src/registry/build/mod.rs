@@ -5,6 +5,7 @@
 //! types of the API.
 
 mod bucket;
+mod certificate;
 mod config_map;
 mod cron_job;
 mod deployment;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 pub use service::service;
 
-use super::{issue::Issued, validate::Validated};
+use super::{authority::Periods, issue::Issued, validate::Validated};
 use crate::{
     apply::Desired,
     children::{ChildId, Kind},
@@ -34,6 +35,8 @@ pub struct Settings {
     pub image: String,
     /// When nodes pull it, as Kubernetes spells it.
     pub image_pull_policy: String,
+    /// How long the phases of a rotation of the certificate authority last.
+    pub rotation: Periods,
 }
 
 /// Something for each object that a Registry may have.
@@ -43,6 +46,8 @@ pub struct Objects<T> {
     pub authority: T,
     /// Secret `NAME-tls`: what the registry serves with.
     pub serving_certificate: T,
+    /// Certificate `NAME-cert-manager`: what cert-manager is asked for.
+    pub certificate: T,
     /// Secret `NAME-admin`: the user that may do everything.
     pub admin: T,
     /// Secret `NAME-pull`: the user that may pull, for `imagePullSecrets`.
@@ -77,10 +82,11 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 15] {
+    pub fn into_ordered(self) -> [T; 16] {
         let Self {
             authority,
             serving_certificate,
+            certificate,
             admin,
             pull,
             auth,
@@ -98,6 +104,7 @@ impl<T> Objects<T> {
         [
             authority,
             serving_certificate,
+            certificate,
             admin,
             pull,
             auth,
@@ -123,6 +130,7 @@ impl Objects<ChildId> {
         Self {
             authority: with(Kind::Secret, "ca"),
             serving_certificate: with(Kind::Secret, "tls"),
+            certificate: with(Kind::Certificate, "cert-manager"),
             admin: with(Kind::Secret, "admin"),
             pull: with(Kind::Secret, "pull"),
             auth: with(Kind::Secret, "auth"),
@@ -154,6 +162,7 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
     Objects {
         authority: secret::authority(&validated.identity, &issued.certificates),
         serving_certificate: secret::serving_certificate(&validated.identity, &issued.certificates),
+        certificate: certificate::certificate(validated),
         admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
         auth: Desired::Present(secret::auth(&validated.identity, &issued.htpasswd)),
@@ -190,8 +199,13 @@ mod tests {
 
     fn desired(spec: &str) -> (Identity, DesiredState) {
         let validated = validated(spec);
-        let issued =
-            issue::issue(&validated, &Children::default(), "2026-03-01T00:00:00Z".parse().unwrap()).unwrap();
+        let issued = issue::issue(
+            &validated,
+            &Children::default(),
+            settings().rotation,
+            "2026-03-01T00:00:00Z".parse().unwrap(),
+        )
+        .unwrap();
         let desired = build(&validated, &issued, &settings());
         (validated.identity, desired)
     }
@@ -230,6 +244,7 @@ mod tests {
                     Kind::PodDisruptionBudget => check::<PodDisruptionBudget>(&manifest),
                     Kind::Deployment => check::<Deployment>(&manifest),
                     Kind::CronJob => check::<CronJob>(&manifest),
+                    Kind::Certificate => unreachable!("not without cert-manager"),
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::{
     apply::Desired,
     metadata::Identity,
     registry::{
+        authority,
         certificates::KeyPair,
         credentials::{ADMIN, PULL, Password},
         issue::Certificates,
@@ -29,7 +30,9 @@ const ACCESS: &str = r#"rules:
 
 pub(super) fn authority(identity: &Identity, certificates: &Certificates) -> Desired<Value> {
     match certificates {
-        Certificates::Own { authority, .. } => Desired::Present(pair(identity, "ca", authority, None)),
+        Certificates::Own { authority, .. } => {
+            Desired::Present(secret(identity, "ca", "kubernetes.io/tls", authority::data(authority)))
+        }
         Certificates::AsIs { .. } => Desired::AsIs,
         Certificates::Provided { .. } | Certificates::None => Desired::Absent,
     }

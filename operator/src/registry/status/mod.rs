@@ -28,6 +28,7 @@ pub use conditions::{State, with_times};
 pub use truth::Truth;
 
 use super::{
+    authority,
     build::{Objects, Settings},
     certificates,
     credentials::text,
@@ -35,7 +36,7 @@ use super::{
 };
 use crate::{
     apply::Applied,
-    children::Children,
+    children::{ChildId, Children},
     metadata::{Identity, OPERATOR},
 };
 
@@ -52,7 +53,7 @@ pub fn status(
     let deployment: Option<Deployment> = children.get(&ids.deployment.name);
     let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
     let states = conditions::states(validated, applied);
-    let tls = tls(children, &ids.serving_certificate.name);
+    let tls = tls(children, &ids);
     RegistryStatus {
         observed_generation: registry.meta().generation,
         host: Some(validated.host.clone()),
@@ -146,14 +147,16 @@ fn storage(validated: &Validated, children: &Children) -> StorageStatus {
     }
 }
 
-fn tls(children: &Children, secret: &str) -> Option<TlsStatus> {
-    let secret: Secret = children.get(secret)?;
+fn tls(children: &Children, ids: &Objects<ChildId>) -> Option<TlsStatus> {
+    let secret: Secret = children.get(&ids.serving_certificate.name)?;
+    let own: Option<Secret> = children.get(&ids.authority.name);
     let serving = certificates::inspect(&text(&secret, "tls.crt")?).ok();
     let authority = text(&secret, "ca.crt").and_then(|ca| certificates::inspect(&ca).ok());
     Some(TlsStatus {
         not_after: serving.map(|serving| Time(serving.not_after)),
         ca_not_after: authority.as_ref().map(|authority| Time(authority.not_after)),
         ca_sha256: authority.map(|authority| authority.sha256),
+        rotation: own.as_ref().and_then(authority::read).as_ref().and_then(authority::status),
     })
 }
 

@@ -7,7 +7,9 @@
 mod access;
 mod claim;
 mod claim_state;
+mod issuer;
 pub(super) mod pod_template;
+mod provided;
 mod quantity;
 mod s3;
 mod schedule;
@@ -24,7 +26,7 @@ pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
-use super::observe::Observed;
+use super::{authority, observe::Observed};
 use crate::metadata::Identity;
 
 /// A Registry of which everything is known that its objects follow from.
@@ -78,7 +80,7 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
     let host = host(&identity, &spec);
     Validated {
         storage: storage::validate(&identity, &spec.storage, observed),
-        tls: tls::validate(&identity, &spec.tls, &host, observed, now),
+        tls: tls::validate(&identity, &spec.tls, &host, authority::requested(registry), observed, now),
         access: access::validate(&spec.access, observed.htpasswd_secret.as_ref()),
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc.schedule),
