@@ -35,7 +35,7 @@ impl CertManager {
         }
         let served = match client.list_api_group_resources(API).await {
             Ok(list) => list.resources.iter().any(|resource| resource.name == "certificates"),
-            Err(kube::Error::Api(status)) if status.code == 404 => false,
+            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => false,
             Err(error) => return Err(error),
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), served));
