@@ -8,3 +8,4 @@ mod pulls;
 mod pushes;
 mod restricted;
 mod retention;
+mod rotation;
