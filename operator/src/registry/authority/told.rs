@@ -49,3 +49,49 @@ pub fn status(authority: &Authority) -> Option<CaRotation> {
     };
     Some(CaRotation { phase, since: Time(rotation.since), request: authority.request.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::registry::{
+        authority::Rotation,
+        certificates::{self, KeyPair},
+    };
+
+    fn since() -> Timestamp {
+        "2026-03-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn in_phase(phase: Phase) -> Authority {
+        let signing = certificates::issue_authority("hub", None, since()).unwrap();
+        Authority { signing, rotation: Some(Rotation::new(phase, since())), request: Some("1".to_owned()) }
+    }
+
+    fn told(authority: &Authority) -> Option<String> {
+        let periods = Periods { trust: Duration::from_hours(1), grace: Duration::from_hours(24) };
+        finding(authority, Some("1"), periods)
+            .map(|finding| format!("{}: {}", finding.reason, finding.message))
+    }
+
+    #[test]
+    fn a_rotation_tells_when_its_phase_ends() {
+        let next = KeyPair { certificate: String::new(), key: String::new() };
+        let trusting = told(&in_phase(Phase::Trusting { next })).unwrap();
+        assert!(trusting.starts_with("RotatingCA: ") && trusting.ends_with("from 2026-03-01T01:00:00Z on"));
+        let serving = told(&in_phase(Phase::Serving { previous: String::new() })).unwrap();
+        assert!(serving.ends_with("until 2026-03-02T00:00:00Z"), "{serving}");
+        assert_eq!(told(&in_phase(Phase::Done)), None);
+    }
+
+    #[test]
+    fn the_status_shows_the_phase_and_the_request_that_was_heeded() {
+        let shown = status(&in_phase(Phase::Done)).unwrap();
+        assert_eq!((shown.phase, shown.since.0), (RotationPhase::Done, since()));
+        assert_eq!(shown.request.as_deref(), Some("1"));
+        assert_eq!(status(&Authority { rotation: None, ..in_phase(Phase::Done) }), None);
+    }
+}
