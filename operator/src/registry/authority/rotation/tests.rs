@@ -1,3 +1,5 @@
+//! A rotation from its request to its end, each look at the stored state that of an operator that has just started.
+
 use berth_crds::Reason;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Certificates of every kind that a user may store, and what is said about each.
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
 };
