@@ -19,6 +19,10 @@ const ROTATION_MARGIN: Duration = days(365);
 /// certificate for the same key, which needs no trust that is not there.
 const PROLONGATION_MARGIN: Duration = days(180);
 
+/// How exactly it is written down when a phase began. It is written again for as long as something is refused, and each
+/// write causes another look.
+const PRECISION: Duration = Duration::from_mins(1);
+
 /// How long the phases of a rotation last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Periods {
@@ -148,7 +152,9 @@ fn stepped(mut authority: Authority, seen: &Seen<'_>, periods: Periods, now: Tim
         Phase::Done => return authority,
     };
     if !begun {
-        authority.rotation = Some(Rotation::new(phase, now));
+        if now >= since + PRECISION {
+            authority.rotation = Some(Rotation::new(phase, now));
+        }
         return authority;
     }
     match phase {

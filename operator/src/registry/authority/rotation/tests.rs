@@ -129,6 +129,16 @@ fn the_wait_begins_when_both_are_published_and_again_when_they_are_not() {
 }
 
 #[test]
+fn what_cannot_be_published_is_not_written_down_at_every_look() {
+    let mut cluster = Stored::nothing();
+    cluster.look(None, start());
+    let refused = cluster.interrupted_look(Some("1"), start());
+    let seconds = |count| start() + Duration::from_secs(count);
+    assert_eq!(cluster.interrupted_look(Some("1"), seconds(59)), refused);
+    assert_ne!(cluster.interrupted_look(Some("1"), seconds(60)), refused);
+}
+
+#[test]
 fn the_old_one_stays_for_as_long_as_its_certificate_is_served() {
     let mut cluster = Stored::nothing();
     cluster.look(None, start());
