@@ -11,3 +11,6 @@ pub const COLLECT_GARBAGE: &str = "berth.dev/gc";
 
 /// How the value of [`COLLECT_GARBAGE`] begins that asks for a dry run.
 pub const DRY_RUN: &str = "dry-run";
+
+/// A value that was not there before asks for a rotation of the certificate authority.
+pub const ROTATE_CA: &str = "berth.dev/rotate-ca";

@@ -100,8 +100,19 @@ pub enum Reason {
 
     /// `TLSReady`: the operator's certificate is in use.
     Issued,
-    /// `TLSReady`: the user's certificate is in use.
+    /// `TLSReady`: the operator's certificate is in use, and its authority is being replaced, trust first; see
+    /// `status.tls.rotation`.
+    #[schemars(rename = "RotatingCA")]
+    RotatingCa,
+    /// `TLSReady`: the operator's certificate is in use, and its authority is being replaced because its key was lost.
+    AuthorityLost,
+    /// `TLSReady`: the certificate of the user, or of cert-manager, is in use.
     Provided,
+    /// `TLSReady`: `spec.tls.issuerRef` needs cert-manager, and the cluster does not serve its API.
+    #[schemars(rename = "IssuerAPINotFound")]
+    IssuerApiNotFound,
+    /// `TLSReady`: cert-manager has not stored a certificate yet.
+    CertificatePending,
     /// `StorageReady`, `TLSReady`, `AccessReady`: the referenced Secret does not exist.
     SecretNotFound,
     /// `StorageReady`, `TLSReady`: the referenced Secret does not hold an access key, or a certificate and its key.
@@ -111,9 +122,11 @@ pub enum Reason {
     /// `TLSReady`: the certificate is not valid for `status.host`.
     #[schemars(rename = "SANMismatch")]
     SanMismatch,
+    /// `TLSReady`: the certificate is not trusted by those who trust the `ca.crt` that came with it.
+    UntrustedCertificate,
     /// `TLSReady`: the user's certificate expires within a week.
     ExpiringSoon,
-    /// `Ready`, `TLSReady`: the time of a RegistryAccess is over, or the user's certificate is not valid now.
+    /// `Ready`, `TLSReady`: the time of a RegistryAccess is over, or the user's certificate, or one of those that vouch for it, is not valid now.
     Expired,
     /// `TLSReady`: `spec.tls.sans` has an entry that is neither a DNS name nor an IP address.
     #[schemars(rename = "InvalidSAN")]
@@ -189,6 +202,8 @@ impl fmt::Display for Reason {
             Self::SanMismatch => formatter.write_str("SANMismatch"),
             Self::InvalidSan => formatter.write_str("InvalidSAN"),
             Self::PlainHttp => formatter.write_str("PlainHTTP"),
+            Self::RotatingCa => formatter.write_str("RotatingCA"),
+            Self::IssuerApiNotFound => formatter.write_str("IssuerAPINotFound"),
             // Elsewhere the variant is spelt as the word.
             _ => fmt::Debug::fmt(self, formatter),
         }

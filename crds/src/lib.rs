@@ -20,6 +20,7 @@ pub mod reference;
 pub mod registry;
 pub mod resources;
 pub mod retention;
+pub mod rotation;
 pub mod s3;
 pub mod service;
 pub mod service_account_tokens;

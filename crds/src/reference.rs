@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     ConditionType, Reason,
-    annotation::{COLLECT_GARBAGE, PAUSED, ROTATE},
+    annotation::{COLLECT_GARBAGE, PAUSED, ROTATE, ROTATE_CA},
     custom_resource_definitions,
 };
 
@@ -104,7 +104,10 @@ fn add_annotations(page: &mut String) -> fmt::Result {
         page,
         "- `{COLLECT_GARBAGE}: VALUE`: each new value runs one garbage collection at once, and one that begins with `dry-run` a dry run, which deletes nothing. `status.gc` tells what came of it; `status.gc.lastRequest` is the last value that a run was started for."
     )?;
-    Ok(())
+    writeln!(
+        page,
+        "- `{ROTATE_CA}: \"VALUE\"`: once for each new value, the operator's own certificate authority is replaced by one with a new key; `status.tls.rotation` tells how far that is, and which value was heeded."
+    )
 }
 
 fn add_conditions(page: &mut String) -> fmt::Result {

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::collection_run::GarbageCollectionStatus;
+use crate::{collection_run::GarbageCollectionStatus, rotation::CaRotation};
 
 /// What the operator has observed.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -43,7 +43,8 @@ pub struct RegistryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_secret_name: Option<String>,
 
-    /// The ConfigMap whose key `ca.crt` is the certificate authority that clients must trust.
+    /// The ConfigMap whose key `ca.crt` holds the certificate authorities that clients must trust: one, or two during a
+    /// rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_config_map_name: Option<String>,
 
@@ -112,4 +113,8 @@ pub struct TlsStatus {
     /// SHA-256 of the certificate authority's certificate (DER), in lowercase hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_sha256: Option<String>,
+
+    /// The last rotation of the operator's own certificate authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<CaRotation>,
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, Resource,
-    api::{ApiResource, DynamicObject},
+    api::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use serde::de::DeserializeOwned;
 
@@ -28,6 +28,7 @@ pub enum Kind {
     PodDisruptionBudget,
     Deployment,
     CronJob,
+    Certificate,
 }
 
 /// An object by kind and name; its namespace is the Registry's.
@@ -56,6 +57,9 @@ impl Kind {
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::CronJob => ApiResource::erase::<CronJob>(&()),
+            Self::Certificate => {
+                ApiResource::from_gvk(&GroupVersionKind::gvk("cert-manager.io", "v1", "Certificate"))
+            }
         }
     }
 }

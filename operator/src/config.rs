@@ -1,8 +1,9 @@
 //! The command line of the operator. Each flag can be given as an environment variable as well.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, ValueEnum, builder::ArgPredicate};
+use jiff::SignedDuration;
 
 /// Runs container registries in a Kubernetes cluster.
 #[derive(Parser, Clone, Debug)]
@@ -39,6 +40,15 @@ pub struct Config {
     /// operator has to be the only one
     #[arg(long, env = "BERTH_LEASE", value_name = "LEASE", value_parser = lease_name)]
     pub lease: Option<LeaseName>,
+
+    /// How long the next certificate authority of a registry is published before it signs. Everybody who trusts the present
+    /// one has to take it over in this time; pods that mount it do within two minutes
+    #[arg(long, env = "BERTH_CA_TRUST_PERIOD", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    pub ca_trust_period: Duration,
+
+    /// How long the previous certificate authority of a registry stays published after the new one has begun to sign
+    #[arg(long, env = "BERTH_CA_GRACE_PERIOD", value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub ca_grace_period: Duration,
 
     /// Where /livez, /readyz and /metrics are answered
     #[arg(long, env = "BERTH_HEALTH_ADDR", value_name = "ADDRESS", default_value = "[::]:8081", value_parser = listen_address)]
@@ -106,6 +116,11 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| duration.try_into().ok());
+    duration.ok_or_else(|| "write a duration, such as 90s, 15m or 24h".to_owned())
+}
+
 fn lease_name(text: &str) -> Result<LeaseName, String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
@@ -125,6 +140,15 @@ mod tests {
         assert_eq!((lease.namespace.as_str(), lease.name.as_str()), ("berth-system", "berth"));
         for wrong in ["berth", "/berth", "berth-system/", "a/b/c"] {
             assert!(lease_name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_a_duration_that_is_not_negative() {
+        assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        for wrong in ["15", "-1h", "soon", ""] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
     metrics::Metrics,
-    registry::{Scope, build::Settings, loaded::Waiting},
+    registry::{Scope, build::Settings, cert_manager::CertManager, loaded::Waiting},
     token_issuer::Published,
 };
 
@@ -26,6 +26,8 @@ pub struct Context {
     pub scopes: Vec<Scope>,
     /// Writes Events.
     pub recorder: Recorder,
+    /// Whether cert-manager is there.
+    pub cert_manager: CertManager,
     /// Failures in a row.
     pub backoff: Backoff,
     /// What was applied last.
@@ -49,6 +51,7 @@ impl Context {
             client,
             scopes,
             settings,
+            cert_manager: CertManager::default(),
             backoff: Backoff::default(),
             fingerprints: Fingerprints::default(),
             waiting: Waiting::default(),

@@ -1,12 +1,12 @@
 //! What the unit tests start from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use berth_crds::{Registry, RegistryAccess};
 use serde_json::json;
 
 use crate::{
-    registry::{build::Settings, observe::Observed, validate::Validated},
+    registry::{authority::Periods, build::Settings, observe::Observed, validate::Validated},
     token_issuer::TokenIssuer,
 };
 
@@ -56,5 +56,6 @@ pub(crate) fn settings() -> Settings {
     Settings {
         image: "registry.example/berth-registry:1".to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
+        rotation: Periods { trust: Duration::from_hours(1), grace: Duration::from_hours(24) },
     }
 }

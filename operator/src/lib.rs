@@ -37,7 +37,7 @@ use crate::{
     health::Readiness,
     leader::Leadership,
     metrics::Metrics,
-    registry::{Scope, build::Settings},
+    registry::{Scope, authority::Periods, build::Settings},
 };
 
 /// Why the operator cannot run.
@@ -146,6 +146,7 @@ impl Office<'_> {
         let settings = Settings {
             image: self.config.registry_image.clone(),
             image_pull_policy: self.config.registry_image_pull_policy.as_str().to_owned(),
+            rotation: Periods { trust: self.config.ca_trust_period, grace: self.config.ca_grace_period },
         };
         let scopes = scopes(self.config);
         // One of each kind, since names of one kind may be names of the other as well.

@@ -11,4 +11,5 @@ mod reload;
 mod restricted;
 mod retention;
 mod rollouts;
+mod rotation;
 mod service_accounts;

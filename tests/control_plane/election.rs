@@ -1,22 +1,9 @@
 //! Several operators: one writes, and another takes over when it stops, is cut off or sleeps.
 
 use anyhow::{Result, ensure};
-use berth_tests::{
-    cluster::wait,
-    operator::{OperatorProcess, Options},
-};
+use berth_tests::{cluster::wait, operator::OperatorProcess};
 
-use crate::fixture::{Namespace, PATIENCE, kubectl};
-
-/// The Lease of the operators of a namespace.
-const LEASE: &str = "operators";
-
-/// An operator of one namespace that stands for election under this name.
-fn start(namespace: &Namespace, name: &str) -> OperatorProcess {
-    let lease = Some(format!("{}/{LEASE}", namespace.name));
-    let options = Options { name, namespaces: &[namespace.name], lease, token: None };
-    OperatorProcess::start(kubectl(), &options).unwrap()
-}
+use crate::fixture::{LEASE, Namespace, PATIENCE, start_process};
 
 /// The first word of the holder's identity is the name that it was started under.
 fn wait_for_holder(namespace: &Namespace, name: &str) {
@@ -31,9 +18,9 @@ fn wait_for_holder(namespace: &Namespace, name: &str) {
 
 /// Two operators, of which the first leads.
 fn leader_and_standby(namespace: &Namespace) -> (OperatorProcess, OperatorProcess) {
-    let first = start(namespace, "first");
+    let first = start_process(namespace, "first");
     wait_for_holder(namespace, "first");
-    (first, start(namespace, "second"))
+    (first, start_process(namespace, "second"))
 }
 
 /// Changes the Registry, and waits until this operator has written because of it.

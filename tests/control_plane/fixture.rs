@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use berth_operator::config::{Config, LogFormat, PullPolicy};
 use berth_tests::{
     cluster::{ControlPlane, Kubectl, wait},
-    operator::connection,
+    operator::{OperatorProcess, Options, connection},
 };
 use kube::client::ClientBuilder;
 use serde_json::Value;
@@ -150,6 +150,16 @@ fn start() -> Result<ControlPlane> {
     Ok(control_plane)
 }
 
+/// The Lease of the operators of a namespace that are processes of their own.
+pub(crate) const LEASE: &str = "operators";
+
+/// Starts an operator of one namespace as a process of its own, which stands for election under this name.
+pub(crate) fn start_process(namespace: &Namespace, name: &str) -> OperatorProcess {
+    let lease = Some(format!("{}/{LEASE}", namespace.name));
+    let options = Options { name, namespaces: &[namespace.name], lease, ..Options::default() };
+    OperatorProcess::start(kubectl(), &options).unwrap()
+}
+
 /// Runs an operator for these namespaces, or for all, in a thread, until the test process ends.
 pub(crate) fn start_operator(kubectl: &Kubectl, namespaces: Vec<String>) {
     let kubeconfig = kubectl.kubeconfig().to_owned();
@@ -172,6 +182,8 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         watch_namespaces,
         lease: None,
         check: None,
+        ca_trust_period: Duration::from_hours(1),
+        ca_grace_period: Duration::from_hours(24),
         health_addr: "127.0.0.1:0".parse()?,
         log_format: LogFormat::Text,
         log_level: "info".to_owned(),

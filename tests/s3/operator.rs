@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use berth_operator::apply::Desired;
-use berth_operator::registry::{build, issue, observe::Observed, validate};
+use berth_operator::registry::{authority::Periods, build, issue, observe::Observed, validate};
 use berth_tests::http::{Answer, ask};
 use berth_tests::registry_process::{RegistryProcess, free_port, program};
 use berth_tests::s3_server::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY};
@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The manifests of a Registry, by kind and name.
@@ -36,9 +37,10 @@ impl Manifests {
         let observed = Observed { bucket_secret: Some(serde_json::from_value(key)?), ..Observed::default() };
         let now = jiff::Timestamp::now();
         let validated = validate::validate(&serde_json::from_value(registry)?, &observed, now);
-        let issued = issue::issue(&validated, &observed.children, &observed.loaded, now)?;
+        let rotation = Periods { trust: Duration::ZERO, grace: Duration::ZERO };
+        let issued = issue::issue(&validated, &observed.children, &observed.loaded, rotation, now)?;
         let settings =
-            build::Settings { image: "registry".to_owned(), image_pull_policy: "Never".to_owned() };
+            build::Settings { image: "registry".to_owned(), image_pull_policy: "Never".to_owned(), rotation };
         let steps = build::build(&validated, &issued, &settings).into_steps(&validated.identity);
         let present = steps.into_iter().filter_map(|(id, desired)| match desired {
             Desired::Present(manifest) => Some((id.to_string(), manifest)),

@@ -2,7 +2,7 @@
 //!
 //! When a certificate is issued or replaced is decided in [`super::issue`].
 
-use std::{collections::BTreeSet, fmt, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rcgen::{
@@ -11,11 +11,13 @@ use rcgen::{
 use rustls::{
     crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    sign::CertifiedKey,
+    server::ParsedCertificate,
+    sign::{CertifiedKey, SigningKey},
 };
 use time::OffsetDateTime;
 use x509_parser::{extensions::GeneralName, parse_x509_certificate, prelude::X509Certificate};
 
+use super::chain;
 use crate::digest::sha256_hex;
 
 /// How long a certificate authority is valid: ten years.
@@ -47,6 +49,10 @@ pub struct Inspected {
     pub names: BTreeSet<String>,
     /// SHA-256 of the certificate (DER), in lowercase hexadecimal digits.
     pub sha256: String,
+    /// Whether it may vouch for others.
+    pub is_authority: bool,
+    /// Whether a server may use it: nothing is said about its use, or this.
+    pub is_for_servers: bool,
 }
 
 /// Why a certificate cannot be issued or used.
@@ -58,9 +64,23 @@ pub enum CertificateError {
     /// It is not a PEM certificate.
     #[error("there is no PEM certificate in it")]
     NoCertificate,
-    /// It is not a PEM private key, or of an algorithm that cannot be served.
-    #[error("there is no usable PEM private key in it")]
+    /// It is PEM, but no certificate that a server can use.
+    #[error("its first certificate cannot be used by a server: {0}")]
+    Unreadable(rustls::Error),
+    /// It is not a PEM private key.
+    #[error("there is no PEM private key in it")]
     NoKey,
+    /// It takes a passphrase to read the key.
+    #[error("the private key is encrypted, and a server has no passphrase for it")]
+    EncryptedKey,
+    /// The key is of an algorithm or a size that cannot be served.
+    #[error(
+        "a private key of this kind cannot be served with: take ECDSA P-256 or P-384, Ed25519, or RSA of 2048 to 4096 bits"
+    )]
+    UnsupportedKey,
+    /// The key belongs to another certificate of the chain.
+    #[error("the private key belongs to certificate {0} in it, which has to be the first")]
+    NotFirst(usize),
     /// The key belongs to another certificate.
     #[error("the private key does not belong to the certificate")]
     KeyMismatch,
@@ -76,10 +96,24 @@ pub fn issue_authority(name: &str, key: Option<&str>, now: Timestamp) -> Result<
         Some(key) => rcgen::KeyPair::from_pem(key)?,
         None => rcgen::KeyPair::generate()?,
     };
-    let mut parameters = parameters(format!("Berth registry {name}"), Vec::new(), now, AUTHORITY_LIFETIME)?;
+    self_signed(format!("Berth registry {name}"), &key, now)
+}
+
+/// The same authority with a later end: its key and its name stay, so what it signed stays trusted.
+pub fn prolong_authority(authority: &KeyPair, now: Timestamp) -> Result<KeyPair, CertificateError> {
+    let key = rcgen::KeyPair::from_pem(&authority.key)?;
+    self_signed(common_name(&authority.certificate)?, &key, now)
+}
+
+fn self_signed(
+    common_name: String,
+    key: &rcgen::KeyPair,
+    now: Timestamp,
+) -> Result<KeyPair, CertificateError> {
+    let mut parameters = parameters(common_name, Vec::new(), now, AUTHORITY_LIFETIME)?;
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let certificate = parameters.self_signed(&key)?;
+    let certificate = parameters.self_signed(key)?;
     Ok(KeyPair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
@@ -114,7 +148,8 @@ fn parameters(
     Ok(parameters)
 }
 
-fn date(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
+/// A time in the type of certificates.
+pub(super) fn date(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
     OffsetDateTime::from_unix_timestamp(at.as_second()).map_err(|_| CertificateError::Date)
 }
 
@@ -122,14 +157,45 @@ fn date(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
 pub fn inspect(certificate: &str) -> Result<Inspected, CertificateError> {
     let der = CertificateDer::from_pem_slice(certificate.as_bytes())
         .map_err(|_| CertificateError::NoCertificate)?;
-    let (_, parsed) = parse_x509_certificate(&der).map_err(|_| CertificateError::NoCertificate)?;
+    inspect_one(&der)
+}
+
+/// Reads every certificate of a PEM text, for as far as it can be read.
+pub fn inspect_all(certificates: &str) -> Vec<Inspected> {
+    chain::certificates(certificates).iter().map_while(|der| inspect_one(der).ok()).collect()
+}
+
+fn inspect_one(der: &CertificateDer<'_>) -> Result<Inspected, CertificateError> {
+    let (_, parsed) = parse_x509_certificate(der).map_err(|_| CertificateError::NoCertificate)?;
     let timestamp = |seconds| Timestamp::from_second(seconds).map_err(|_| CertificateError::Date);
     Ok(Inspected {
         not_before: timestamp(parsed.validity().not_before.timestamp())?,
         not_after: timestamp(parsed.validity().not_after.timestamp())?,
         names: names_of(&parsed),
-        sha256: sha256_hex(&der),
+        sha256: sha256_hex(der),
+        is_authority: parsed.is_ca(),
+        is_for_servers: is_for_servers(&parsed),
     })
+}
+
+fn is_for_servers(certificate: &X509Certificate<'_>) -> bool {
+    match certificate.extended_key_usage() {
+        Ok(Some(usage)) => usage.value.server_auth || usage.value.any,
+        _ => true,
+    }
+}
+
+/// Whether the first certificate of a PEM text is valid for longer than `margin` from `now` on.
+pub fn lasts(certificate: &str, margin: Duration, now: Timestamp) -> bool {
+    inspect(certificate).is_ok_and(|certificate| now + margin < certificate.not_after)
+}
+
+fn common_name(certificate: &str) -> Result<String, CertificateError> {
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes())
+        .map_err(|_| CertificateError::NoCertificate)?;
+    let (_, parsed) = parse_x509_certificate(&der).map_err(|_| CertificateError::NoCertificate)?;
+    let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    Ok(name.unwrap_or_default().to_owned())
 }
 
 fn names_of(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
@@ -149,17 +215,34 @@ fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// Checks that a server can use the pair: both can be read, and the key is the certificate's.
+/// Checks that a server can use the pair: both can be read, and the key is the first certificate's. The registry loads
+/// them by the same steps.
 pub fn check_pair(pair: &KeyPair) -> Result<(), CertificateError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pair.certificate.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| CertificateError::NoCertificate)?;
-    if chain.is_empty() {
-        return Err(CertificateError::NoCertificate);
+    let first = chain.first().ok_or(CertificateError::NoCertificate)?;
+    ParsedCertificate::try_from(first).map_err(CertificateError::Unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).map_err(|_| no_key(&pair.key))?;
+    let key = any_supported_type(&key).map_err(|_| CertificateError::UnsupportedKey)?;
+    match belongs_to(&key, &chain) {
+        Some(0) => Ok(()),
+        Some(others) => Err(CertificateError::NotFirst(others + 1)),
+        None => Err(CertificateError::KeyMismatch),
     }
-    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).map_err(|_| CertificateError::NoKey)?;
-    let key = any_supported_type(&key).map_err(|_| CertificateError::NoKey)?;
-    CertifiedKey::new(chain, key).keys_match().map_err(|_| CertificateError::KeyMismatch)
+}
+
+/// Which certificate of a chain the key belongs to.
+fn belongs_to(key: &Arc<dyn SigningKey>, chain: &[CertificateDer<'static>]) -> Option<usize> {
+    let is_its_own = |certificate: &CertificateDer<'static>| {
+        CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
+    };
+    chain.iter().position(is_its_own)
+}
+
+fn no_key(text: &str) -> CertificateError {
+    // PKCS #8 says so in the first line, and older formats in a header.
+    if text.contains("ENCRYPTED") { CertificateError::EncryptedKey } else { CertificateError::NoKey }
 }
 
 /// Whether a client that asks for `name` would accept the first certificate of a PEM text.
@@ -167,15 +250,14 @@ pub fn is_valid_for(certificate: &str, name: &str) -> bool {
     let Ok(der) = CertificateDer::from_pem_slice(certificate.as_bytes()) else {
         return false;
     };
-    let (Ok(parsed), Ok(name)) =
-        (rustls::server::ParsedCertificate::try_from(&der), ServerName::try_from(name))
-    else {
+    let (Ok(parsed), Ok(name)) = (ParsedCertificate::try_from(&der), ServerName::try_from(name)) else {
         return false;
     };
     rustls::client::verify_server_name(&parsed, &name).is_ok()
 }
 
-const fn days(count: u64) -> Duration {
+/// So many days.
+pub const fn days(count: u64) -> Duration {
     Duration::from_hours(count * 24)
 }
 
@@ -241,30 +323,14 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_authority_keeps_its_key_so_that_old_certificates_stay_trusted() {
+    fn a_prolonged_authority_keeps_its_key_so_that_old_certificates_stay_trusted() {
         let (authority, serving) = pairs();
-        let renewed = issue_authority("hub", Some(&authority.key), now() + days(3000)).unwrap();
-        assert_eq!(renewed.key, authority.key);
-        assert_ne!(renewed.certificate, authority.certificate);
-        verify_chain(&renewed, &serving);
-        verify_chain(&authority, &serving);
-    }
-
-    fn verify_chain(authority: &KeyPair, serving: &KeyPair) {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.certificate.as_bytes()).unwrap()).unwrap();
-        let leaf = CertificateDer::from_pem_slice(serving.certificate.as_bytes()).unwrap();
-        let at = rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(
-            u64::try_from(now().as_second()).unwrap() + 1,
-        ));
-        rustls::client::verify_server_cert_signed_by_trust_anchor(
-            &rustls::server::ParsedCertificate::try_from(&leaf).unwrap(),
-            &roots,
-            &[],
-            at,
-            rustls::crypto::ring::default_provider().signature_verification_algorithms.all,
-        )
-        .unwrap();
+        let prolonged = prolong_authority(&authority, now() + days(3000)).unwrap();
+        assert_eq!(prolonged.key, authority.key);
+        assert_ne!(prolonged.certificate, authority.certificate);
+        for authority in [&prolonged, &authority] {
+            chain::verify(&serving.certificate, &authority.certificate, now()).unwrap();
+        }
     }
 
     #[test]

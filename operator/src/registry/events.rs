@@ -59,7 +59,7 @@ fn event(condition: &Condition) -> Event {
 fn is_warning(condition: &Condition) -> bool {
     let is = |reasons: &[Reason]| reasons.iter().any(|reason| reason.to_string() == condition.reason);
     if condition.status == "True" {
-        is(&[Reason::PlainHttp, Reason::ExpiringSoon, Reason::ResizeUnsupported])
+        is(&[Reason::PlainHttp, Reason::ExpiringSoon, Reason::ResizeUnsupported, Reason::AuthorityLost])
     } else {
         !is(&[Reason::Pending, Reason::Progressing, Reason::Propagating, Reason::Stopped])
     }

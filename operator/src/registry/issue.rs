@@ -4,16 +4,18 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::{
     accounts::{Accounts, InForce},
-    build::{ACCESS_RULES, AUTH_DIRECTORY, Objects},
+    authority::{self, Authority, Periods, Seen},
     build::{
+        ACCESS_RULES, AUTH_DIRECTORY, Objects,
         access_rules::{Subjects, access_rules},
         collector,
     },
     certificates::{self, CertificateError, KeyPair, SERVING_LIFETIME},
+    chain,
     credentials::{ADMIN, PULL, Password, text},
     htpasswd,
     loaded::Loaded,
@@ -24,9 +26,6 @@ use crate::{
     digest::sha256_hex,
     metadata::Identity,
 };
-
-/// An authority is renewed, with the same key, when it has less than this left.
-const AUTHORITY_MARGIN: Duration = Duration::from_hours(365 * 24);
 
 /// The secrets of a Registry.
 #[derive(Debug)]
@@ -67,8 +66,10 @@ pub enum Certificates {
     /// The operator's own.
     Own {
         /// The certificate authority.
-        authority: KeyPair,
-        /// Signed by it.
+        authority: Authority,
+        /// The authorities that clients trust, PEM.
+        bundle: String,
+        /// Signed by one of them.
         serving: KeyPair,
     },
     /// The user's.
@@ -95,11 +96,11 @@ pub enum IssueError {
 }
 
 impl Certificates {
-    /// The certificate authority that clients must trust, PEM. None is needed for a certificate of a public one.
+    /// The certificate authorities that clients must trust, PEM. None is needed for a certificate of a public one.
     pub fn ca(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::Own { authority, .. } => Some(&authority.certificate),
+            Self::Own { bundle, .. } => Some(bundle),
             Self::AsIs { ca } | Self::Provided { ca, .. } => ca.as_deref(),
         }
     }
@@ -110,6 +111,7 @@ pub fn issue(
     validated: &Validated,
     children: &Children,
     loaded: &Loaded,
+    periods: Periods,
     now: Timestamp,
 ) -> Result<Issued, IssueError> {
     let ids = Objects::ids(&validated.identity);
@@ -143,8 +145,15 @@ pub fn issue(
         Certificate::Provided { pair, authority } => {
             Certificates::Provided { serving: pair.clone(), ca: authority.clone() }
         }
-        Certificate::Own { names } => {
-            own(&validated.identity, names, authority.as_ref(), serving.as_ref(), now)?
+        Certificate::Own { names, rotate } => {
+            let seen = Seen {
+                name: &validated.identity.name,
+                request: rotate.as_deref(),
+                stored: authority.as_ref(),
+                serving: serving.as_ref(),
+                published: published(&ids, children),
+            };
+            own(&validated.identity, names, &seen, periods, now)?
         }
     };
     Ok(Issued { admin, pull, accounts, auth, certificates })
@@ -186,28 +195,43 @@ fn joined(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
+/// What clients are told to trust, in each place where they look.
+fn published(ids: &Objects<ChildId>, children: &Children) -> Vec<Option<String>> {
+    let config_map: Option<ConfigMap> = children.get(&ids.ca_bundle.name);
+    let of_config_map = config_map.and_then(|config_map| config_map.data?.remove("ca.crt"));
+    let of_secret = |id: &ChildId| text(&children.get::<Secret>(&id.name)?, "ca.crt");
+    vec![of_config_map, of_secret(&ids.admin), of_secret(&ids.pull)]
+}
+
 fn own(
     identity: &Identity,
     names: &[String],
-    authority: Option<&Secret>,
-    serving: Option<&Secret>,
+    seen: &Seen<'_>,
+    periods: Periods,
     now: Timestamp,
 ) -> Result<Certificates, CertificateError> {
-    let name = format!("{}.{}", identity.name, identity.namespace);
-    let authority = match authority.and_then(key_pair) {
-        Some(pair) if lasts(&pair, AUTHORITY_MARGIN, now) => pair,
-        Some(pair) => certificates::issue_authority(&identity.name, Some(&pair.key), now)?,
-        None => certificates::issue_authority(&identity.name, None, now)?,
+    let authority = authority::advance(seen, periods, now)?;
+    let good = |pair: &KeyPair| {
+        certificates::lasts(&pair.certificate, SERVING_LIFETIME / 3, now)
+            && is_for(pair, names)
+            && chain::verify(&pair.certificate, &authority.signing.certificate, now).is_ok()
     };
-    let kept = serving
-        .filter(|serving| text(serving, "ca.crt").as_ref() == Some(&authority.certificate))
-        .and_then(key_pair)
-        .filter(|pair| lasts(pair, SERVING_LIFETIME / 3, now) && is_for(pair, names));
-    let serving = match kept {
-        Some(pair) => pair,
-        None => certificates::issue_serving(&authority, &common_name(&name), names, now)?,
+    let (authority, serving) = match seen.serving.and_then(key_pair).filter(good) {
+        Some(kept) => (authority, kept),
+        None => signed(identity, names, authority.able_to_sign(now), now)?,
     };
-    Ok(Certificates::Own { authority, serving })
+    Ok(Certificates::Own { bundle: authority.bundle(), authority, serving })
+}
+
+fn signed(
+    identity: &Identity,
+    names: &[String],
+    authority: Authority,
+    now: Timestamp,
+) -> Result<(Authority, KeyPair), CertificateError> {
+    let name = common_name(&format!("{}.{}", identity.name, identity.namespace));
+    let serving = certificates::issue_serving(&authority.signing, &name, names, now)?;
+    Ok((authority, serving))
 }
 
 /// At most 64 characters, the limit of X.520; clients look at the subject alternative names only.
@@ -219,10 +243,6 @@ fn common_name(name: &str) -> String {
 fn key_pair(secret: &Secret) -> Option<KeyPair> {
     let pair = KeyPair { certificate: text(secret, "tls.crt")?, key: text(secret, "tls.key")? };
     certificates::check_pair(&pair).is_ok().then_some(pair)
-}
-
-fn lasts(pair: &KeyPair, margin: Duration, now: Timestamp) -> bool {
-    certificates::inspect(&pair.certificate).is_ok_and(|certificate| now + margin < certificate.not_after)
 }
 
 fn is_for(pair: &KeyPair, names: &[String]) -> bool {
@@ -242,16 +262,24 @@ pub fn next_look(certificates: &Certificates, now: Timestamp) -> Option<Duration
     Some(Duration::try_from(renewal.duration_since(now)).unwrap_or_default())
 }
 
+/// How long it is until the next step of a rotation.
+pub fn next_step(certificates: &Certificates, periods: Periods, now: Timestamp) -> Option<Duration> {
+    match certificates {
+        Certificates::Own { authority, .. } => authority::next_step(authority, periods, now),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use k8s_openapi::ByteString;
     use kube::{api::DynamicObject, core::DeserializeGuard};
     use serde_json::json;
 
-    use super::*;
+    use super::{certificates::days, *};
     use crate::{
         children::Kind,
-        fixtures::{access, registry, validated},
+        fixtures::{access, registry, settings, validated},
         registry::{
             accounts::KEY,
             observe::Observed,
@@ -263,17 +291,19 @@ mod tests {
         "2026-03-01T00:00:00Z".parse().unwrap()
     }
 
-    fn days(count: u64) -> Duration {
-        Duration::from_secs(count * 24 * 3600)
+    fn periods() -> Periods {
+        settings().rotation
     }
 
     /// The Secrets as they are after `issued` was applied.
     fn stored(issued: &Issued) -> Children {
-        let Certificates::Own { authority, serving } = &issued.certificates else { panic!("{issued:?}") };
-        let ca = authority.certificate.as_str();
+        let Certificates::Own { authority, bundle, serving } = &issued.certificates else {
+            panic!("{issued:?}")
+        };
+        let ca = bundle.as_str();
         let mut children = Children::default();
         for (name, data) in [
-            ("hub-ca", vec![("tls.crt", ca), ("tls.key", &authority.key)]),
+            ("hub-ca", vec![("tls.crt", ca), ("tls.key", &authority.signing.key)]),
             ("hub-tls", vec![("tls.crt", &serving.certificate), ("tls.key", &serving.key), ("ca.crt", ca)]),
             ("hub-admin", vec![("password", issued.admin.as_str())]),
             ("hub-pull", vec![("password", issued.pull.as_str())]),
@@ -312,8 +342,10 @@ mod tests {
 
     #[test]
     fn what_was_issued_is_kept() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
-        let second = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(1)).unwrap();
+        let first =
+            issue(&validated("{}"), &Children::default(), &Loaded::default(), periods(), now()).unwrap();
+        let second =
+            issue(&validated("{}"), &stored(&first), &Loaded::default(), periods(), now() + days(1)).unwrap();
         assert_eq!(first.admin, second.admin);
         assert_eq!(first.pull, second.pull);
         assert_eq!(first.auth, second.auth);
@@ -323,9 +355,13 @@ mod tests {
 
     #[test]
     fn a_serving_certificate_is_renewed_after_two_thirds_of_its_life() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
-        let before = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(59)).unwrap();
-        let after = issue(&validated("{}"), &stored(&first), &Loaded::default(), now() + days(61)).unwrap();
+        let first =
+            issue(&validated("{}"), &Children::default(), &Loaded::default(), periods(), now()).unwrap();
+        let before =
+            issue(&validated("{}"), &stored(&first), &Loaded::default(), periods(), now() + days(59))
+                .unwrap();
+        let after = issue(&validated("{}"), &stored(&first), &Loaded::default(), periods(), now() + days(61))
+            .unwrap();
         assert_eq!(serving(&first), serving(&before));
         assert_ne!(serving(&first), serving(&after));
         assert_eq!(first.certificates.ca(), after.certificates.ca());
@@ -334,55 +370,79 @@ mod tests {
 
     #[test]
     fn another_name_in_the_spec_gives_another_certificate_of_the_same_authority() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
-        let second =
-            issue(&validated("{tls: {sans: [hub.example]}}"), &stored(&first), &Loaded::default(), now())
-                .unwrap();
+        let first =
+            issue(&validated("{}"), &Children::default(), &Loaded::default(), periods(), now()).unwrap();
+        let second = issue(
+            &validated("{tls: {sans: [hub.example]}}"),
+            &stored(&first),
+            &Loaded::default(),
+            periods(),
+            now(),
+        )
+        .unwrap();
         assert!(certificates::is_valid_for(&serving(&second).certificate, "hub.example"));
         assert_eq!(first.certificates.ca(), second.certificates.ca());
     }
 
     #[test]
-    fn a_lost_authority_replaces_the_certificate_that_it_signed() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+    fn a_lost_authority_stays_trusted_beside_the_next_one_while_its_certificate_is_served() {
+        let first =
+            issue(&validated("{}"), &Children::default(), &Loaded::default(), periods(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-ca".to_owned()));
-        let second = issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap();
-        assert_ne!(first.certificates.ca(), second.certificates.ca());
-        assert_ne!(serving(&first), serving(&second));
+        let second = issue(&validated("{}"), &children, &Loaded::default(), periods(), now()).unwrap();
+        assert_eq!(serving(&first), serving(&second));
+        let (old, both) = (first.certificates.ca().unwrap(), second.certificates.ca().unwrap());
+        assert!(both.starts_with(old) && both.len() > old.len());
+    }
+
+    #[test]
+    fn the_next_look_is_for_the_next_step_of_a_rotation() {
+        let rotating = validated("{}");
+        let first = issue(&rotating, &Children::default(), &Loaded::default(), periods(), now()).unwrap();
+        assert_eq!(next_step(&first.certificates, periods(), now()), None);
+        let mut children = stored(&first);
+        children.remove(&ChildId::new(Kind::Secret, "hub-ca".to_owned()));
+        let second = issue(&rotating, &children, &Loaded::default(), periods(), now()).unwrap();
+        assert_eq!(next_step(&second.certificates, periods(), now()), Some(periods().trust));
     }
 
     #[test]
     fn lost_accounts_take_the_passwords_of_the_generated_users_over() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let first =
+            issue(&validated("{}"), &Children::default(), &Loaded::default(), periods(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-accounts".to_owned()));
-        assert_eq!(issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap().auth, first.auth);
+        assert_eq!(
+            issue(&validated("{}"), &children, &Loaded::default(), periods(), now()).unwrap().auth,
+            first.auth
+        );
     }
 
     #[test]
     fn a_request_replaces_the_passwords_of_the_generated_users_when_the_replicas_have_the_next_ones() {
         let mut asked = validated("{}");
-        let first = issue(&asked, &Children::default(), &Loaded::default(), now()).unwrap();
+        let first = issue(&asked, &Children::default(), &Loaded::default(), periods(), now()).unwrap();
         asked.rotate_request = Some("1".to_owned());
-        let added = issue(&asked, &stored(&first), &Loaded::default(), now()).unwrap();
+        let added = issue(&asked, &stored(&first), &Loaded::default(), periods(), now()).unwrap();
         assert_eq!((&added.admin, &added.pull), (&first.admin, &first.pull));
         assert_eq!(added.auth.htpasswd.matches("admin:").count(), 2);
-        let replaced = issue(&asked, &stored(&added), &Loaded::default(), now()).unwrap();
+        let replaced = issue(&asked, &stored(&added), &Loaded::default(), periods(), now()).unwrap();
         assert!(replaced.admin != first.admin && replaced.pull != first.pull);
         assert_eq!(replaced.auth.htpasswd.matches("admin:").count(), 2, "the one before is still good");
         assert_eq!(replaced.accounts.request(ADMIN).as_deref(), Some("1"));
-        let over = issue(&asked, &stored(&replaced), &Loaded::default(), now() + days(4)).unwrap();
+        let over = issue(&asked, &stored(&replaced), &Loaded::default(), periods(), now() + days(4)).unwrap();
         assert_eq!(over.auth.htpasswd.matches("admin:").count(), 1);
         assert_eq!(over.admin, replaced.admin);
     }
 
     #[test]
     fn a_lost_users_file_is_made_again_from_the_passwords() {
-        let first = issue(&validated("{}"), &Children::default(), &Loaded::default(), now()).unwrap();
+        let first =
+            issue(&validated("{}"), &Children::default(), &Loaded::default(), periods(), now()).unwrap();
         let mut children = stored(&first);
         children.remove(&ChildId::new(Kind::Secret, "hub-auth".to_owned()));
-        let second = issue(&validated("{}"), &children, &Loaded::default(), now()).unwrap();
+        let second = issue(&validated("{}"), &children, &Loaded::default(), periods(), now()).unwrap();
         let (_, hash) = second.auth.htpasswd.lines().next().unwrap().split_once(':').unwrap();
         assert!(bcrypt::verify(first.admin.as_str(), hash).unwrap());
     }
@@ -391,13 +451,13 @@ mod tests {
     fn users_stay_while_their_secret_is_unusable() {
         let mut with_user = validated("{access: {htpasswdSecretName: team}}");
         with_user.access.users = Some(vec!["ci:hash".to_owned()]);
-        let first = issue(&with_user, &Children::default(), &Loaded::default(), now()).unwrap();
+        let first = issue(&with_user, &Children::default(), &Loaded::default(), periods(), now()).unwrap();
         assert!(first.auth.htpasswd.ends_with("\nci:hash\n") && first.auth.access_rules.contains("\"ci\""));
         let unusable = validated("{access: {htpasswdSecretName: team}}");
         assert_eq!(unusable.access.users, None);
-        let second = issue(&unusable, &stored(&first), &Loaded::default(), now()).unwrap();
+        let second = issue(&unusable, &stored(&first), &Loaded::default(), periods(), now()).unwrap();
         assert_eq!(first.auth, second.auth);
-        let none = issue(&validated("{}"), &stored(&first), &Loaded::default(), now()).unwrap();
+        let none = issue(&validated("{}"), &stored(&first), &Loaded::default(), periods(), now()).unwrap();
         assert!(!none.auth.htpasswd.contains("ci:") && none.auth.users.is_empty());
     }
 
@@ -406,7 +466,7 @@ mod tests {
         let accesses = vec![DeserializeGuard(Ok(access("default", "ci", spec)))];
         let observed = Observed { children, accesses, ..Observed::default() };
         let validated = validate::validate(&registry("{}"), &observed, now);
-        issue(&validated, &observed.children, &Loaded::default(), now).unwrap()
+        issue(&validated, &observed.children, &Loaded::default(), periods(), now).unwrap()
     }
 
     const ASKED: &str =
@@ -436,7 +496,7 @@ mod tests {
         let kept = over.accounts.get("default.ci").unwrap();
         assert_eq!(kept.current(), second.accounts.get("default.ci").unwrap().current());
 
-        let gone = issue(&validated("{}"), &stored(&second), &Loaded::default(), now()).unwrap();
+        let gone = issue(&validated("{}"), &stored(&second), &Loaded::default(), periods(), now()).unwrap();
         assert!(gone.accounts.get("default.ci").is_none() && !gone.auth.htpasswd.contains("default.ci"));
     }
 }

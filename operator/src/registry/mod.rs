@@ -4,8 +4,11 @@
 //! server.
 
 pub mod accounts;
+pub mod authority;
 pub mod build;
+pub mod cert_manager;
 pub mod certificates;
+pub mod chain;
 pub mod collections;
 mod consent_watches;
 pub mod credentials;
@@ -17,6 +20,7 @@ pub mod loaded;
 pub mod observe;
 mod pause;
 mod report;
+mod silence;
 pub mod status;
 pub mod validate;
 pub(crate) mod watches;
@@ -58,7 +62,7 @@ use collections::request::{self, Request};
 use issue::Certificates;
 use loaded::LiveFiles;
 use observe::Observed;
-use validate::{Applicant, Validated};
+use validate::Validated;
 pub use watches::{Guarded, Scope};
 
 /// How long to collect changes of a Registry before it is looked at.
@@ -72,13 +76,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A name that is taken is looked at again this often: of most kinds, the objects of others are not watched.
 const NAME_TAKEN_RETRY: Duration = Duration::from_secs(30);
-
-/// A Registry is looked at again after at most this long, and for a certificate's sake at least this much later.
-const LONGEST_SILENCE: Duration = Duration::from_hours(12);
-const SHORTEST_SILENCE: Duration = Duration::from_hours(1);
-
-/// The replacement of a password goes on at the earliest after this long.
-const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
 /// Why a reconciliation did not reach its end. It is tried again, later each time.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +134,11 @@ where
         .applied_objects()
         // The status is written by nobody else, and of labels and annotations only these mean anything here.
         .predicate_filter(
-            predicates::generation.combine(pause::turns).combine(accounts::requests).combine(request::turns),
+            predicates::generation
+                .combine(pause::turns)
+                .combine(accounts::requests)
+                .combine(request::turns)
+                .combine(authority::requests),
             PredicateConfig::default(),
         );
     Controller::for_stream(registries, known.clone())
@@ -242,18 +243,10 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         loaded::poke(&context.client, &identity, &files, loaded).await?;
     }
     refuse_silence(applied, request)?;
-    let silence = silence(&certificates, accounts, &validated.applicants);
+    let silence = silence::silence(validated, &certificates, accounts, context.settings.rotation);
     let key = (identity.namespace, identity.name);
     let soon = context.waiting.next_look(key, &files, loaded, Instant::now());
     Ok(Action::requeue(soon.map_or(silence, |soon| soon.min(silence))))
-}
-
-/// How long certificates and accounts need nothing.
-fn silence(certificates: &Certificates, accounts: &Accounts, applicants: &[Applicant]) -> Duration {
-    let now = Timestamp::now();
-    let certificates = issue::next_look(certificates, now).unwrap_or(LONGEST_SILENCE);
-    let certificates = certificates.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
-    accounts.next_look(applicants, now).unwrap_or(LONGEST_SILENCE).clamp(SHORTEST_STEP, certificates)
 }
 
 /// What `registry` should consist of, as things are now: nothing is written. Tests hold what is there against it.
@@ -276,8 +269,10 @@ struct Plan {
 impl Plan {
     fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
         let now = Timestamp::now();
-        let validated = validate::validate(registry, observed, now);
-        let issued = issue::issue(&validated, &observed.children, &observed.loaded, now)?;
+        let mut validated = validate::validate(registry, observed, now);
+        let periods = context.settings.rotation;
+        let issued = issue::issue(&validated, &observed.children, &observed.loaded, periods, now)?;
+        validated.tls.tell_rotation(&issued.certificates, periods);
         let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
         Ok(Self { validated, accounts: issued.accounts, certificates: issued.certificates, steps })
     }

@@ -18,7 +18,12 @@ use kube::{
 use super::{
     Scope, build::Objects, collections::Collections, loaded::Loaded, validate::consent::Labels, watches,
 };
-use crate::{children::Children, context::Context, metadata::Identity, token_issuer};
+use crate::{
+    children::{Children, Kind},
+    context::Context,
+    metadata::Identity,
+    token_issuer,
+};
 
 /// A RegistryAccess, or why it does not parse.
 pub type GuardedAccess = DeserializeGuard<RegistryAccess>;
@@ -30,7 +35,9 @@ pub struct Observed {
     pub children: Children,
     /// The Secret of `spec.access.htpasswdSecretName`.
     pub htpasswd_secret: Option<Secret>,
-    /// The Secret of `spec.tls.secretName`.
+    /// Whether the API of cert-manager is served.
+    pub cert_manager: bool,
+    /// The Secret of `spec.tls.secretName`, or the one that cert-manager fills for `spec.tls.issuerRef`.
     pub certificate_secret: Option<Secret>,
     /// The claim of `spec.storage.claimName`.
     pub existing_claim: Option<PersistentVolumeClaim>,
@@ -64,6 +71,8 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let s3 = spec.storage.s3.as_ref();
+    let cert_manager = context.cert_manager.is_served(client).await?;
+    let certificate = certificate_secret(registry);
     let (
         children,
         htpasswd_secret,
@@ -77,9 +86,9 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         loaded,
         accesses,
     ) = futures::try_join!(
-        children(client, &identity),
+        children(client, &identity, cert_manager),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
-        referenced(&secrets, spec.tls.secret_name.as_deref()),
+        referenced(&secrets, certificate.as_deref()),
         referenced(&claims, spec.storage.claim_name.as_deref()),
         referenced(&secrets, s3.and_then(|s3| s3.secret_name.as_deref())),
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
@@ -96,6 +105,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
     Ok(Observed {
         children,
         htpasswd_secret,
+        cert_manager,
         certificate_secret,
         existing_claim,
         bucket_secret,
@@ -115,10 +125,22 @@ async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_is
     if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
 }
 
-async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {
+/// The Secret that the serving certificate is taken from, unless the operator issues it.
+pub fn certificate_secret(registry: &Registry) -> Option<String> {
+    let tls = &registry.spec.tls;
+    let issued = tls.issuer_ref.as_ref().map(|_| Objects::ids(&Identity::of(registry)).certificate.name);
+    tls.secret_name.clone().or(issued)
+}
+
+async fn children(client: &Client, identity: &Identity, cert_manager: bool) -> Result<Children, kube::Error> {
     let ids = Objects::ids(identity).into_ordered();
-    let reads = ids.into_iter().map(async |id| {
-        let object = id.api(client, &identity.namespace).get_opt(&id.name).await?;
+    let served = ids.into_iter().filter(|id| cert_manager || id.kind != Kind::Certificate);
+    let reads = served.map(async |id| {
+        let object = match id.api(client, &identity.namespace).get_opt(&id.name).await {
+            // An older role does not know of it, and most Registries do not need it.
+            Err(kube::Error::Api(status)) if status.code == 403 && id.kind == Kind::Certificate => None,
+            other => other?,
+        };
         Ok::<_, kube::Error>((id, object))
     });
     let mut children = Children::default();

@@ -29,7 +29,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::{build::Objects, consent_watches};
+use super::{build::Objects, consent_watches, observe::certificate_secret};
 use crate::metadata::{INSTANCE, Identity, MANAGED_BY, OPERATOR};
 
 /// A Registry, or why it does not parse.
@@ -158,10 +158,11 @@ fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
         return true;
     }
     let s3 = spec.storage.s3.as_ref();
+    let certificate = certificate_secret(registry);
     let referenced = match kind {
         "Secret" => vec![
             spec.access.htpasswd_secret_name.as_ref(),
-            spec.tls.secret_name.as_ref(),
+            certificate.as_ref(),
             s3.and_then(|s3| s3.secret_name.as_ref()),
             s3.and_then(|s3| s3.ca_secret_name.as_ref()),
         ],

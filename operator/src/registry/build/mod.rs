@@ -6,6 +6,7 @@
 
 pub mod access_rules;
 mod bucket;
+mod certificate;
 mod collection_job;
 pub(super) mod collector;
 mod config_map;
@@ -29,7 +30,7 @@ pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, METR
 pub use secret::JWKS_KEY;
 pub use service::service;
 
-use super::{issue::Issued, validate::Validated};
+use super::{authority::Periods, issue::Issued, validate::Validated};
 use crate::{
     apply::Desired,
     children::{ChildId, Kind},
@@ -43,6 +44,8 @@ pub struct Settings {
     pub image: String,
     /// When nodes pull it, as Kubernetes spells it.
     pub image_pull_policy: String,
+    /// How long the phases of a rotation of the certificate authority last.
+    pub rotation: Periods,
 }
 
 /// Something for each object that a Registry may have.
@@ -54,6 +57,8 @@ pub struct Objects<T> {
     pub serving_certificate: T,
     /// Secret `NAME-accounts`: the passwords of all accounts, and how far their replacement is. Only the operator reads it.
     pub accounts: T,
+    /// Certificate `NAME-cert-manager`: what cert-manager is asked for.
+    pub certificate: T,
     /// Secret `NAME-admin`: the user that may do everything.
     pub admin: T,
     /// Secret `NAME-pull`: the user that may pull, for `imagePullSecrets`.
@@ -90,10 +95,11 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 17] {
+    pub fn into_ordered(self) -> [T; 18] {
         let Self {
             authority,
             serving_certificate,
+            certificate,
             accounts,
             admin,
             pull,
@@ -114,6 +120,7 @@ impl<T> Objects<T> {
             authority,
             serving_certificate,
             accounts,
+            certificate,
             admin,
             pull,
             auth,
@@ -141,6 +148,7 @@ impl Objects<ChildId> {
             authority: with(Kind::Secret, "ca"),
             serving_certificate: with(Kind::Secret, "tls"),
             accounts: with(Kind::Secret, "accounts"),
+            certificate: with(Kind::Certificate, "cert-manager"),
             admin: with(Kind::Secret, "admin"),
             pull: with(Kind::Secret, "pull"),
             auth: with(Kind::Secret, "auth"),
@@ -174,6 +182,7 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         authority: secret::authority(&validated.identity, &issued.certificates),
         serving_certificate: secret::serving_certificate(&validated.identity, &issued.certificates),
         accounts: Desired::Present(secret::accounts(&validated.identity, &issued.accounts)),
+        certificate: certificate::certificate(validated),
         admin: Desired::Present(secret::admin(validated, &issued.admin, ca)),
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
         auth: Desired::Present(secret::auth(validated, &issued.auth)),
@@ -215,6 +224,7 @@ mod tests {
             &validated,
             &Children::default(),
             &Loaded::default(),
+            settings().rotation,
             "2026-03-01T00:00:00Z".parse().unwrap(),
         )
         .unwrap();
@@ -256,6 +266,7 @@ mod tests {
                     Kind::PodDisruptionBudget => check::<PodDisruptionBudget>(&manifest),
                     Kind::Deployment => check::<Deployment>(&manifest),
                     Kind::CronJob => check::<CronJob>(&manifest),
+                    Kind::Certificate => unreachable!("not without cert-manager"),
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::{
     metadata::Identity,
     registry::{
         accounts::{Accounts, KEY},
+        authority,
         certificates::KeyPair,
         credentials::{ADMIN, PULL, Password},
         issue::{Auth, Certificates},
@@ -22,7 +23,9 @@ pub const JWKS_KEY: &str = "jwks.json";
 
 pub(super) fn authority(identity: &Identity, certificates: &Certificates) -> Desired<Value> {
     match certificates {
-        Certificates::Own { authority, .. } => Desired::Present(pair(identity, "ca", authority, None)),
+        Certificates::Own { authority, .. } => {
+            Desired::Present(secret(identity, "ca", "kubernetes.io/tls", authority::data(authority)))
+        }
         Certificates::AsIs { .. } => Desired::AsIs,
         Certificates::Provided { .. } | Certificates::None => Desired::Absent,
     }

@@ -147,11 +147,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::registry::loaded::Loaded;
     use crate::{
         children::{Children, Kind},
-        fixtures,
-        registry::issue,
+        fixtures::{self, settings},
+        registry::{issue, loaded::Loaded},
     };
 
     fn asking(value: &str, spec: &str) -> Registry {
@@ -179,7 +178,9 @@ mod tests {
     fn job(registry: &Registry, available: i32) -> Result<Value, String> {
         let validated = Validated::of(registry);
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
-        let issued = issue::issue(&validated, &Children::default(), &Loaded::default(), now).unwrap();
+        let issued =
+            issue::issue(&validated, &Children::default(), &Loaded::default(), settings().rotation, now)
+                .unwrap();
         let steps = build::build(&validated, &issued, &fixtures::settings()).into_steps(&validated.identity);
         Pending::of(registry, &steps).unwrap().job(&validated, &applied(available))
     }

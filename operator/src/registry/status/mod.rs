@@ -31,6 +31,7 @@ pub use truth::Truth;
 
 use super::{
     accounts::Accounts,
+    authority,
     build::{Objects, Settings},
     certificates,
     collections::{Collections, request::Request},
@@ -38,7 +39,11 @@ use super::{
     loaded::Loaded,
     validate::{Validated, capacity},
 };
-use crate::{apply::Applied, children::Children, metadata::OPERATOR};
+use crate::{
+    apply::Applied,
+    children::{ChildId, Children},
+    metadata::OPERATOR,
+};
 
 /// All that a reconciliation has come to, which the status tells of.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +73,7 @@ pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) ->
     let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
     let gc = garbage_collection::status(registry, validated, applied, collections, request, now);
     let states = conditions::states(outcome, &gc);
-    let tls = tls(children, &ids.serving_certificate.name);
+    let tls = tls(children, &ids);
     RegistryStatus {
         observed_generation: registry.meta().generation,
         host: Some(validated.host.clone()),
@@ -160,13 +165,15 @@ fn storage(validated: &Validated, children: &Children) -> StorageStatus {
     }
 }
 
-fn tls(children: &Children, secret: &str) -> Option<TlsStatus> {
-    let secret: Secret = children.get(secret)?;
+fn tls(children: &Children, ids: &Objects<ChildId>) -> Option<TlsStatus> {
+    let secret: Secret = children.get(&ids.serving_certificate.name)?;
+    let own: Option<Secret> = children.get(&ids.authority.name);
     let serving = certificates::inspect(&text(&secret, "tls.crt")?).ok();
     let authority = text(&secret, "ca.crt").and_then(|ca| certificates::inspect(&ca).ok());
     Some(TlsStatus {
         not_after: serving.map(|serving| Time(serving.not_after)),
         ca_not_after: authority.as_ref().map(|authority| Time(authority.not_after)),
         ca_sha256: authority.map(|authority| authority.sha256),
+        rotation: own.as_ref().and_then(authority::read).as_ref().and_then(authority::status),
     })
 }

@@ -10,7 +10,9 @@ mod claim;
 mod claim_state;
 
 pub mod consent;
+mod issuer;
 pub(super) mod pod_template;
+mod provided;
 mod quantity;
 mod retention;
 mod room;
@@ -34,7 +36,7 @@ pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls};
 
-use super::{cron::Schedule, observe::Observed};
+use super::{authority, cron::Schedule, observe::Observed};
 use crate::metadata::Identity;
 
 /// A Registry of which everything is known that its objects follow from.
@@ -102,7 +104,7 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         applicants: applicants::validate(registry, &observed.accesses, &observed.namespaces, &users, now),
         rotate_request: registry.annotations().get(ROTATE).cloned(),
         storage: storage::validate(&identity, &spec.storage, observed),
-        tls: tls::validate(&identity, &spec.tls, &host, observed, now),
+        tls: tls::validate(&identity, &spec.tls, &host, authority::requested(registry), observed, now),
         access,
         service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),

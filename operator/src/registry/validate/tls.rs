@@ -1,29 +1,30 @@
 //! The serving certificate of `spec.tls`.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use berth_crds::{Reason, tls};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::core::v1::Service;
 
-use super::Finding;
+use super::{Finding, issuer, provided};
 use crate::{
+    apply::Desired,
     metadata::Identity,
     registry::{
-        certificates::{self, CertificateError, KeyPair},
-        credentials::text,
+        authority::{self, Periods},
+        certificates::KeyPair,
+        issue::Certificates,
         observe::Observed,
     },
 };
-
-/// A certificate of the user is reported this long before it expires.
-const WARNING: Duration = Duration::from_hours(7 * 24);
 
 /// The serving certificate.
 #[derive(Debug)]
 pub struct Tls {
     /// Where it comes from.
     pub certificate: Certificate,
+    /// The DNS names and IP addresses that cert-manager is asked for a certificate for.
+    pub requested: Desired<Vec<String>>,
     /// For the condition `TLSReady`.
     pub finding: Finding,
 }
@@ -35,51 +36,77 @@ pub enum Certificate {
     Own {
         /// Sorted, each once.
         names: Vec<String>,
+        /// The value of the annotation that asks for another authority.
+        rotate: Option<String>,
     },
-    /// The user gave it.
+    /// The user gave it, or cert-manager.
     Provided {
         /// Certificate and key, which belong together.
         pair: KeyPair,
         /// The certificate authority for clients, PEM, if the user gave one.
         authority: Option<String>,
     },
-    /// The user's cannot be used; what is served already stays.
+    /// The one that was given cannot be used; what is served already stays.
     AsIs,
     /// None: plain HTTP.
     Disabled,
+}
+
+impl Tls {
+    /// Tells of a rotation instead, while one of the operator's authority is running.
+    pub fn tell_rotation(&mut self, certificates: &Certificates, periods: Periods) {
+        let (Certificate::Own { rotate, .. }, Certificates::Own { authority, .. }) =
+            (&self.certificate, certificates)
+        else {
+            return;
+        };
+        if let Some(finding) = authority::finding(authority, rotate.as_deref(), periods) {
+            self.finding = finding;
+        }
+    }
 }
 
 pub(super) fn validate(
     identity: &Identity,
     tls: &tls::Tls,
     host: &str,
+    rotate: Option<&str>,
     observed: &Observed,
     now: Timestamp,
 ) -> Tls {
-    if tls.disabled {
-        let message = "plain HTTP: passwords cross the network readable; remove spec.tls.disabled for TLS";
-        return Tls {
-            certificate: Certificate::Disabled,
-            finding: Finding::good(Reason::PlainHttp, message),
-        };
-    }
-    match &tls.secret_name {
-        Some(name) => provided(name, observed.certificate_secret.as_ref(), host, now),
-        None => own(identity, &tls.sans, observed),
-    }
-}
-
-fn own(identity: &Identity, sans: &[String], observed: &Observed) -> Tls {
-    if let Some(bad) = sans.iter().find(|san| san.contains(':') && san.parse::<IpAddr>().is_err()) {
-        let message = format!(
-            "spec.tls.sans: {bad:?} is neither a DNS name nor an IP address; write it without a port"
-        );
-        return Tls { certificate: Certificate::AsIs, finding: Finding::bad(Reason::InvalidSan, message) };
+    if let Some(bad) = bad_name(&tls.sans) {
+        return Tls { certificate: Certificate::AsIs, requested: Desired::AsIs, finding: bad };
     }
     let service: Option<Service> = observed.children.get(&identity.name);
-    let names = names(identity, service.as_ref(), sans);
+    let names = names(identity, service.as_ref(), &tls.sans);
+    if let Some(issuer) = &tls.issuer_ref {
+        let names = issuer::names(identity, host, names, &tls.sans);
+        return issuer::validate(identity, issuer, host, names, observed, now);
+    }
+    let (certificate, finding) = match &tls.secret_name {
+        _ if tls.disabled => disabled(),
+        Some(name) => provided::validate(name, observed.certificate_secret.as_ref(), host, now),
+        None => own(names, rotate),
+    };
+    let requested = if observed.cert_manager { Desired::Absent } else { Desired::AsIs };
+    Tls { certificate, requested, finding }
+}
+
+fn disabled() -> (Certificate, Finding) {
+    let message = "plain HTTP: passwords cross the network readable; remove spec.tls.disabled for TLS";
+    (Certificate::Disabled, Finding::good(Reason::PlainHttp, message))
+}
+
+fn own(names: Vec<String>, rotate: Option<&str>) -> (Certificate, Finding) {
     let finding = Finding::good(Reason::Issued, "issued by the operator's own certificate authority");
-    Tls { certificate: Certificate::Own { names }, finding }
+    (Certificate::Own { names, rotate: rotate.map(str::to_owned) }, finding)
+}
+
+fn bad_name(sans: &[String]) -> Option<Finding> {
+    let bad = sans.iter().find(|san| san.contains(':') && san.parse::<IpAddr>().is_err())?;
+    let message =
+        format!("spec.tls.sans: {bad:?} is neither a DNS name nor an IP address; write it without a port");
+    Some(Finding::bad(Reason::InvalidSan, message))
 }
 
 /// Every name under which a client may reach the Service.
@@ -102,73 +129,8 @@ fn names(identity: &Identity, service: Option<&Service>, sans: &[String]) -> Vec
 }
 
 /// An IP address in its shortest spelling, and a DNS name as it is.
-fn canonical(san: &str) -> String {
+pub(super) fn canonical(san: &str) -> String {
     san.parse::<IpAddr>().map_or_else(|_| san.to_owned(), |address| address.to_string())
-}
-
-fn provided(name: &str, secret: Option<&Secret>, host: &str, now: Timestamp) -> Tls {
-    let Some(secret) = secret else {
-        let message = format!(
-            "Secret {name} of spec.tls.secretName does not exist: create it with `kubectl create secret tls {name} \
-             --cert=FILE --key=FILE`, or remove the field for a certificate of the operator"
-        );
-        return Tls {
-            certificate: Certificate::AsIs,
-            finding: Finding::bad(Reason::SecretNotFound, message),
-        };
-    };
-    let authority = text(secret, "ca.crt");
-    let pair = KeyPair {
-        certificate: text(secret, "tls.crt").unwrap_or_default(),
-        key: text(secret, "tls.key").unwrap_or_default(),
-    };
-    if let Err(error) = certificates::check_pair(&pair) {
-        return Tls { certificate: Certificate::AsIs, finding: unusable(name, &error) };
-    }
-    let finding = judge(name, &pair.certificate, host, now);
-    Tls { certificate: Certificate::Provided { pair, authority }, finding }
-}
-
-fn unusable(name: &str, error: &CertificateError) -> Finding {
-    let reason = match error {
-        CertificateError::KeyMismatch => Reason::KeyMismatch,
-        _ => Reason::InvalidSecret,
-    };
-    let place = match error {
-        CertificateError::NoKey => ", key tls.key",
-        CertificateError::NoCertificate => ", key tls.crt",
-        _ => "",
-    };
-    Finding::bad(reason, format!("Secret {name}{place}: {error}; store a certificate and its key in PEM"))
-}
-
-/// A pair that can be served, but may not be what clients accept.
-fn judge(name: &str, certificate: &str, host: &str, now: Timestamp) -> Finding {
-    let inspected = match certificates::inspect(certificate) {
-        Ok(inspected) => inspected,
-        Err(error) => return unusable(name, &error),
-    };
-    let certificates::Inspected { not_before, not_after, .. } = inspected;
-    let dns_name = host.split_once(':').map_or(host, |(name, _)| name);
-    if now < not_before || now >= not_after {
-        let message = format!(
-            "the certificate in Secret {name} is valid from {not_before} to {not_after}, not now: renew it"
-        );
-        return Finding::bad(Reason::Expired, message);
-    }
-    if !certificates::is_valid_for(certificate, dns_name) {
-        let message = format!(
-            "the certificate in Secret {name} is not valid for {dns_name}: add that to its subject alternative names"
-        );
-        return Finding::bad(Reason::SanMismatch, message);
-    }
-    if now + WARNING >= not_after {
-        return Finding::good(
-            Reason::ExpiringSoon,
-            format!("the certificate in Secret {name} expires at {not_after}: renew it"),
-        );
-    }
-    Finding::good(Reason::Provided, format!("the certificate in Secret {name} is valid until {not_after}"))
 }
 
 #[cfg(test)]
@@ -179,24 +141,12 @@ mod tests {
     use crate::{
         children::{ChildId, Kind},
         fixtures,
-        registry::credentials::tests::secret,
     };
 
     const HOST: &str = "hub.default.svc";
 
     fn now() -> Timestamp {
         "2026-03-01T00:00:00Z".parse().unwrap()
-    }
-
-    fn pair(names: &[&str]) -> KeyPair {
-        let authority = certificates::issue_authority("hub", None, now()).unwrap();
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        certificates::issue_serving(&authority, "hub", &names, now()).unwrap()
-    }
-
-    fn judged(pair: &KeyPair, at: Timestamp) -> Tls {
-        let secret = secret([("tls.crt", &pair.certificate), ("tls.key", &pair.key), ("ca.crt", "CA")]);
-        provided("mine", Some(&secret), HOST, at)
     }
 
     #[test]
@@ -209,8 +159,8 @@ mod tests {
         let mut observed = Observed::default();
         let id = ChildId::new(Kind::Service, "hub".to_owned());
         observed.children.insert(id, serde_json::from_value(service).unwrap());
-        let tls = validate(&Identity::of(&registry), &registry.spec.tls, HOST, &observed, now());
-        let Certificate::Own { names } = tls.certificate else { panic!("{tls:?}") };
+        let tls = validate(&Identity::of(&registry), &registry.spec.tls, HOST, None, &observed, now());
+        let Certificate::Own { names, .. } = tls.certificate else { panic!("{tls:?}") };
         assert_eq!(
             names,
             [
@@ -232,53 +182,8 @@ mod tests {
     #[test]
     fn a_name_with_a_port_is_refused() {
         let registry = fixtures::registry("{tls: {sans: ['a::b::c']}}");
-        let tls = validate(&Identity::of(&registry), &registry.spec.tls, HOST, &Observed::default(), now());
+        let tls =
+            validate(&Identity::of(&registry), &registry.spec.tls, HOST, None, &Observed::default(), now());
         assert_eq!(tls.finding.reason, Reason::InvalidSan);
-    }
-
-    #[test]
-    fn a_good_certificate_of_the_user_is_served() {
-        let pair = pair(&[HOST]);
-        let tls = judged(&pair, now());
-        assert_eq!(tls.finding.reason, Reason::Provided);
-        assert_eq!(tls.certificate, Certificate::Provided { pair, authority: Some("CA".to_owned()) });
-    }
-
-    #[test]
-    fn a_missing_secret_leaves_what_is_served_and_says_how_to_make_it() {
-        let tls = provided("mine", None, HOST, now());
-        assert_eq!(tls.certificate, Certificate::AsIs);
-        assert!(tls.finding.message.contains("kubectl create secret tls mine"));
-    }
-
-    #[test]
-    fn a_key_of_another_certificate_is_not_served() {
-        let mixed = KeyPair { key: pair(&[HOST]).key, ..pair(&[HOST]) };
-        let tls = judged(&mixed, now());
-        assert_eq!(tls.certificate, Certificate::AsIs);
-        assert_eq!(tls.finding.reason, Reason::KeyMismatch);
-    }
-
-    #[test]
-    fn an_empty_secret_is_not_served() {
-        let tls = provided("mine", Some(&secret([])), HOST, now());
-        assert_eq!(tls.finding.reason, Reason::InvalidSecret);
-        assert!(tls.finding.message.starts_with("Secret mine, key tls.crt"));
-    }
-
-    #[test]
-    fn a_certificate_for_another_name_is_served_but_told() {
-        let tls = judged(&pair(&["other.example"]), now());
-        assert!(matches!(tls.certificate, Certificate::Provided { .. }));
-        assert_eq!(tls.finding.reason, Reason::SanMismatch);
-    }
-
-    #[test]
-    fn the_end_of_a_certificate_is_announced() {
-        let day = Duration::from_hours(24);
-        let pair = pair(&[HOST]);
-        assert_eq!(judged(&pair, now() + day * 84).finding.reason, Reason::ExpiringSoon);
-        assert!(judged(&pair, now() + day * 84).finding.good);
-        assert_eq!(judged(&pair, now() + day * 90).finding.reason, Reason::Expired);
     }
 }
