@@ -36,7 +36,7 @@ impl Manifests {
         let observed = Observed { bucket_secret: Some(serde_json::from_value(key)?), ..Observed::default() };
         let now = jiff::Timestamp::now();
         let validated = validate::validate(&serde_json::from_value(registry)?, &observed, now);
-        let issued = issue::issue(&validated, &observed.children, now)?;
+        let issued = issue::issue(&validated, &observed.children, &observed.loaded, now)?;
         let settings =
             build::Settings { image: "registry".to_owned(), image_pull_policy: "Never".to_owned() };
         let steps = build::build(&validated, &issued, &settings).into_steps(&validated.identity);
