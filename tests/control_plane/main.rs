@@ -10,6 +10,7 @@ mod access;
 mod conditions;
 mod drift;
 mod election;
+mod enforced;
 mod fixture;
 mod garbage_collection;
 mod issuer;

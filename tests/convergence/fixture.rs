@@ -3,7 +3,11 @@
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use berth_operator::{context::Context, metrics::Metrics, registry::build::Settings};
+use berth_operator::{
+    context::Context,
+    metrics::Metrics,
+    registry::{authority::Periods, build::Settings},
+};
 use berth_tests::{
     chart,
     cluster::{ControlPlane, Kubectl},
@@ -54,7 +58,11 @@ pub(crate) fn ensure_nothing_was_forbidden(operator: &OperatorProcess) -> Result
 /// What an operator decides with, in the process of the test and with all rights.
 pub(crate) async fn context() -> Result<Context> {
     let client = kube::Client::try_from(connection(kubectl().kubeconfig()).await?)?;
-    let settings = Settings { image: IMAGE.to_owned(), image_pull_policy: "IfNotPresent".to_owned() };
+    let settings = Settings {
+        image: IMAGE.to_owned(),
+        image_pull_policy: "IfNotPresent".to_owned(),
+        rotation: Periods { trust: Duration::from_hours(1), grace: Duration::from_hours(24) },
+    };
     Ok(Context::new(client, vec![None], settings, Metrics::default().into()))
 }
 

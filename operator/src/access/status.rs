@@ -153,3 +153,51 @@ async fn write(
 fn api(context: &Context, namespace: &str) -> Api<DynamicObject> {
     Api::namespaced_with(context.client.clone(), namespace, &ApiResource::erase::<RegistryAccess>(&()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{apply::Rejection, fixtures};
+
+    fn judged() -> Judged {
+        Judged {
+            user: "team-a.ci".to_owned(),
+            host: Some("hub.default.svc".to_owned()),
+            login: None,
+            until: None,
+            finding: Finding::good(Reason::Acknowledged, "good"),
+        }
+    }
+
+    fn access() -> RegistryAccess {
+        fixtures::access("team-a", "ci", "{allow: [{repositories: [x]}]}")
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_written_is_told_before_anything_else() {
+        let taken = finding(&access(), &judged(), &Applied::default(), true);
+        assert_eq!(taken.reason, Reason::SecretNameTaken);
+        assert!(taken.message.contains("Secret ci-registry"), "{}", taken.message);
+        let child = ChildId::new(Kind::Secret, "ci-registry".to_owned());
+        let refused = Rejection { child, message: "quota".to_owned() };
+        let applied = Applied { rejections: vec![refused], ..Applied::default() };
+        let refused = finding(&access(), &judged(), &applied, false);
+        assert_eq!(
+            (refused.reason, refused.message.as_str()),
+            (Reason::Rejected, "Secret ci-registry was refused: quota")
+        );
+    }
+
+    #[test]
+    fn what_was_known_of_a_registry_that_is_gone_stays() {
+        let mut access = access();
+        let at = Timestamp::UNIX_EPOCH;
+        let before = status(&access, &judged(), judged().finding, true, at);
+        assert_eq!(before.secret_name.as_deref(), Some("ci-registry"));
+        access.status = Some(before.clone());
+        let gone = Judged { host: None, ..judged() };
+        let after = status(&access, &gone, Finding::bad(Reason::RegistryNotFound, "gone"), true, at);
+        assert_eq!(after.host, before.host);
+        assert_eq!(after.conditions[0].status, "False");
+    }
+}
