@@ -25,6 +25,9 @@ pub enum ConditionType {
     AccessReady,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
+    /// The Ingress, the route or the load balancer leads to the registry. It is there only when one of them is asked for. Not
+    /// part of `Ready`: inside the cluster, pushes and pulls work without it.
+    Exposed,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
     /// the other conditions say meanwhile what was last observed.
     Paused,
@@ -48,7 +51,7 @@ pub enum Reason {
     AccessNotReady,
     /// `Ready`, `Progressing`: see `Available`.
     DeploymentUnavailable,
-    /// `Ready`, `Available`, `Progressing`: the API server refused one of the registry's objects.
+    /// `Ready`, `Available`, `Progressing`, `Exposed`: the API server refused one of the registry's objects.
     Rejected,
     /// `Ready`: an object of somebody else has a name that the registry needs.
     NameTaken,
@@ -69,7 +72,7 @@ pub enum Reason {
 
     /// `StorageReady`: the claim is bound.
     Bound,
-    /// `StorageReady`: the claim waits for its volume.
+    /// `StorageReady`, `Exposed`: the claim waits for its volume, or an address or a gateway is waited for.
     Pending,
     /// `StorageReady`: the images are lost with the pod.
     Ephemeral,
@@ -134,6 +137,23 @@ pub enum Reason {
     /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
     InvalidSchedule,
 
+    /// `Exposed`: an address leads to the registry, or a gateway has taken the route.
+    Exposed,
+    /// `Exposed`: an address leads to the Ingress, whose controller has no preset, so that large pushes may fail.
+    UnknownController,
+    /// `Exposed`: the `IngressClass` does not exist.
+    IngressClassNotFound,
+    /// `Exposed`: the cluster has no default `IngressClass`.
+    NoDefaultIngressClass,
+    /// `Exposed`: a gateway refused the route.
+    RouteRejected,
+    /// `Exposed`: the cluster does not serve the Gateway API.
+    #[schemars(rename = "GatewayAPINotServed")]
+    GatewayApiNotServed,
+    /// `Exposed`: the cluster does not serve the API that tells the proxy how to verify the registry's certificate.
+    #[schemars(rename = "BackendTLSNotServed")]
+    BackendTlsNotServed,
+
     /// `Paused`: the annotation asks for it.
     Paused,
 }
@@ -149,6 +169,7 @@ impl ConditionType {
             Self::TlsReady => "TLSReady",
             Self::AccessReady => "AccessReady",
             Self::GarbageCollected => "GarbageCollected",
+            Self::Exposed => "Exposed",
             Self::Paused => "Paused",
         }
     }
@@ -168,6 +189,8 @@ impl fmt::Display for Reason {
             Self::SanMismatch => formatter.write_str("SANMismatch"),
             Self::InvalidSan => formatter.write_str("InvalidSAN"),
             Self::PlainHttp => formatter.write_str("PlainHTTP"),
+            Self::GatewayApiNotServed => formatter.write_str("GatewayAPINotServed"),
+            Self::BackendTlsNotServed => formatter.write_str("BackendTLSNotServed"),
             // Elsewhere the variant is spelt as the word.
             _ => fmt::Debug::fmt(self, formatter),
         }

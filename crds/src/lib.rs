@@ -12,6 +12,7 @@
 pub mod annotation;
 pub mod condition;
 mod definition;
+pub mod exposure;
 pub mod gc;
 pub mod reference;
 pub mod registry;

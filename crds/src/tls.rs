@@ -20,8 +20,8 @@ pub struct Tls {
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
 
-    /// More DNS names and IP addresses for the certificate that the operator issues. The names and addresses of the
-    /// Service are in it already.
+    /// More DNS names and IP addresses for the certificate that the operator issues. `host`, and the names
+    /// and addresses of the Service with those of its load balancer, are in it already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),

@@ -6,12 +6,12 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::CronJob,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-    networking::v1::NetworkPolicy,
+    networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Api, Client, Resource,
-    api::{ApiResource, DynamicObject},
+    api::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use serde::de::DeserializeOwned;
 
@@ -24,10 +24,14 @@ pub enum Kind {
     ConfigMap,
     PersistentVolumeClaim,
     Service,
+    Ingress,
     NetworkPolicy,
     PodDisruptionBudget,
     Deployment,
     CronJob,
+    HTTPRoute,
+    BackendTLSPolicy,
+    ServersTransport,
 }
 
 /// An object by kind and name; its namespace is the Registry's.
@@ -44,6 +48,9 @@ pub struct ChildId {
 pub struct Children(BTreeMap<ChildId, DynamicObject>);
 
 impl Kind {
+    /// The kinds that are served only where somebody has installed them.
+    pub const OPTIONAL: [Self; 3] = [Self::HTTPRoute, Self::BackendTLSPolicy, Self::ServersTransport];
+
     /// Where the API server serves it.
     pub fn api_resource(self) -> ApiResource {
         match self {
@@ -52,12 +59,26 @@ impl Kind {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
+            Self::Ingress => ApiResource::erase::<Ingress>(&()),
             Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::CronJob => ApiResource::erase::<CronJob>(&()),
+            Self::HTTPRoute => custom("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+            // Of older releases of the Gateway API, it is an experiment and looks different in each.
+            Self::BackendTLSPolicy => {
+                custom("gateway.networking.k8s.io", "v1", "BackendTLSPolicy", "backendtlspolicies")
+            }
+            Self::ServersTransport => {
+                custom("traefik.io", "v1alpha1", "ServersTransport", "serverstransports")
+            }
         }
     }
+}
+
+/// A kind that no crate here has a type for.
+fn custom(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
 impl ChildId {

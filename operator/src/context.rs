@@ -8,6 +8,7 @@ use kube::{
 };
 
 use crate::{
+    apis::ServedApis,
     apply::Fingerprints,
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
@@ -25,6 +26,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Failures in a row.
     pub backoff: Backoff,
+    /// Which APIs there are.
+    pub apis: ServedApis,
     /// What was applied last.
     pub fingerprints: Fingerprints,
     /// Counts what is done.
@@ -42,6 +45,7 @@ impl Context {
             client,
             settings,
             backoff: Backoff::default(),
+            apis: ServedApis::default(),
             fingerprints: Fingerprints::default(),
             metrics,
         }

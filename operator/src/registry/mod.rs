@@ -39,6 +39,7 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::{
+    apis::UNSERVED_RETRY,
     apply::{self, Applied, Desired},
     backoff::RegistryKey,
     children::{ChildId, Children},
@@ -127,8 +128,8 @@ where
         .predicate_filter(predicates::generation.combine(pause::turns), PredicateConfig::default());
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-        .reconcile_on(watches::concerned(client, scope, &known))
-        .reconcile_all_on(watches::storage_classes(client))
+        .reconcile_on(watches::concerned(&context, scope, &known))
+        .reconcile_all_on(watches::classes(client))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, retry, context)
         .for_each(|outcome| async move {
@@ -168,6 +169,12 @@ async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
         Ok(outcome) => outcome,
         Err(elapsed) => Err(elapsed.into()),
     };
+    if let Err(Error::Api(kube::Error::Api(status))) = &outcome
+        && status.is_not_found()
+    {
+        // Whatever was read or written by name exists, or could: it is the API that does not.
+        context.apis.forget();
+    }
     context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
     let action = outcome?;
     context.backoff.forget(&(namespace, name));
@@ -195,7 +202,8 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, registry).await?;
+    let served = context.apis.served(&context.client).await?;
+    let mut observed = observe::observe(&context.client, registry, served).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -204,7 +212,7 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     }
     if observed.children.raw(&build::Objects::ids(&identity).service).is_none() {
         // The certificate names the Service's address, so the Service comes before everything else.
-        observed.children = apply_service(context, registry, observed.children).await?;
+        observed.children = apply_service(context, &plan.validated, observed.children).await?;
         plan = Plan::of(registry, &observed, context)?;
     }
     let Plan { validated, certificates, steps } = plan;
@@ -213,6 +221,9 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
         .await?;
     refuse_silence(&applied)?;
+    if validated.exposure.waits_for_api() {
+        return Ok(Action::requeue(UNSERVED_RETRY));
+    }
     let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
     Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
 }
@@ -237,14 +248,14 @@ impl Plan {
 /// Applies the Service alone. If it is refused, it is refused again with the others, and told then.
 async fn apply_service(
     context: &Context,
-    registry: &Registry,
+    validated: &Validated,
     observed: Children,
 ) -> Result<Children, Error> {
-    let identity = Identity::of(registry);
-    let service = build::Objects::ids(&identity).service;
-    let step = (service, Desired::Present(build::service(&identity, &registry.spec)));
+    let identity = &validated.identity;
+    let service = build::Objects::ids(identity).service;
+    let step = (service, Desired::Present(build::service(validated)));
     let applied =
-        apply::apply(&context.client, &context.fingerprints, &identity, vec![step], observed).await?;
+        apply::apply(&context.client, &context.fingerprints, identity, vec![step], observed).await?;
     Ok(applied.children)
 }
 

@@ -5,12 +5,13 @@ use berth_crds::Registry;
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret},
+    networking::v1::IngressClass,
     storage::v1::StorageClass,
 };
-use kube::{Api, Client, api::ListParams};
+use kube::{Api, Client, Resource, api::ListParams, core::ClusterResourceScope};
 
 use super::build::Objects;
-use crate::{children::Children, metadata::Identity};
+use crate::{apis::Served, children::Children, metadata::Identity};
 
 /// What exists.
 #[derive(Debug, Default)]
@@ -31,10 +32,14 @@ pub struct Observed {
     pub bucket_ca_config_map: Option<ConfigMap>,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
+    /// The `IngressClasses` of the cluster, if the operator may list them.
+    pub ingress_classes: Option<Vec<IngressClass>>,
+    /// The kinds that the cluster serves.
+    pub served: Served,
 }
 
 /// Reads everything that the state of `registry` depends on.
-pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, kube::Error> {
+pub async fn observe(client: &Client, registry: &Registry, served: Served) -> Result<Observed, kube::Error> {
     let identity = Identity::of(registry);
     let namespace = &identity.namespace;
     let spec = &registry.spec;
@@ -51,15 +56,17 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_secret,
         bucket_ca_config_map,
         storage_classes,
+        ingress_classes,
     ) = futures::try_join!(
-        children(client, &identity),
+        children(client, &identity, &served),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
         referenced(&secrets, spec.tls.secret_name.as_deref()),
         referenced(&claims, spec.storage.claim_name.as_deref()),
         referenced(&secrets, s3.and_then(|s3| s3.secret_name.as_deref())),
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
-        storage_classes(client, registry),
+        classes(client, spec.storage.pvc.is_some()),
+        classes(client, spec.ingress.is_some()),
     )?;
     Ok(Observed {
         children,
@@ -70,12 +77,14 @@ pub async fn observe(client: &Client, registry: &Registry) -> Result<Observed, k
         bucket_ca_secret,
         bucket_ca_config_map,
         storage_classes,
+        ingress_classes,
+        served,
     })
 }
 
-async fn children(client: &Client, identity: &Identity) -> Result<Children, kube::Error> {
+async fn children(client: &Client, identity: &Identity, served: &Served) -> Result<Children, kube::Error> {
     let ids = Objects::ids(identity).into_ordered();
-    let reads = ids.into_iter().map(async |id| {
+    let reads = ids.into_iter().filter(|id| served.has(id.kind)).map(async |id| {
         let object = id.api(client, &identity.namespace).get_opt(&id.name).await?;
         Ok::<_, kube::Error>((id, object))
     });
@@ -98,16 +107,19 @@ where
     }
 }
 
-async fn storage_classes(
-    client: &Client,
-    registry: &Registry,
-) -> Result<Option<Vec<StorageClass>>, kube::Error> {
-    if registry.spec.storage.pvc.is_none() {
+/// The classes of one kind, if they are `needed` and may be listed: they only make the conditions say more.
+async fn classes<K>(client: &Client, needed: bool) -> Result<Option<Vec<K>>, kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    if !needed {
         return Ok(None);
     }
-    match Api::<StorageClass>::all(client.clone()).list(&ListParams::default()).await {
+    match Api::<K>::all(client.clone()).list(&ListParams::default()).await {
         Ok(list) => Ok(Some(list.items)),
-        // They only make the message better when a claim stays pending.
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
         Err(error) => Err(error),
     }

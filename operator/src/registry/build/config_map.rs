@@ -17,7 +17,9 @@ pub(super) const PORT: u16 = 5000;
 /// The registry's configuration file. It is JSON, which is YAML too.
 pub(super) fn config_file(validated: &Validated) -> String {
     let Validated { identity, spec, .. } = validated;
-    let mut http = json!({"addr": format!(":{PORT}")});
+    // Clients come by several names, and some through a proxy that changes scheme and host: relative addresses lead back the
+    // way that each came. What has to be absolute, as the realm of tokens, follows `X-Forwarded-Proto` and `-Host`.
+    let mut http = json!({"addr": format!(":{PORT}"), "relativeurls": true});
     if !spec.tls.disabled {
         http["tls"] = json!({
             "certificate": format!("{TLS_DIRECTORY}/tls.crt"),
@@ -87,6 +89,7 @@ mod tests {
                 },
                 "http": {
                     "addr": ":5000",
+                    "relativeurls": true,
                     "tls": {"certificate": "/etc/berth/tls/tls.crt", "key": "/etc/berth/tls/tls.key"},
                 },
                 "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd"}},
@@ -100,7 +103,7 @@ mod tests {
         let config = parsed("{logLevel: debug, readOnly: true, tls: {disabled: true}}");
         assert_eq!(config["log"]["level"], "debug");
         assert_eq!(config["storage"]["maintenance"]["readonly"]["enabled"], true);
-        assert_eq!(config["http"], json!({"addr": ":5000"}));
+        assert_eq!(config["http"], json!({"addr": ":5000", "relativeurls": true}));
     }
 
     #[test]

@@ -4,14 +4,19 @@
 //! One file per kind, and one for each larger part of a pod. Manifests are written as Kubernetes' documentation shows them; a test holds them against the
 //! types of the API.
 
+mod backend_tls_policy;
 mod bucket;
 mod config_map;
 mod cron_job;
 mod deployment;
+mod http_route;
+mod ingress;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
+mod preset;
 mod secret;
+mod servers_transport;
 mod service;
 mod service_account;
 mod volumes;
@@ -61,6 +66,14 @@ pub struct Objects<T> {
     pub service_account: T,
     /// Service `NAME`.
     pub service: T,
+    /// Ingress `NAME`.
+    pub ingress: T,
+    /// `HTTPRoute` `NAME`, where the Gateway API is served.
+    pub route: T,
+    /// `BackendTLSPolicy` `NAME`, where the Gateway API is served.
+    pub backend_tls: T,
+    /// `ServersTransport` `NAME`, where Traefik's API is served.
+    pub servers_transport: T,
     /// NetworkPolicy `NAME`.
     pub network_policy: T,
     /// `PodDisruptionBudget` `NAME`.
@@ -77,7 +90,7 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 15] {
+    pub fn into_ordered(self) -> [T; 19] {
         let Self {
             authority,
             serving_certificate,
@@ -90,6 +103,10 @@ impl<T> Objects<T> {
             claim,
             service_account,
             service,
+            servers_transport,
+            backend_tls,
+            ingress,
+            route,
             network_policy,
             disruption_budget,
             deployment,
@@ -107,6 +124,10 @@ impl<T> Objects<T> {
             claim,
             service_account,
             service,
+            servers_transport,
+            backend_tls,
+            ingress,
+            route,
             network_policy,
             disruption_budget,
             deployment,
@@ -132,6 +153,10 @@ impl Objects<ChildId> {
             claim: main(Kind::PersistentVolumeClaim),
             service_account: main(Kind::ServiceAccount),
             service: main(Kind::Service),
+            ingress: main(Kind::Ingress),
+            route: main(Kind::HTTPRoute),
+            backend_tls: main(Kind::BackendTLSPolicy),
+            servers_transport: main(Kind::ServersTransport),
             network_policy: main(Kind::NetworkPolicy),
             disruption_budget: main(Kind::PodDisruptionBudget),
             deployment: main(Kind::Deployment),
@@ -161,7 +186,11 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
         service_account: Desired::Present(service_account::service_account(validated)),
-        service: Desired::Present(service(&validated.identity, &validated.spec)),
+        service: Desired::Present(service(validated)),
+        ingress: ingress::ingress(validated, ca),
+        route: http_route::http_route(validated),
+        backend_tls: backend_tls_policy::backend_tls_policy(validated, ca),
+        servers_transport: servers_transport::servers_transport(validated, ca),
         network_policy: network_policy::network_policy(validated),
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),
         deployment: deployment::deployment(validated, &config, settings),
@@ -176,7 +205,7 @@ mod tests {
         apps::v1::Deployment,
         batch::v1::CronJob,
         core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-        networking::v1::NetworkPolicy,
+        networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
     };
     use serde::{Serialize, de::DeserializeOwned};
@@ -214,7 +243,8 @@ mod tests {
         let empty_dir = "{storage: {emptyDir: {sizeLimit: 1Gi}}, tls: {disabled: true}}";
         let bucket =
             "{replicas: 3, storage: {s3: {bucket: images, region: r}}, serviceAccountAnnotations: {a: b}}";
-        for spec in ["{}", full, empty_dir, bucket] {
+        let public = "{host: hub.example.com, ingress: {className: web, annotations: {a: b}}}";
+        for spec in ["{}", full, empty_dir, bucket, public] {
             let (identity, desired) = desired(spec);
             for (id, desired) in desired.into_steps(&identity) {
                 let Desired::Present(manifest) = desired else { continue };
@@ -226,10 +256,13 @@ mod tests {
                     Kind::ConfigMap => check::<ConfigMap>(&manifest),
                     Kind::PersistentVolumeClaim => check::<PersistentVolumeClaim>(&manifest),
                     Kind::Service => check::<Service>(&manifest),
+                    Kind::Ingress => check::<Ingress>(&manifest),
                     Kind::NetworkPolicy => check::<NetworkPolicy>(&manifest),
                     Kind::PodDisruptionBudget => check::<PodDisruptionBudget>(&manifest),
                     Kind::Deployment => check::<Deployment>(&manifest),
                     Kind::CronJob => check::<CronJob>(&manifest),
+                    // Nothing here has their types; their own tests show what they are.
+                    Kind::HTTPRoute | Kind::BackendTLSPolicy | Kind::ServersTransport => {}
                 }
             }
         }

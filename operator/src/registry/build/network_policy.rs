@@ -1,4 +1,5 @@
-//! NetworkPolicy `NAME`: anybody may reach the registry's port, and the registry reaches nobody but the bucket of its
+//! NetworkPolicy `NAME`: anybody may reach the registry's port, for ingress controllers, gateways, nodes and load balancers come
+//! from addresses that are not known here, and the registry reaches nobody but the bucket of its
 //! images.
 
 use serde_json::{Value, json};
@@ -46,6 +47,19 @@ mod tests {
         let Desired::Present(policy) = network_policy(&validated("{}")) else { panic!() };
         assert_eq!(policy["spec"]["ingress"], json!([{"ports": [{"port": "registry", "protocol": "TCP"}]}]));
         assert!(policy["spec"].get("egress").is_none());
+    }
+
+    #[test]
+    fn nobody_is_kept_out_however_the_registry_is_exposed() {
+        let inside = network_policy(&validated("{}"));
+        for spec in [
+            "{host: a.example, ingress: {}}",
+            "{host: a.example, gateway: {parentRefs: [{name: web}]}}",
+            "{service: {type: NodePort}}",
+            "{service: {type: LoadBalancer, port: 5000}}",
+        ] {
+            assert_eq!(network_policy(&validated(spec)), inside, "{spec}");
+        }
     }
 
     #[test]

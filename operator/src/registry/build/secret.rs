@@ -63,9 +63,11 @@ pub(super) fn pull(validated: &Validated, password: &Password, ca: Option<&str>)
 fn account(validated: &Validated, user: &str, password: &Password, ca: Option<&str>) -> Value {
     let Validated { identity, host, .. } = validated;
     let password = password.as_str();
-    let login = json!({
-        "auths": {host: {"username": user, "password": password, "auth": STANDARD.encode(format!("{user}:{password}"))}},
-    });
+    let auth = STANDARD.encode(format!("{user}:{password}"));
+    let credentials = json!({"username": user, "password": password, "auth": auth});
+    // Pods that were made before the registry had its public name go on pulling by the other.
+    let hosts = validated.hosts().into_iter().map(|host| (host.to_owned(), credentials.clone()));
+    let login = json!({"auths": Map::from_iter(hosts)});
     let keys = [
         (".dockerconfigjson", Some(login.to_string())),
         ("host", Some(host.clone())),
@@ -128,6 +130,15 @@ mod tests {
                 "username": "admin", "password": "s3cret", "auth": STANDARD.encode("admin:s3cret"),
             }}})
         );
+    }
+
+    #[test]
+    fn a_public_name_is_logged_in_to_beside_that_of_the_service() {
+        let secret = pull(&validated("{host: 'hub.example.com:8443'}"), &password(), None);
+        assert_eq!(decoded(&secret, "host"), "hub.example.com:8443");
+        let login: Value = serde_json::from_str(&decoded(&secret, ".dockerconfigjson")).unwrap();
+        assert_eq!(login["auths"]["hub.example.com:8443"]["password"], "s3cret");
+        assert_eq!(login["auths"]["hub.default.svc"], login["auths"]["hub.example.com:8443"]);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 mod available;
 mod conditions;
+mod exposed;
 mod garbage_collection;
+mod route;
 mod truth;
 
 use berth_crds::{

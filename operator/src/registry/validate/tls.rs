@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use berth_crds::{Reason, tls};
+use berth_crds::{Reason, RegistrySpec, service::ServiceType};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Secret, Service};
 
@@ -51,11 +51,12 @@ pub enum Certificate {
 
 pub(super) fn validate(
     identity: &Identity,
-    tls: &tls::Tls,
-    host: &str,
+    spec: &RegistrySpec,
+    dns_name: &str,
     observed: &Observed,
     now: Timestamp,
 ) -> Tls {
+    let tls = &spec.tls;
     if tls.disabled {
         let message = "plain HTTP: passwords cross the network readable; remove spec.tls.disabled for TLS";
         return Tls {
@@ -64,12 +65,13 @@ pub(super) fn validate(
         };
     }
     match &tls.secret_name {
-        Some(name) => provided(name, observed.certificate_secret.as_ref(), host, now),
-        None => own(identity, &tls.sans, observed),
+        Some(name) => provided(name, observed.certificate_secret.as_ref(), dns_name, now),
+        None => own(identity, spec, dns_name, observed),
     }
 }
 
-fn own(identity: &Identity, sans: &[String], observed: &Observed) -> Tls {
+fn own(identity: &Identity, spec: &RegistrySpec, dns_name: &str, observed: &Observed) -> Tls {
+    let sans = &spec.tls.sans;
     if let Some(bad) = sans.iter().find(|san| san.contains(':') && san.parse::<IpAddr>().is_err()) {
         let message = format!(
             "spec.tls.sans: {bad:?} is neither a DNS name nor an IP address; write it without a port"
@@ -77,7 +79,14 @@ fn own(identity: &Identity, sans: &[String], observed: &Observed) -> Tls {
         return Tls { certificate: Certificate::AsIs, finding: Finding::bad(Reason::InvalidSan, message) };
     }
     let service: Option<Service> = observed.children.get(&identity.name);
-    let names = names(identity, service.as_ref(), sans);
+    let mut names = names(identity, service.as_ref(), sans);
+    names.push(canonical(dns_name));
+    if spec.service.kind == ServiceType::LoadBalancer {
+        let addresses = service.as_ref().map(load_balancer_addresses).unwrap_or_default();
+        names.extend(addresses.iter().map(|address| canonical(address)));
+    }
+    names.sort();
+    names.dedup();
     let finding = Finding::good(Reason::Issued, "issued by the operator's own certificate authority");
     Tls { certificate: Certificate::Own { names }, finding }
 }
@@ -96,9 +105,14 @@ fn names(identity: &Identity, service: Option<&Service>, sans: &[String]) -> Vec
     ];
     names.extend(service.and_then(|service| service.spec.as_ref()?.cluster_ips.clone()).unwrap_or_default());
     names.extend(sans.iter().map(|san| canonical(san)));
-    names.sort();
-    names.dedup();
     names
+}
+
+/// Where the load balancer of a Service listens: addresses, or names.
+pub fn load_balancer_addresses(service: &Service) -> Vec<String> {
+    let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let places = status.and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
+    places.iter().filter_map(|place| place.hostname.clone().or_else(|| place.ip.clone())).collect()
 }
 
 /// An IP address in its shortest spelling, and a DNS name as it is.
@@ -106,7 +120,7 @@ fn canonical(san: &str) -> String {
     san.parse::<IpAddr>().map_or_else(|_| san.to_owned(), |address| address.to_string())
 }
 
-fn provided(name: &str, secret: Option<&Secret>, host: &str, now: Timestamp) -> Tls {
+fn provided(name: &str, secret: Option<&Secret>, dns_name: &str, now: Timestamp) -> Tls {
     let Some(secret) = secret else {
         let message = format!(
             "Secret {name} of spec.tls.secretName does not exist: create it with `kubectl create secret tls {name} \
@@ -125,7 +139,7 @@ fn provided(name: &str, secret: Option<&Secret>, host: &str, now: Timestamp) -> 
     if let Err(error) = certificates::check_pair(&pair) {
         return Tls { certificate: Certificate::AsIs, finding: unusable(name, &error) };
     }
-    let finding = judge(name, &pair.certificate, host, now);
+    let finding = judge(name, &pair.certificate, dns_name, now);
     Tls { certificate: Certificate::Provided { pair, authority }, finding }
 }
 
@@ -143,13 +157,12 @@ fn unusable(name: &str, error: &CertificateError) -> Finding {
 }
 
 /// A pair that can be served, but may not be what clients accept.
-fn judge(name: &str, certificate: &str, host: &str, now: Timestamp) -> Finding {
+fn judge(name: &str, certificate: &str, dns_name: &str, now: Timestamp) -> Finding {
     let inspected = match certificates::inspect(certificate) {
         Ok(inspected) => inspected,
         Err(error) => return unusable(name, &error),
     };
     let certificates::Inspected { not_before, not_after, .. } = inspected;
-    let dns_name = host.split_once(':').map_or(host, |(name, _)| name);
     if now < not_before || now >= not_after {
         let message = format!(
             "the certificate in Secret {name} is valid from {not_before} to {not_after}, not now: renew it"
@@ -209,7 +222,7 @@ mod tests {
         let mut observed = Observed::default();
         let id = ChildId::new(Kind::Service, "hub".to_owned());
         observed.children.insert(id, serde_json::from_value(service).unwrap());
-        let tls = validate(&Identity::of(&registry), &registry.spec.tls, HOST, &observed, now());
+        let tls = validate(&Identity::of(&registry), &registry.spec, HOST, &observed, now());
         let Certificate::Own { names } = tls.certificate else { panic!("{tls:?}") };
         assert_eq!(
             names,
@@ -230,9 +243,35 @@ mod tests {
     }
 
     #[test]
+    fn the_public_name_and_the_addresses_of_the_load_balancer_are_in_it() {
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "hub"},
+            "status": {"loadBalancer": {"ingress": [
+                {"ip": "192.0.2.7"}, {"ip": "2001:db8::7"}, {"hostname": "lb.example.net", "ip": "192.0.2.8"},
+            ]}},
+        });
+        let names = |spec: &str| {
+            let registry = fixtures::registry(spec);
+            let mut observed = Observed::default();
+            let id = ChildId::new(Kind::Service, "hub".to_owned());
+            observed.children.insert(id, serde_json::from_value(service.clone()).unwrap());
+            let identity = Identity::of(&registry);
+            match validate(&identity, &registry.spec, "hub.example.com", &observed, now()).certificate {
+                Certificate::Own { names } => names,
+                other => panic!("{other:?}"),
+            }
+        };
+        let balanced = names("{service: {type: LoadBalancer}}");
+        for name in ["hub.example.com", "192.0.2.7", "2001:db8::7", "lb.example.net", "hub.default.svc"] {
+            assert!(balanced.iter().any(|one| one == name), "{name} is not in {balanced:?}");
+        }
+        assert!(!names("{}").contains(&"192.0.2.7".to_owned()), "left over from another type");
+    }
+
+    #[test]
     fn a_name_with_a_port_is_refused() {
         let registry = fixtures::registry("{tls: {sans: ['a::b::c']}}");
-        let tls = validate(&Identity::of(&registry), &registry.spec.tls, HOST, &Observed::default(), now());
+        let tls = validate(&Identity::of(&registry), &registry.spec, HOST, &Observed::default(), now());
         assert_eq!(tls.finding.reason, Reason::InvalidSan);
     }
 

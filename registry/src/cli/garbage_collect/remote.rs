@@ -63,7 +63,10 @@ fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
         server.path() == "/" || server.path().is_empty(),
         "the server must be written without a path, not as {server}"
     );
-    let client = Client::new(server, remote.ca_file.as_deref())?;
+    let mut client = Client::new(server, remote.ca_file.as_deref())?;
+    if let Some(name) = &remote.server_name {
+        client = client.with_server_name(name.clone());
+    }
     Ok(match credentials(remote)? {
         Some((user, password)) => client.with_credentials(&user, &password)?,
         None => client,
