@@ -48,7 +48,7 @@ impl ServedApis {
         Ok(served)
     }
 
-    /// Asks again next time: the API server does not know what it was asked for.
+    /// Asks again next time.
     pub fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -64,11 +64,10 @@ impl ServedApis {
 }
 
 async fn discover(client: &Client) -> Result<Served, kube::Error> {
-    let versions: BTreeSet<String> =
-        Kind::OPTIONAL.iter().map(|kind| kind.api_resource().api_version).collect();
     let mut served = BTreeSet::new();
-    for version in versions {
-        let plurals = plurals(client, &version).await?;
+    for version in optional_versions(client).await? {
+        let list = client.list_api_group_resources(&version).await?;
+        let plurals: BTreeSet<String> = list.resources.into_iter().map(|resource| resource.name).collect();
         served.extend(Kind::OPTIONAL.into_iter().filter(|kind| {
             let resource = kind.api_resource();
             resource.api_version == version && plurals.contains(&resource.plural)
@@ -77,13 +76,14 @@ async fn discover(client: &Client) -> Result<Served, kube::Error> {
     Ok(Served(served))
 }
 
-/// The resources of an API by their plural names; none if it is not served.
-async fn plurals(client: &Client, version: &str) -> Result<BTreeSet<String>, kube::Error> {
-    match client.list_api_group_resources(version).await {
-        Ok(list) => Ok(list.resources.into_iter().map(|resource| resource.name).collect()),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(BTreeSet::new()),
-        Err(error) => Err(error),
-    }
+/// The versions of the optional kinds that the API server has. One that it does not have must not be asked about: the answer
+/// is not an error that can be told from others.
+async fn optional_versions(client: &Client) -> Result<BTreeSet<String>, kube::Error> {
+    let groups = client.list_api_groups().await?.groups;
+    let known: BTreeSet<String> =
+        groups.into_iter().flat_map(|group| group.versions).map(|version| version.group_version).collect();
+    let optional = Kind::OPTIONAL.iter().map(|kind| kind.api_resource().api_version);
+    Ok(optional.filter(|version| known.contains(version)).collect())
 }
 
 #[cfg(test)]

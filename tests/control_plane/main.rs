@@ -9,6 +9,7 @@
 mod conditions;
 mod drift;
 mod election;
+mod exposure;
 mod fixture;
 mod gateway;
 mod lifecycle;
@@ -17,4 +18,6 @@ mod operator_process;
 mod pause;
 mod quiet;
 mod requests;
+mod routes;
 mod schema;
+mod services;

@@ -169,10 +169,8 @@ async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
         Ok(outcome) => outcome,
         Err(elapsed) => Err(elapsed.into()),
     };
-    if let Err(Error::Api(kube::Error::Api(status))) = &outcome
-        && status.is_not_found()
-    {
-        // Whatever was read or written by name exists, or could: it is the API that does not.
+    if matches!(outcome, Err(Error::Api(_))) {
+        // An API that is served no more is not told from other failures.
         context.apis.forget();
     }
     context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
