@@ -146,10 +146,10 @@ fn optional_changes(
 async fn until_served(kind: Kind, context: Arc<Context>, known: Store<Guarded>) {
     loop {
         let wanted = known.state().iter().any(|registry| {
-            registry
-                .0
-                .as_ref()
-                .is_ok_and(|registry| registry.spec.gateway.is_some() || registry.spec.ingress.is_some())
+            registry.0.as_ref().is_ok_and(|registry| match kind {
+                Kind::ServersTransport => registry.spec.ingress.is_some(),
+                _ => registry.spec.gateway.is_some(),
+            })
         });
         // What the API server could not say now, it says the next time.
         if wanted && context.apis.served(&context.client).await.is_ok_and(|served| served.has(kind)) {
