@@ -95,13 +95,13 @@ mod tests {
         let served = Served::default();
         assert!(served.has(Kind::Service) && served.has(Kind::Ingress));
         assert!(!served.has(Kind::HTTPRoute));
-        assert!(Served::from_iter([Kind::HTTPRoute]).has(Kind::HTTPRoute));
+        assert!([Kind::HTTPRoute].into_iter().collect::<Served>().has(Kind::HTTPRoute));
     }
 
     #[test]
     fn what_was_said_is_believed_until_it_is_forgotten() {
         let apis = ServedApis::default();
-        let all = Served::from_iter(Kind::OPTIONAL);
+        let all: Served = Kind::OPTIONAL.into_iter().collect();
         *apis.0.lock().unwrap() = Some((Instant::now(), all.clone()));
         assert_eq!(apis.known(), Some(all));
         apis.forget();

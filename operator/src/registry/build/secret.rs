@@ -67,7 +67,7 @@ fn account(validated: &Validated, user: &str, password: &Password, ca: Option<&s
     let credentials = json!({"username": user, "password": password, "auth": auth});
     // Pods that were made before the registry had its public name go on pulling by the other.
     let hosts = validated.hosts().into_iter().map(|host| (host.to_owned(), credentials.clone()));
-    let login = json!({"auths": Map::from_iter(hosts)});
+    let login = json!({"auths": hosts.collect::<Map<_, _>>()});
     let keys = [
         (".dockerconfigjson", Some(login.to_string())),
         ("host", Some(host.clone())),
