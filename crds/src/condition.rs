@@ -29,6 +29,9 @@ pub enum ConditionType {
     Reloaded,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
+    /// The Ingress, the route or the load balancer leads to the registry. It is there only when one of them is asked for. Not
+    /// part of `Ready`: inside the cluster, pushes and pulls work without it.
+    Exposed,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
     /// the other conditions say meanwhile what was last observed.
     Paused,
@@ -52,7 +55,7 @@ pub enum Reason {
     AccessNotReady,
     /// `Ready`, `Progressing`: see `Available`.
     DeploymentUnavailable,
-    /// `Ready`, `Available`, `Progressing`: the API server refused one of the registry's objects.
+    /// `Ready`, `Available`, `Progressing`, `Exposed`: the API server refused one of the registry's objects.
     Rejected,
     /// `Ready`: an object of somebody else has a name that the registry needs.
     NameTaken,
@@ -73,7 +76,7 @@ pub enum Reason {
 
     /// `StorageReady`: the claim is bound.
     Bound,
-    /// `StorageReady`: the claim waits for its volume.
+    /// `StorageReady`, `Exposed`: the claim waits for its volume, or an address or a gateway is waited for.
     Pending,
     /// `StorageReady`: the images are lost with the pod.
     Ephemeral,
@@ -160,6 +163,23 @@ pub enum Reason {
     /// `GarbageCollected`: a rule of `spec.gc.retention` cannot be used; the last good rules stay in force.
     InvalidRetention,
 
+    /// `Exposed`: an address leads to the registry, or a gateway has taken the route.
+    Exposed,
+    /// `Exposed`: an address leads to the Ingress, whose controller has no preset, so that large pushes may fail.
+    UnknownController,
+    /// `Exposed`: the `IngressClass` does not exist.
+    IngressClassNotFound,
+    /// `Exposed`: the cluster has no default `IngressClass`.
+    NoDefaultIngressClass,
+    /// `Exposed`: a gateway refused the route.
+    RouteRejected,
+    /// `Exposed`: the cluster does not serve the Gateway API.
+    #[schemars(rename = "GatewayAPINotServed")]
+    GatewayApiNotServed,
+    /// `Exposed`: the cluster does not serve the API that tells the proxy how to verify the registry's certificate.
+    #[schemars(rename = "BackendTLSNotServed")]
+    BackendTlsNotServed,
+
     /// `Paused`: the annotation asks for it.
     Paused,
 
@@ -183,6 +203,7 @@ impl ConditionType {
             Self::AccessReady => "AccessReady",
             Self::Reloaded => "Reloaded",
             Self::GarbageCollected => "GarbageCollected",
+            Self::Exposed => "Exposed",
             Self::Paused => "Paused",
         }
     }
@@ -204,6 +225,8 @@ impl fmt::Display for Reason {
             Self::PlainHttp => formatter.write_str("PlainHTTP"),
             Self::RotatingCa => formatter.write_str("RotatingCA"),
             Self::IssuerApiNotFound => formatter.write_str("IssuerAPINotFound"),
+            Self::GatewayApiNotServed => formatter.write_str("GatewayAPINotServed"),
+            Self::BackendTlsNotServed => formatter.write_str("BackendTLSNotServed"),
             // Elsewhere the variant is spelt as the word.
             _ => fmt::Debug::fmt(self, formatter),
         }

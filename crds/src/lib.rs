@@ -15,6 +15,7 @@ pub mod annotation;
 pub mod collection_run;
 pub mod condition;
 mod definition;
+pub mod exposure;
 pub mod gc;
 pub mod reference;
 pub mod registry;

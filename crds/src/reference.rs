@@ -165,7 +165,14 @@ mod tests {
     #[test]
     fn the_page_has_the_words_that_a_registry_reports() {
         let page = reference();
-        for word in [Reason::TlsNotReady, Reason::SanMismatch, Reason::InvalidSan, Reason::PlainHttp] {
+        for word in [
+            Reason::TlsNotReady,
+            Reason::SanMismatch,
+            Reason::InvalidSan,
+            Reason::PlainHttp,
+            Reason::GatewayApiNotServed,
+            Reason::BackendTlsNotServed,
+        ] {
             assert!(page.contains(&format!("| `{word}` |")), "{word}");
         }
         assert!(page.contains("### TLSReady"));

@@ -8,8 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    allowed::Allowed, gc::GarbageCollection, resources::Resources, service::Service,
-    service_account_tokens::ServiceAccountTokens, status::RegistryStatus, storage::Storage, tls::Tls,
+    allowed::Allowed,
+    exposure::{Gateway, Ingress},
+    gc::GarbageCollection,
+    resources::Resources,
+    service::Service,
+    service_account_tokens::ServiceAccountTokens,
+    status::RegistryStatus,
+    storage::Storage,
+    tls::Tls,
 };
 
 /// What the registry should be. Everything has a default: an empty spec gives one replica on a 20Gi volume, with TLS,
@@ -110,7 +117,11 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.replicas <= 1 || has(self.storage.s3) || has(self.storage.claimName) || (has(self.storage.pvc) && self.storage.pvc.accessMode == 'ReadWriteMany')")
-        .message("more than one replica needs storage that all of them share: storage.s3, storage.pvc with accessMode ReadWriteMany, or storage.claimName")
+        .message("more than one replica needs storage that all of them share: storage.s3, storage.pvc with accessMode ReadWriteMany, or storage.claimName"),
+    validation = Rule::new("!(has(self.ingress) || has(self.gateway)) || has(self.host)")
+        .message("ingress and gateway need host, the name that they are reached by"),
+    validation = Rule::new("!(has(self.ingress) && has(self.gateway))")
+        .message("set ingress or gateway, not both")
 )]
 pub struct RegistrySpec {
     /// How many replicas serve. 0 stops the registry and keeps its data. More than one needs storage that all of
@@ -118,6 +129,18 @@ pub struct RegistrySpec {
     #[serde(default = "one_replica")]
     #[schemars(range(min = 0, max = 50))]
     pub replicas: i32,
+
+    /// The public name, such as `registry.example.com`, with a port where clients need one. It becomes `status.host`, the
+    /// name in image references, and is in the certificate that the operator issues. Whatever leads there is made by
+    /// `ingress`, by `gateway`, or by you. Inside the cluster, the name of the Service goes on working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 253),
+        regex(
+            pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+(:[1-9][0-9]{0,4})?$"
+        )
+    )]
+    pub host: Option<String>,
 
     /// Refuse pushes and deletes, and serve pulls. It changes without a restart.
     #[serde(default)]
@@ -140,6 +163,14 @@ pub struct RegistrySpec {
     /// The Service in front of the registry.
     #[serde(default)]
     pub service: Service,
+
+    /// Lead `host` to the registry by an Ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+
+    /// Lead `host` to the registry by a route of the Gateway API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
 
     /// Who may push and pull, besides the two generated users `admin` and `pull`.
     #[serde(default)]
@@ -223,11 +254,14 @@ impl Default for RegistrySpec {
     fn default() -> Self {
         Self {
             replicas: one_replica(),
+            host: None,
             read_only: false,
             log_level: LogLevel::default(),
             storage: Storage::default(),
             tls: Tls::default(),
             service: Service::default(),
+            ingress: None,
+            gateway: None,
             access: Access::default(),
             gc: GarbageCollection::default(),
             network_policy: yes(),

@@ -29,8 +29,8 @@ pub struct Tls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer_ref: Option<IssuerRef>,
 
-    /// More DNS names and IP addresses for the certificate that the operator issues or requests. The names and addresses
-    /// of the Service are in what it issues already.
+    /// More DNS names and IP addresses for the certificate that the operator issues or requests. `host`, and the names and
+    /// addresses of the Service with those of its load balancer, are in what it issues already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),

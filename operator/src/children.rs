@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::CronJob,
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-    networking::v1::NetworkPolicy,
+    networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -24,11 +24,15 @@ pub enum Kind {
     ConfigMap,
     PersistentVolumeClaim,
     Service,
+    Ingress,
     NetworkPolicy,
     PodDisruptionBudget,
     Deployment,
     CronJob,
     Certificate,
+    HTTPRoute,
+    BackendTLSPolicy,
+    ServersTransport,
 }
 
 /// An object by kind and name; its namespace is the Registry's.
@@ -45,6 +49,10 @@ pub struct ChildId {
 pub struct Children(BTreeMap<ChildId, DynamicObject>);
 
 impl Kind {
+    /// The kinds that are served only where somebody has installed them.
+    pub const OPTIONAL: [Self; 4] =
+        [Self::Certificate, Self::HTTPRoute, Self::BackendTLSPolicy, Self::ServersTransport];
+
     /// Where the API server serves it.
     pub fn api_resource(self) -> ApiResource {
         match self {
@@ -53,6 +61,7 @@ impl Kind {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
+            Self::Ingress => ApiResource::erase::<Ingress>(&()),
             Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
@@ -60,8 +69,21 @@ impl Kind {
             Self::Certificate => {
                 ApiResource::from_gvk(&GroupVersionKind::gvk("cert-manager.io", "v1", "Certificate"))
             }
+            Self::HTTPRoute => custom("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+            // Of older releases of the Gateway API, it is an experiment and looks different in each.
+            Self::BackendTLSPolicy => {
+                custom("gateway.networking.k8s.io", "v1", "BackendTLSPolicy", "backendtlspolicies")
+            }
+            Self::ServersTransport => {
+                custom("traefik.io", "v1alpha1", "ServersTransport", "serverstransports")
+            }
         }
     }
+}
+
+/// A kind that no crate here has a type for.
+fn custom(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
 impl ChildId {

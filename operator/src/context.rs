@@ -8,11 +8,12 @@ use kube::{
 };
 
 use crate::{
+    apis::ServedApis,
     apply::Fingerprints,
     backoff::{Backoff, RegistryKey},
     metadata::OPERATOR,
     metrics::Metrics,
-    registry::{Scope, build::Settings, cert_manager::CertManager, loaded::Waiting},
+    registry::{Scope, build::Settings, loaded::Waiting},
     token_issuer::Published,
 };
 
@@ -26,10 +27,10 @@ pub struct Context {
     pub scopes: Vec<Scope>,
     /// Writes Events.
     pub recorder: Recorder,
-    /// Whether cert-manager is there.
-    pub cert_manager: CertManager,
     /// Failures in a row.
     pub backoff: Backoff,
+    /// Which APIs there are.
+    pub apis: ServedApis,
     /// What was applied last.
     pub fingerprints: Fingerprints,
     /// Whose replicas have yet to load what was written.
@@ -51,8 +52,8 @@ impl Context {
             client,
             scopes,
             settings,
-            cert_manager: CertManager::default(),
             backoff: Backoff::default(),
+            apis: ServedApis::default(),
             fingerprints: Fingerprints::default(),
             waiting: Waiting::default(),
             token_issuer: Published::default(),

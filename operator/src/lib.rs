@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md tells the whole story; `registry` holds the reconciliation, and the other modules what it stands on.
 
 pub mod access;
+pub mod apis;
 pub mod apply;
 pub mod backoff;
 pub mod check;

@@ -1,6 +1,6 @@
 //! The control plane and the operator that all tests share, and a namespace for each test.
 
-use std::{future, path::Path, sync::LazyLock, time::Duration};
+use std::{collections::BTreeSet, future, path::Path, sync::LazyLock, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use berth_operator::config::{Config, LogFormat, PullPolicy};
@@ -59,6 +59,25 @@ impl Namespace {
             "-",
         ];
         self.kubectl.run_with_input(&arguments, manifest).map(|_| ())
+    }
+
+    /// Makes an `IngressClass`, which belongs to no namespace.
+    pub(crate) fn create_ingress_class(&self, name: &str, controller: &str) -> Result<()> {
+        self.apply(&format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {{name: {name}}}, spec: {{controller: {controller}}}}}"
+        ))
+    }
+
+    /// Speaks for a controller that the control plane does not have: merges this into the status of an object.
+    pub(crate) fn report(&self, object: &str, status: &Value) -> Result<()> {
+        let patch = serde_json::json!({ "status": status }).to_string();
+        self.run(&["patch", object, "--subresource=status", "--type=merge", "--patch", &patch]).map(|_| ())
+    }
+
+    /// The names and addresses that the serving certificate is for.
+    pub(crate) fn names_in_certificate(&self) -> Result<BTreeSet<String>> {
+        let certificate = self.secret_text("hub-tls", "tls.crt")?;
+        Ok(berth_operator::registry::certificates::inspect(&certificate)?.names)
     }
 
     /// An object, such as `secret/hub-admin`.

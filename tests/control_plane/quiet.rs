@@ -50,6 +50,24 @@ fn nothing_is_written_when_nothing_changed_in_a_bucket() {
     assert_silent(&namespace);
 }
 
+#[test]
+fn nothing_is_written_when_nothing_changed_behind_an_ingress() {
+    let namespace = Namespace::create("quiet-ingress").unwrap();
+    namespace
+        .run(&["create", "secret", "generic", "team", &format!("--from-literal=htpasswd={LINE}")])
+        .unwrap();
+    namespace.create_ingress_class("quiet-nginx", "k8s.io/ingress-nginx").unwrap();
+    namespace
+        .apply_registry(
+            "{host: hub.example.com, ingress: {className: quiet-nginx, annotations: {a: ''}}, \
+             service: {type: NodePort, annotations: {a: b}}, access: {htpasswdSecretName: team}}",
+        )
+        .unwrap();
+    namespace.wait_for_objects().unwrap();
+    wait::until("the Ingress", PATIENCE, || namespace.get("ingress/hub")).unwrap();
+    assert_silent(&namespace);
+}
+
 /// The controllers of the cluster still annotate and fill in for a moment; then whole rounds are silent.
 pub(crate) fn assert_silent(namespace: &Namespace) {
     wait::until("a silent reconciliation", PATIENCE, || {

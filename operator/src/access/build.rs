@@ -43,8 +43,9 @@ pub(super) fn steps(
 
 fn secret(identity: &Identity, id: &ChildId, judged: &Judged) -> Option<Value> {
     let (current, ca) = judged.login.as_ref()?;
-    let host = judged.host.as_deref()?;
-    let login_with = Login { host, user: &judged.user, password: &current.password, ca: ca.as_deref() };
+    let hosts: Vec<&str> = judged.hosts.iter().map(String::as_str).collect();
+    let login_with =
+        Login { hosts: &hosts, user: &judged.user, password: &current.password, ca: ca.as_deref() };
     Some(login(&identity.owned(id.name.clone()), login_with))
 }
 
@@ -66,7 +67,7 @@ mod tests {
         let current = password.map(|password| Credential { password, since });
         Judged {
             user: "team-a.ci".to_owned(),
-            host: Some("hub.default.svc".to_owned()),
+            hosts: vec!["hub.default.svc".to_owned()],
             login: current.filter(|_| with_password).map(|current| (current, None)),
             until: None,
             finding: Finding::good(Reason::Acknowledged, ""),

@@ -21,8 +21,8 @@ use crate::registry::{
 pub(super) struct Judged {
     /// The name that it logs in with.
     pub(super) user: String,
-    /// The name of the Registry in image references.
-    pub(super) host: Option<String>,
+    /// The names of the Registry in image references, that of `status.host` first; none without a Registry.
+    pub(super) hosts: Vec<String>,
     /// The password to hand out, and the authority to trust. `None` leaves the Secret as it is.
     pub(super) login: Option<(Credential, Option<String>)>,
     /// When the rights end.
@@ -33,7 +33,8 @@ pub(super) struct Judged {
 
 pub(super) fn judge(access: &RegistryAccess, observed: &Observed, now: Timestamp) -> Judged {
     let user = user_name(access);
-    let nothing = |finding| Judged { user: user.clone(), host: None, login: None, until: None, finding };
+    let nothing =
+        |finding| Judged { user: user.clone(), hosts: Vec::new(), login: None, until: None, finding };
     let Some(registry) = &observed.registry else {
         let (namespace, name) = registry_of(access);
         return nothing(Finding::bad(
@@ -43,12 +44,12 @@ pub(super) fn judge(access: &RegistryAccess, observed: &Observed, now: Timestamp
             ),
         ));
     };
-    let host = Some(validate::host_of(registry));
+    let hosts = validate::hosts_of(registry);
     let users = observed.auth.as_ref().map(users_stored).unwrap_or_default();
     let around = Surroundings { labels: observed.labels.as_ref(), users: &users, now };
     let rights = match consent(registry, access, around) {
         Ok(rights) => rights,
-        Err(finding) => return Judged { host, ..nothing(finding) },
+        Err(finding) => return Judged { hosts, ..nothing(finding) },
     };
     let accounts = Accounts::stored(observed.accounts.as_ref());
     let account = accounts.get(&user).filter(|account| account.belongs_to(&access.uid().unwrap_or_default()));
@@ -60,7 +61,7 @@ pub(super) fn judge(access: &RegistryAccess, observed: &Observed, now: Timestamp
     } else {
         Finding::bad(Reason::Propagating, "the rights are on their way to the replicas")
     };
-    Judged { user, host, login: current.map(|current| (current, ca)), until: rights.until, finding }
+    Judged { user, hosts, login: current.map(|current| (current, ca)), until: rights.until, finding }
 }
 
 #[cfg(test)]
@@ -109,6 +110,6 @@ mod tests {
         let judged = judge(&access("team-a", "ci", ASKED), &observed, Timestamp::UNIX_EPOCH);
         assert_eq!(judged.finding.reason, Reason::NotAllowedByRegistry);
         assert!(judged.login.is_none());
-        assert_eq!(judged.host.as_deref(), Some("hub.default.svc"));
+        assert_eq!(judged.hosts, ["hub.default.svc"]);
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn status(
         observed_generation: access.meta().generation,
         username: Some(judged.user.clone()),
         secret_name: has_secret.then(|| secret_name(access)),
-        host: judged.host.clone().or_else(|| before?.host.clone()),
+        host: judged.hosts.first().cloned().or_else(|| before?.host.clone()),
         last_rotation: last_rotation.or_else(|| before?.last_rotation.clone()),
         conditions: conditions(finding, access.meta().generation, previous(access), now),
     }
@@ -162,7 +162,7 @@ mod tests {
     fn judged() -> Judged {
         Judged {
             user: "team-a.ci".to_owned(),
-            host: Some("hub.default.svc".to_owned()),
+            hosts: vec!["hub.default.svc".to_owned()],
             login: None,
             until: None,
             finding: Finding::good(Reason::Acknowledged, "good"),
@@ -195,7 +195,7 @@ mod tests {
         let before = status(&access, &judged(), judged().finding, true, at);
         assert_eq!(before.secret_name.as_deref(), Some("ci-registry"));
         access.status = Some(before.clone());
-        let gone = Judged { host: None, ..judged() };
+        let gone = Judged { hosts: Vec::new(), ..judged() };
         let after = status(&access, &gone, Finding::bad(Reason::RegistryNotFound, "gone"), true, at);
         assert_eq!(after.host, before.host);
         assert_eq!(after.conditions[0].status, "False");

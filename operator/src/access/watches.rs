@@ -64,7 +64,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let known = known.clone();
-    let changes = objects(api, config).flat_map(move |object| {
+    let changes = objects(api, config, K::kind(&()).into_owned()).flat_map(move |object| {
         let known = known.state();
         let readable = known.iter().filter_map(|access| access.0.as_ref().ok());
         let concerned = readable.filter(|access| concerns(&object, access)).map(reference);

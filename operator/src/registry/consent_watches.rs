@@ -48,7 +48,7 @@ pub(super) fn applicants(
 pub(super) fn namespaces(client: &Client, known: &Store<Guarded>) -> BoxStream<'static, ObjectRef<Guarded>> {
     let known = known.clone();
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    let changes = objects(namespaces, watcher::Config::default());
+    let changes = objects(namespaces, watcher::Config::default(), "Namespace".to_owned());
     let registries = changes.flat_map(move |_| {
         let known = known.state();
         let readable = known.iter().filter_map(|registry| registry.0.as_ref().ok());

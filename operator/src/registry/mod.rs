@@ -6,7 +6,6 @@
 pub mod accounts;
 pub mod authority;
 pub mod build;
-pub mod cert_manager;
 pub mod certificates;
 pub mod chain;
 pub mod collections;
@@ -143,8 +142,8 @@ where
         );
     Controller::for_stream(registries, known.clone())
         .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-        .reconcile_on(watches::concerned(client, scope, &context.scopes, &known))
-        .reconcile_all_on(watches::storage_classes(client))
+        .reconcile_on(watches::concerned(&context, scope, &known))
+        .reconcile_all_on(watches::classes(client))
         .reconcile_all_on(token_issuer::changes(Arc::clone(&context)))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, retry, context)
@@ -185,6 +184,10 @@ async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
         Ok(outcome) => outcome,
         Err(elapsed) => Err(elapsed.into()),
     };
+    if matches!(outcome, Err(Error::Api(_))) {
+        // An API that is served no more is not told from other failures.
+        context.apis.forget();
+    }
     context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
     let action = outcome?;
     context.backoff.forget(&(namespace, name));
@@ -221,7 +224,7 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     }
     if observed.children.raw(&build::Objects::ids(&identity).service).is_none() {
         // The certificate names the Service's address, so the Service comes before everything else.
-        observed.children = apply_service(context, registry, observed.children).await?;
+        observed.children = apply_service(context, &plan.validated, observed.children).await?;
         plan = Plan::of(registry, &observed, context)?;
     }
     let Plan { validated, accounts, certificates, steps } = plan;
@@ -281,14 +284,14 @@ impl Plan {
 /// Applies the Service alone. If it is refused, it is refused again with the others, and told then.
 async fn apply_service(
     context: &Context,
-    registry: &Registry,
+    validated: &Validated,
     observed: Children,
 ) -> Result<Children, Error> {
-    let identity = Identity::of(registry);
-    let service = build::Objects::ids(&identity).service;
-    let step = (service, Desired::Present(build::service(&identity, &registry.spec)));
+    let identity = &validated.identity;
+    let service = build::Objects::ids(identity).service;
+    let step = (service, Desired::Present(build::service(validated)));
     let applied =
-        apply::apply(&context.client, &context.fingerprints, &identity, vec![step], observed).await?;
+        apply::apply(&context.client, &context.fingerprints, identity, vec![step], observed).await?;
     Ok(applied.children)
 }
 

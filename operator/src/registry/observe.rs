@@ -7,18 +7,20 @@ use berth_crds::{Registry, RegistryAccess, allowed::From, service_account_tokens
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret},
+    networking::v1::IngressClass,
     storage::v1::StorageClass,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::ListParams,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::{ClusterResourceScope, DeserializeGuard, PartialObjectMeta},
 };
 
 use super::{
     Scope, build::Objects, collections::Collections, loaded::Loaded, validate::consent::Labels, watches,
 };
 use crate::{
+    apis::Served,
     children::{Children, Kind},
     context::Context,
     metadata::Identity,
@@ -35,8 +37,6 @@ pub struct Observed {
     pub children: Children,
     /// The Secret of `spec.access.htpasswdSecretName`.
     pub htpasswd_secret: Option<Secret>,
-    /// Whether the API of cert-manager is served.
-    pub cert_manager: bool,
     /// The Secret of `spec.tls.secretName`, or the one that cert-manager fills for `spec.tls.issuerRef`.
     pub certificate_secret: Option<Secret>,
     /// The claim of `spec.storage.claimName`.
@@ -51,6 +51,10 @@ pub struct Observed {
     pub collections: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
+    /// The `IngressClasses` of the cluster, if the operator may list them.
+    pub ingress_classes: Option<Vec<IngressClass>>,
+    /// The kinds that the cluster serves.
+    pub served: Served,
     /// The RegistryAccesses for it.
     pub accesses: Vec<GuardedAccess>,
     /// The labels of their namespaces, where consent depends on them.
@@ -71,7 +75,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let s3 = spec.storage.s3.as_ref();
-    let cert_manager = context.cert_manager.is_served(client).await?;
+    let served = context.apis.served(client).await?;
     let certificate = certificate_secret(registry);
     let (
         children,
@@ -82,11 +86,12 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
-        storage_classes,
         loaded,
         accesses,
+        storage_classes,
+        ingress_classes,
     ) = futures::try_join!(
-        children(client, &identity, cert_manager),
+        children(client, &identity, &served),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
         referenced(&secrets, certificate.as_deref()),
         referenced(&claims, spec.storage.claim_name.as_deref()),
@@ -94,9 +99,10 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         Collections::observe(client, &identity),
-        storage_classes(client, registry),
         Loaded::observe(client, &identity),
         accesses(client, &context.scopes, &identity),
+        classes(client, spec.storage.pvc.is_some()),
+        classes(client, spec.ingress.is_some()),
     )?;
     let namespaces = match spec.access.allowed.from {
         From::Selector => namespaces(client, &accesses).await?,
@@ -105,7 +111,6 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
     Ok(Observed {
         children,
         htpasswd_secret,
-        cert_manager,
         certificate_secret,
         existing_claim,
         bucket_secret,
@@ -113,6 +118,8 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_config_map,
         collections,
         storage_classes,
+        ingress_classes,
+        served,
         accesses,
         namespaces,
         loaded,
@@ -132,13 +139,12 @@ pub fn certificate_secret(registry: &Registry) -> Option<String> {
     tls.secret_name.clone().or(issued)
 }
 
-async fn children(client: &Client, identity: &Identity, cert_manager: bool) -> Result<Children, kube::Error> {
+async fn children(client: &Client, identity: &Identity, served: &Served) -> Result<Children, kube::Error> {
     let ids = Objects::ids(identity).into_ordered();
-    let served = ids.into_iter().filter(|id| cert_manager || id.kind != Kind::Certificate);
-    let reads = served.map(async |id| {
+    let reads = ids.into_iter().filter(|id| served.has(id.kind)).map(async |id| {
         let object = match id.api(client, &identity.namespace).get_opt(&id.name).await {
             // An older role does not know of it, and most Registries do not need it.
-            Err(kube::Error::Api(status)) if status.code == 403 && id.kind == Kind::Certificate => None,
+            Err(kube::Error::Api(status)) if status.code == 403 && Kind::OPTIONAL.contains(&id.kind) => None,
             other => other?,
         };
         Ok::<_, kube::Error>((id, object))
@@ -211,16 +217,19 @@ pub async fn labels(client: &Client, namespace: &str) -> Result<Option<Labels>, 
     Ok(found.map(|namespace| namespace.metadata.labels.unwrap_or_default()))
 }
 
-async fn storage_classes(
-    client: &Client,
-    registry: &Registry,
-) -> Result<Option<Vec<StorageClass>>, kube::Error> {
-    if registry.spec.storage.pvc.is_none() {
+/// The classes of one kind, if they are `needed` and may be listed: they only make the conditions say more.
+async fn classes<K>(client: &Client, needed: bool) -> Result<Option<Vec<K>>, kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    if !needed {
         return Ok(None);
     }
-    match Api::<StorageClass>::all(client.clone()).list(&ListParams::default()).await {
+    match Api::<K>::all(client.clone()).list(&ListParams::default()).await {
         Ok(list) => Ok(Some(list.items)),
-        // They only make the message better when a claim stays pending.
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
         Err(error) => Err(error),
     }

@@ -2,7 +2,7 @@
 //!
 //! Only metadata is watched, and nothing is kept, so a cluster with many Secrets costs no memory.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use berth_crds::Registry;
 use futures::{
@@ -13,13 +13,14 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-    networking::v1::NetworkPolicy,
+    networking::v1::{Ingress, IngressClass, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
     storage::v1::StorageClass,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
+    api::DynamicObject,
+    core::{ClusterResourceScope, DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store},
@@ -30,13 +31,21 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use super::{build::Objects, consent_watches, observe::certificate_secret};
-use crate::metadata::{INSTANCE, Identity, MANAGED_BY, OPERATOR};
+use crate::{
+    apis::UNSERVED_RETRY,
+    children::Kind,
+    context::Context,
+    metadata::{INSTANCE, Identity, MANAGED_BY, OPERATOR},
+};
 
 /// A Registry, or why it does not parse.
 pub type Guarded = DeserializeGuard<Registry>;
 
 /// A namespace, or all of them.
 pub type Scope = Option<String>;
+
+/// The optional kinds that are watched. What cert-manager stores is a Secret, and those are watched.
+const WATCHED: [Kind; 3] = [Kind::HTTPRoute, Kind::BackendTLSPolicy, Kind::ServersTransport];
 
 /// The API of a kind in a scope.
 pub(crate) fn api<K>(client: &Client, scope: &Scope) -> Api<K>
@@ -52,18 +61,20 @@ where
 
 /// The Registries that a change of some object concerns.
 pub(super) fn concerned(
-    client: &Client,
+    context: &Arc<Context>,
     scope: &Scope,
-    scopes: &[Scope],
     known: &Store<Guarded>,
 ) -> BoxStream<'static, ObjectRef<Guarded>> {
+    let client = &context.client;
     let ours = ours();
     // Of these, objects of others count too: the spec refers to them by name.
     let all = watcher::Config::default();
-    let applicants = scopes.iter().map(|scope| consent_watches::applicants(client, scope, known));
-    let objects = [
+    let applicants = context.scopes.iter().map(|scope| consent_watches::applicants(client, scope, known));
+    let optional = WATCHED.map(|kind| optional_changes(kind, context, scope, known, ours.clone()));
+    let everywhere = [
         changes::<ServiceAccount>(client, scope, known, ours.clone()),
         changes::<Service>(client, scope, known, ours.clone()),
+        changes::<Ingress>(client, scope, known, ours.clone()),
         changes::<NetworkPolicy>(client, scope, known, ours.clone()),
         changes::<PodDisruptionBudget>(client, scope, known, ours.clone()),
         changes::<Deployment>(client, scope, known, ours.clone()),
@@ -74,7 +85,7 @@ pub(super) fn concerned(
         changes::<Secret>(client, scope, known, all),
         consent_watches::namespaces(client, known),
     ];
-    stream::select_all(objects.into_iter().chain(applicants)).boxed()
+    stream::select_all(everywhere.into_iter().chain(optional).chain(applicants)).boxed()
 }
 
 /// What is labelled as ours.
@@ -82,10 +93,23 @@ pub(crate) fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"))
 }
 
-/// Emits whenever a `StorageClass` changes: a claim may be waiting for it.
-pub(super) fn storage_classes(client: &Client) -> impl Stream<Item = ()> + Send + 'static {
-    let classes = Api::<PartialObjectMeta<StorageClass>>::all(client.clone());
-    objects(classes, watcher::Config::default()).map(|_| ())
+/// Emits whenever a class changes: a claim may be waiting for its `StorageClass`, or an Ingress for its `IngressClass`.
+pub(super) fn classes(client: &Client) -> impl Stream<Item = ()> + Send + 'static {
+    stream::select(class_changes::<StorageClass>(client), class_changes::<IngressClass>(client))
+}
+
+fn class_changes<K>(client: &Client) -> BoxStream<'static, ()>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let classes = Api::<PartialObjectMeta<K>>::all(client.clone());
+    objects(classes, watcher::Config::default(), K::kind(&()).into_owned()).map(|_| ()).boxed()
 }
 
 fn changes<K>(
@@ -104,28 +128,69 @@ where
         + 'static,
 {
     let known = known.clone();
-    let objects = objects(api::<PartialObjectMeta<K>>(client, scope), config);
-    objects.flat_map(move |object| stream::iter(owners(&object, &known))).boxed()
+    let kind = K::kind(&()).into_owned();
+    let objects = objects(api::<PartialObjectMeta<K>>(client, scope), config, kind.clone());
+    objects.flat_map(move |object| stream::iter(owners(&object, &kind, &known))).boxed()
+}
+
+/// Changes of a kind that the API server may not serve: none until it does, and some Registry asks for it.
+fn optional_changes(
+    kind: Kind,
+    context: &Arc<Context>,
+    scope: &Scope,
+    known: &Store<Guarded>,
+    config: watcher::Config,
+) -> BoxStream<'static, ObjectRef<Guarded>> {
+    let resource = kind.api_resource();
+    let api: Api<PartialObjectMeta<DynamicObject>> = match scope {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
+        None => Api::all_with(context.client.clone(), &resource),
+    };
+    let served = until_served(kind, Arc::clone(context), known.clone());
+    let known = known.clone();
+    stream::once(served)
+        .flat_map(move |()| objects(api.clone(), config.clone(), resource.kind.clone()))
+        .flat_map(move |object| stream::iter(owners(&object, &kind.api_resource().kind, &known)))
+        .boxed()
+}
+
+async fn until_served(kind: Kind, context: Arc<Context>, known: Store<Guarded>) {
+    loop {
+        let wanted = known.state().iter().any(|registry| {
+            registry.0.as_ref().is_ok_and(|registry| match kind {
+                Kind::ServersTransport => registry.spec.ingress.is_some(),
+                _ => registry.spec.gateway.is_some(),
+            })
+        });
+        // What the API server could not say now, it says the next time.
+        if wanted && context.apis.served(&context.client).await.is_ok_and(|served| served.has(kind)) {
+            return;
+        }
+        tokio::time::sleep(UNSERVED_RETRY).await;
+    }
 }
 
 pub(crate) fn objects<K>(
     api: Api<PartialObjectMeta<K>>,
     config: watcher::Config,
+    kind: String,
 ) -> impl Stream<Item = PartialObjectMeta<K>> + Send
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K::DynamicType: Clone + Debug + Eq + std::hash::Hash + Send + Sync,
 {
-    watcher(api, config).default_backoff().touched_objects().filter_map(|object| {
+    watcher(api, config).default_backoff().touched_objects().filter_map(move |object| {
         let object = object.inspect_err(|error| {
-            warn!(kind = %K::kind(&()), error = error as &dyn std::error::Error, "watch interrupted; it is resumed");
+            warn!(kind, error = error as &dyn std::error::Error, "watch interrupted; it is resumed");
         });
         future::ready(object.ok())
     })
 }
 
 /// The Registry that the object's labels or owner name, and those whose spec refers to it.
-fn owners<K: Resource<DynamicType = ()>>(
+fn owners<K: Resource>(
     object: &PartialObjectMeta<K>,
+    kind: &str,
     known: &Store<Guarded>,
 ) -> Vec<ObjectRef<Guarded>> {
     let namespace = object.namespace().unwrap_or_default();
@@ -143,7 +208,7 @@ fn owners<K: Resource<DynamicType = ()>>(
     names.extend(known.state().iter().filter_map(|registry| {
         let registry = registry.0.as_ref().ok()?;
         let same_place = registry.namespace().as_deref() == Some(namespace.as_str());
-        (same_place && refers_to(registry, &K::kind(&()), &name)).then(|| registry.name_any())
+        (same_place && refers_to(registry, kind, &name)).then(|| registry.name_any())
     }));
     names.sort();
     names.dedup();
@@ -196,7 +261,7 @@ mod tests {
     }
 
     fn names(object: &PartialObjectMeta<Secret>, known: &Store<Guarded>) -> Vec<String> {
-        owners(object, known).into_iter().map(|registry| registry.name).collect()
+        owners(object, "Secret", known).into_iter().map(|registry| registry.name).collect()
     }
 
     #[test]

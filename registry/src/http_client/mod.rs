@@ -86,6 +86,8 @@ pub struct Client {
     server: Authority,
     default_port: u16,
     tls: Option<TlsConnector>,
+    /// The name in the certificate, where it is another than the host's.
+    server_name: Option<ServerName<'static>>,
     authorization: Option<HeaderValue>,
     time_limit: Duration,
     connection: Option<Connection>,
@@ -110,7 +112,20 @@ impl Client {
             _ => return Err(Error::Address(address.clone())),
         };
         let server = address.authority().ok_or_else(|| Error::Address(address.clone()))?.clone();
-        Ok(Self { server, default_port, tls, authorization: None, time_limit: TIME_LIMIT, connection: None })
+        Ok(Self {
+            server,
+            default_port,
+            tls,
+            server_name: None,
+            authorization: None,
+            time_limit: TIME_LIMIT,
+            connection: None,
+        })
+    }
+
+    /// Expects a certificate for this name, and not for the host of the address.
+    pub fn with_server_name(self, name: ServerName<'static>) -> Self {
+        Self { server_name: Some(name), ..self }
     }
 
     /// Sends these credentials with each request.
@@ -162,7 +177,10 @@ impl Client {
         match &self.tls {
             None => self.speak_http(stream).await,
             Some(connector) => {
-                let name = ServerName::try_from(host.to_owned()).map_err(|error| self.broken(error))?;
+                let name = match &self.server_name {
+                    Some(name) => name.clone(),
+                    None => ServerName::try_from(host.to_owned()).map_err(|error| self.broken(error))?,
+                };
                 self.speak_http(connector.connect(name, stream).await.map_err(failed)?).await
             }
         }

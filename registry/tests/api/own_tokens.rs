@@ -76,6 +76,21 @@ async fn clients_are_sent_to_the_endpoint_and_a_password_still_opens() {
     assert_eq!(wrong.header("www-authenticate"), r#"Basic realm="Berth""#);
 }
 
+/// As the operator configures it: behind a proxy and beside it at the same time.
+#[tokio::test]
+async fn whoever_comes_through_a_proxy_is_sent_to_the_endpoint_and_to_uploads_by_the_same_way() {
+    let site = Site::configured(&[("REGISTRY_HTTP_RELATIVEURLS", "true")]);
+    let proxied = [("x-forwarded-proto", "https"), ("x-forwarded-host", "public.example.com:8443")];
+    let answer = site.registry.send(Method::GET, "/v2/", &proxied, "").await;
+    let realm = r#"Bearer realm="https://public.example.com:8443/token",service="registry""#;
+    assert_eq!(answer.header("www-authenticate"), realm);
+    assert_eq!(site.registry.get("/v2/").await.header("www-authenticate"), QUESTION);
+    let password = basic("bob", "secret");
+    let headers = [&proxied[..], &[("authorization", password.as_str())]].concat();
+    let started = site.registry.send(Method::POST, "/v2/team/app/blobs/uploads/", &headers, "").await;
+    assert!(started.header("location").starts_with("/v2/team/app/blobs/uploads/"));
+}
+
 #[tokio::test]
 async fn a_password_gets_a_token_for_what_its_user_may_do() {
     let site = Site::new();

@@ -221,6 +221,35 @@ fn a_running_server_collects_garbage_for_an_administrator() {
     assert!(std::fs::read_to_string(&report).unwrap().contains("401 Unauthorized"));
 }
 
+#[test]
+fn a_server_is_asked_by_another_name_than_its_certificate_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["hub.example.com".to_owned()]).unwrap();
+    let (certificate, key_file) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    std::fs::write(&certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let tls = format!("{{certificate: {}, key: {}}}", certificate.display(), key_file.display());
+    let htpasswd = folder.path().join("htpasswd");
+    std::fs::write(&htpasswd, output(&["htpasswd", "-Bbn", "-C", "4", "admin", "secret"]).1).unwrap();
+    let auth = format!("{{htpasswd: {{realm: Berth, path: {}}}}}", htpasswd.display());
+    let config = write_config(folder.path(), &format!("http: {{tls: {tls}}}\nauth: {auth}\n"));
+    let server = Serving::start(&config);
+    let url = server.url().replace("http://", "https://");
+    let collect = |more: &[&str]| {
+        let asked = ["garbage-collect", "--username", "admin", "--wait", "--server", &url, "--ca-file"];
+        let mut program = program();
+        program.args(asked).arg(&certificate).args(more).env("REGISTRY_GC_PASSWORD", "secret");
+        program.output().unwrap()
+    };
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let done = collect(&["--server-name", "hub.example.com"]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(!collect(&[]).status.success(), "the certificate is not for the address");
+    let wrong = collect(&["--server-name", "https://hub.example.com"]);
+    assert!(said(&wrong).contains("--server-name"), "{}", said(&wrong));
+}
+
 /// Writes a file and checks it, with variables of the environment.
 fn check(text: &str, variables: &[(&str, &str)], arguments: &[&str]) -> (bool, String, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -8,8 +8,8 @@ use super::{Kubectl, State, kubeconfig};
 use crate::programs;
 use anyhow::Result;
 
-/// The addresses of Services.
-pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
+/// The addresses of Services, of both families. A Service has one of the first unless it asks for both.
+const SERVICE_RANGE: &str = "10.96.0.0/16,fd00:10:96::/112";
 const API_SERVICE_ADDRESS: [u8; 4] = [10, 96, 0, 1];
 
 /// A control plane of its own, ended when this is dropped or when the program ends.

@@ -44,7 +44,8 @@ mod tests {
     };
 
     fn desired(spec: &str, cert_manager: bool) -> Desired<Value> {
-        let observed = Observed { cert_manager, ..Observed::default() };
+        let served = cert_manager.then_some(Kind::Certificate).into_iter().collect();
+        let observed = Observed { served, ..Observed::default() };
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
         certificate(&validate::validate(&fixtures::registry(spec), &observed, now))
     }

@@ -26,9 +26,12 @@ pub(in crate::registry) const METRICS_PORT: u16 = 5001;
 /// The registry's configuration file. It is JSON, which is YAML too.
 pub(super) fn config_file(validated: &Validated) -> String {
     let Validated { identity, spec, .. } = validated;
+    // Clients come by several names, and some through a proxy that changes scheme and host: relative addresses lead back the
+    // way that each came. What has to be absolute, as the realm of tokens, follows `X-Forwarded-Proto` and `-Host`.
     let mut http = json!({
         "addr": format!(":{PORT}"),
         "debug": {"addr": format!(":{METRICS_PORT}"), "prometheus": {"enabled": true, "path": "/metrics"}},
+        "relativeurls": true,
     });
     if !spec.tls.disabled {
         http["tls"] = json!({
@@ -117,6 +120,7 @@ mod tests {
                 "http": {
                     "addr": ":5000",
                     "debug": {"addr": ":5001", "prometheus": {"enabled": true, "path": "/metrics"}},
+                    "relativeurls": true,
                     "tls": {"certificate": "/etc/berth/tls/tls.crt", "key": "/etc/berth/tls/tls.key"},
                 },
                 "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd", "overlap": true}},

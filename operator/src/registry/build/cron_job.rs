@@ -107,7 +107,7 @@ fn pod(validated: &Validated, with_ca: bool, settings: &Settings) -> Value {
 fn arguments(validated: &Validated, with_ca: bool) -> Vec<String> {
     let gc = &validated.spec.gc;
     let scheme = if validated.spec.tls.disabled { "http" } else { "https" };
-    let server = format!("{scheme}://{}", validated.host);
+    let server = format!("{scheme}://{}", validated.service_host);
     let mut arguments = vec!["garbage-collect", "--server", &server, "--wait", "--min-age", &gc.min_age];
     if gc.untagged {
         arguments.push("--delete-untagged");
@@ -115,6 +115,10 @@ fn arguments(validated: &Validated, with_ca: bool) -> Vec<String> {
     let ca_file = format!("{CA_DIRECTORY}/ca.crt");
     if with_ca {
         arguments.extend(["--ca-file", &ca_file]);
+    }
+    if validated.spec.host.is_some() && !validated.spec.tls.disabled {
+        // A certificate of the user need not be for the name of the Service.
+        arguments.extend(["--server-name", validated.dns_name()]);
     }
     arguments.extend(["--termination-log", "/dev/termination-log"]);
     arguments.into_iter().map(str::to_owned).collect()
@@ -176,6 +180,18 @@ mod tests {
             |list: &Value| list.as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
         assert_eq!(names(&pod["volumes"]), ["token", "ca"]);
         assert_eq!(names(&container["volumeMounts"]), ["token", "ca"]);
+    }
+
+    #[test]
+    fn a_registry_with_a_public_name_is_asked_inside_the_cluster() {
+        let cron_job = built("{host: 'hub.example.com:8443'}", Some("CA"));
+        let arguments = pod_of(&cron_job)["containers"][0]["args"].as_array().unwrap();
+        let after = |option: &str| {
+            let at = arguments.iter().position(|argument| argument == option).unwrap();
+            arguments[at + 1].as_str().unwrap()
+        };
+        assert_eq!(after("--server"), "https://hub.default.svc");
+        assert_eq!(after("--server-name"), "hub.example.com");
     }
 
     #[test]

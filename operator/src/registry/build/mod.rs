@@ -5,6 +5,7 @@
 //! types of the API.
 
 pub mod access_rules;
+mod backend_tls_policy;
 mod bucket;
 mod certificate;
 mod collection_job;
@@ -12,12 +13,16 @@ pub(super) mod collector;
 mod config_map;
 mod cron_job;
 mod deployment;
+mod http_route;
+mod ingress;
 mod live_settings;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
+mod preset;
 mod retention;
 pub(crate) mod secret;
+mod servers_transport;
 mod service;
 mod service_account;
 mod volumes;
@@ -79,6 +84,14 @@ pub struct Objects<T> {
     pub collector: T,
     /// Service `NAME`.
     pub service: T,
+    /// Ingress `NAME`.
+    pub ingress: T,
+    /// `HTTPRoute` `NAME`, where the Gateway API is served.
+    pub route: T,
+    /// `BackendTLSPolicy` `NAME`, where the Gateway API is served.
+    pub backend_tls: T,
+    /// `ServersTransport` `NAME`, where Traefik's API is served.
+    pub servers_transport: T,
     /// NetworkPolicy `NAME`.
     pub network_policy: T,
     /// `PodDisruptionBudget` `NAME`.
@@ -95,7 +108,7 @@ pub type DesiredState = Objects<Desired<Value>>;
 impl<T> Objects<T> {
     /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
     /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 18] {
+    pub fn into_ordered(self) -> [T; 22] {
         let Self {
             authority,
             serving_certificate,
@@ -111,6 +124,10 @@ impl<T> Objects<T> {
             service_account,
             collector,
             service,
+            servers_transport,
+            backend_tls,
+            ingress,
+            route,
             network_policy,
             disruption_budget,
             deployment,
@@ -131,6 +148,10 @@ impl<T> Objects<T> {
             service_account,
             collector,
             service,
+            servers_transport,
+            backend_tls,
+            ingress,
+            route,
             network_policy,
             disruption_budget,
             deployment,
@@ -159,6 +180,10 @@ impl Objects<ChildId> {
             service_account: main(Kind::ServiceAccount),
             collector: with(Kind::ServiceAccount, "gc"),
             service: main(Kind::Service),
+            ingress: main(Kind::Ingress),
+            route: main(Kind::HTTPRoute),
+            backend_tls: main(Kind::BackendTLSPolicy),
+            servers_transport: main(Kind::ServersTransport),
             network_policy: main(Kind::NetworkPolicy),
             disruption_budget: main(Kind::PodDisruptionBudget),
             deployment: main(Kind::Deployment),
@@ -191,7 +216,11 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         claim: persistent_volume_claim::claim(validated),
         service_account: Desired::Present(service_account::service_account(validated)),
         collector: Desired::Present(collector::service_account(&validated.identity)),
-        service: Desired::Present(service(&validated.identity, &validated.spec)),
+        service: Desired::Present(service(validated)),
+        ingress: ingress::ingress(validated, ca),
+        route: http_route::http_route(validated),
+        backend_tls: backend_tls_policy::backend_tls_policy(validated, ca),
+        servers_transport: servers_transport::servers_transport(validated, ca),
         network_policy: network_policy::network_policy(validated),
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),
         deployment: deployment::deployment(validated, &config, settings),
@@ -206,7 +235,7 @@ mod tests {
         apps::v1::Deployment,
         batch::v1::CronJob,
         core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-        networking::v1::NetworkPolicy,
+        networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
     };
     use serde::{Serialize, de::DeserializeOwned};
@@ -250,7 +279,8 @@ mod tests {
         let empty_dir = "{storage: {emptyDir: {sizeLimit: 1Gi}}, tls: {disabled: true}}";
         let bucket =
             "{replicas: 3, storage: {s3: {bucket: images, region: r}}, serviceAccountAnnotations: {a: b}}";
-        for spec in ["{}", full, empty_dir, bucket] {
+        let public = "{host: hub.example.com, ingress: {className: web, annotations: {a: b}}}";
+        for spec in ["{}", full, empty_dir, bucket, public] {
             let (identity, desired) = desired(spec);
             for (id, desired) in desired.into_steps(&identity) {
                 let Desired::Present(manifest) = desired else { continue };
@@ -262,11 +292,14 @@ mod tests {
                     Kind::ConfigMap => check::<ConfigMap>(&manifest),
                     Kind::PersistentVolumeClaim => check::<PersistentVolumeClaim>(&manifest),
                     Kind::Service => check::<Service>(&manifest),
+                    Kind::Ingress => check::<Ingress>(&manifest),
                     Kind::NetworkPolicy => check::<NetworkPolicy>(&manifest),
                     Kind::PodDisruptionBudget => check::<PodDisruptionBudget>(&manifest),
                     Kind::Deployment => check::<Deployment>(&manifest),
                     Kind::CronJob => check::<CronJob>(&manifest),
-                    Kind::Certificate => unreachable!("not without cert-manager"),
+                    // Nothing here has their types; their own tests show what they are.
+                    Kind::Certificate | Kind::HTTPRoute | Kind::BackendTLSPolicy | Kind::ServersTransport => {
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! NetworkPolicy `NAME`: anybody may reach the registry's port, pods of the cluster its metrics, and the registry reaches nobody
-//! but the bucket of its images.
+//! NetworkPolicy `NAME`: anybody may reach the registry's port, for ingress controllers, gateways, nodes and load balancers come
+//! from addresses that are not known here, and the registry reaches nobody but the bucket of its
+//! images.
 
 use serde_json::{Value, json};
 
@@ -58,6 +59,19 @@ mod tests {
         ]);
         assert_eq!(policy["spec"]["ingress"], open);
         assert!(policy["spec"].get("egress").is_none());
+    }
+
+    #[test]
+    fn nobody_is_kept_out_however_the_registry_is_exposed() {
+        let inside = network_policy(&validated("{}"));
+        for spec in [
+            "{host: a.example, ingress: {}}",
+            "{host: a.example, gateway: {parentRefs: [{name: web}]}}",
+            "{service: {type: NodePort}}",
+            "{service: {type: LoadBalancer, port: 5000}}",
+        ] {
+            assert_eq!(network_policy(&validated(spec)), inside, "{spec}");
+        }
     }
 
     #[test]

@@ -55,14 +55,16 @@ pub(super) fn pull(validated: &Validated, password: &Password, ca: Option<&str>)
 }
 
 fn account(validated: &Validated, user: &str, password: &Password, ca: Option<&str>) -> Value {
-    let Validated { identity, host, .. } = validated;
-    login(&identity.owned(identity.child(user)), Login { host, user, password, ca })
+    let identity = &validated.identity;
+    let hosts = &validated.hosts();
+    login(&identity.owned(identity.child(user)), Login { hosts, user, password, ca })
 }
 
 /// What it takes to log in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Login<'a> {
-    pub(crate) host: &'a str,
+    /// The names of the registry, that of image references first.
+    pub(crate) hosts: &'a [&'a str],
     pub(crate) user: &'a str,
     pub(crate) password: &'a Password,
     pub(crate) ca: Option<&'a str>,
@@ -70,14 +72,16 @@ pub(crate) struct Login<'a> {
 
 /// One Secret for every way of logging in: `imagePullSecrets` and build tools read `.dockerconfigjson`, scripts the
 /// other keys.
-pub(crate) fn login(metadata: &ObjectMeta, Login { host, user, password, ca }: Login<'_>) -> Value {
+pub(crate) fn login(metadata: &ObjectMeta, Login { hosts, user, password, ca }: Login<'_>) -> Value {
     let password = password.as_str();
-    let login = json!({
-        "auths": {host: {"username": user, "password": password, "auth": STANDARD.encode(format!("{user}:{password}"))}},
-    });
+    let auth = STANDARD.encode(format!("{user}:{password}"));
+    let credentials = json!({"username": user, "password": password, "auth": auth});
+    // Pods that were made before the registry had its public name go on pulling by the other.
+    let auths: Map<_, _> = hosts.iter().map(|host| ((*host).to_owned(), credentials.clone())).collect();
+    let login = json!({"auths": auths});
     let keys = [
         (".dockerconfigjson", Some(login.to_string())),
-        ("host", Some(host.to_owned())),
+        ("host", hosts.first().map(|host| (*host).to_owned())),
         ("username", Some(user.to_owned())),
         ("password", Some(password.to_owned())),
         ("ca.crt", ca.map(str::to_owned)),
@@ -155,6 +159,15 @@ mod tests {
                 "username": "admin", "password": "s3cret", "auth": STANDARD.encode("admin:s3cret"),
             }}})
         );
+    }
+
+    #[test]
+    fn a_public_name_is_logged_in_to_beside_that_of_the_service() {
+        let secret = pull(&validated("{host: 'hub.example.com:8443'}"), &password(), None);
+        assert_eq!(decoded(&secret, "host"), "hub.example.com:8443");
+        let login: Value = serde_json::from_str(&decoded(&secret, ".dockerconfigjson")).unwrap();
+        assert_eq!(login["auths"]["hub.example.com:8443"]["password"], "s3cret");
+        assert_eq!(login["auths"]["hub.default.svc"], login["auths"]["hub.example.com:8443"]);
     }
 
     #[test]

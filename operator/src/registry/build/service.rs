@@ -1,18 +1,19 @@
 //! Service `NAME`: the stable address of the registry.
 
-use berth_crds::RegistrySpec;
 use serde_json::{Value, json};
 
-use crate::metadata::Identity;
+use super::preset;
+use crate::registry::validate::Validated;
 
-/// The Service. It follows from the spec alone, because the certificate has to name its address.
-pub fn service(identity: &Identity, spec: &RegistrySpec) -> Value {
+/// The Service. It follows from nothing that is issued, because the certificate has to name its address.
+pub fn service(validated: &Validated) -> Value {
+    let Validated { identity, spec, .. } = validated;
     let wanted = &spec.service;
     let protocol = if spec.tls.disabled { "http" } else { "https" };
     let mut metadata = identity.owned(identity.name.clone());
-    if !wanted.annotations.is_empty() {
-        metadata.annotations = Some(wanted.annotations.clone());
-    }
+    let mut annotations = preset::of_service(validated);
+    annotations.extend(wanted.annotations.clone());
+    metadata.annotations = (!annotations.is_empty()).then_some(annotations);
     let mut port = json!({
         "name": "registry",
         "port": wanted.port,
@@ -39,11 +40,10 @@ pub fn service(identity: &Identity, spec: &RegistrySpec) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::registry;
+    use crate::fixtures::validated;
 
     fn built(spec: &str) -> Value {
-        let registry = registry(spec);
-        service(&Identity::of(&registry), &registry.spec)
+        service(&validated(spec))
     }
 
     #[test]

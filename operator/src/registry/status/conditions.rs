@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 
-use super::{Outcome, available, collected, reloaded, truth::Truth};
+use super::{Outcome, available, collected, exposed, reloaded, truth::Truth};
 use crate::{
     apply::{Applied, Rejection},
     children::Kind,
@@ -73,8 +73,14 @@ pub(super) fn states(outcome: Outcome<'_>, gc: &GarbageCollectionStatus) -> Vec<
     ];
     let mut states = vec![ready(validated, applied, &parts)];
     states.extend(parts);
+    let refused = EXPOSING.into_iter().find_map(|kind| refusal(applied, kind, Reason::Rejected));
+    let exposed = exposed::exposed(validated, &applied.children, refused.as_ref());
+    states.extend(exposed.map(|exposed| State::new(ConditionType::Exposed, exposed)));
     states
 }
+
+/// The kinds that lead clients to the registry from outside.
+const EXPOSING: [Kind; 4] = [Kind::Ingress, Kind::HTTPRoute, Kind::BackendTLSPolicy, Kind::ServersTransport];
 
 /// Why no pod is started: what opens the bucket was never there.
 fn unopened(validated: &Validated) -> Option<Finding> {
@@ -107,9 +113,10 @@ fn ready(validated: &Validated, applied: &Applied, parts: &[State]) -> State {
     let not =
         |reason, message: &str| State::new(ConditionType::Ready, (Truth::False, reason, message.to_owned()));
     let own_condition = [Kind::PersistentVolumeClaim, Kind::CronJob, Kind::Deployment];
-    if let Some(rejection) =
-        applied.rejections.iter().find(|rejection| !own_condition.contains(&rejection.child.kind))
-    {
+    if let Some(rejection) = applied.rejections.iter().find(|rejection| {
+        let kind = rejection.child.kind;
+        !own_condition.contains(&kind) && !EXPOSING.contains(&kind)
+    }) {
         return not(Reason::Rejected, &sentence(rejection));
     }
     let part = |about| parts.iter().find(|part: &&State| part.about == about);

@@ -3,8 +3,10 @@
 mod available;
 mod collected;
 mod conditions;
+mod exposed;
 mod garbage_collection;
 mod reloaded;
+mod route;
 mod truth;
 
 use berth_crds::{

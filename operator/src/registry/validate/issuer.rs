@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     apply::Desired,
-    children::ChildId,
+    children::{ChildId, Kind},
     metadata::Identity,
     registry::{build::Objects, credentials::text, observe::Observed},
 };
@@ -51,7 +51,8 @@ pub(super) fn validate(
     now: Timestamp,
 ) -> Tls {
     let id = Objects::ids(identity).certificate;
-    let requested = if observed.cert_manager { Desired::Present(names) } else { Desired::AsIs };
+    let requested =
+        if observed.served.has(Kind::Certificate) { Desired::Present(names) } else { Desired::AsIs };
     let stored = observed.certificate_secret.as_ref().filter(|secret| is_filled(secret));
     let (certificate, finding) = match stored {
         Some(secret) => provided::validate(&id.name, Some(secret), host, now),
@@ -66,7 +67,7 @@ fn is_filled(secret: &Secret) -> bool {
 }
 
 fn pending(issuer: &IssuerRef, id: &ChildId, observed: &Observed) -> Finding {
-    if !observed.cert_manager {
+    if !observed.served.has(Kind::Certificate) {
         return Finding::bad(Reason::IssuerApiNotFound, not_served());
     }
     let IssuerRef { name, kind, .. } = issuer;
@@ -86,7 +87,7 @@ fn not_served() -> String {
 
 /// What cert-manager would say about a certificate that is there already.
 fn with_its_words(finding: Finding, id: &ChildId, observed: &Observed) -> Finding {
-    if !observed.cert_manager {
+    if !observed.served.has(Kind::Certificate) {
         let message = format!("{}; nobody renews it: {}", finding.message, not_served());
         let reason = if finding.good { Reason::IssuerApiNotFound } else { finding.reason };
         return Finding { reason, message, ..finding };
@@ -141,7 +142,7 @@ mod tests {
                 {"type": "Ready", "status": ready, "reason": reason, "message": message},
             ]},
         });
-        let mut observed = Observed { cert_manager: true, ..Observed::default() };
+        let mut observed = Observed { served: Served::from_iter([Kind::Certificate]), ..Observed::default() };
         observed.children.insert(id(), serde_json::from_value(certificate).unwrap());
         observed
     }
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_certificate_that_does_not_come_is_told_in_cert_managers_words() {
-        let silent = Observed { cert_manager: true, ..Observed::default() };
+        let silent = Observed { served: Served::from_iter([Kind::Certificate]), ..Observed::default() };
         let tls = judged(&silent).tls;
         assert!(matches!(tls.requested, Desired::Present(_)));
         assert_eq!((tls.certificate, tls.finding.reason), (Certificate::AsIs, Reason::CertificatePending));

@@ -8,8 +8,10 @@ mod access;
 mod applicants;
 mod claim;
 mod claim_state;
-
 pub mod consent;
+mod exposure;
+mod host;
+mod ingress_controller;
 mod issuer;
 pub(super) mod pod_template;
 mod provided;
@@ -30,11 +32,14 @@ use serde_json::{Map, Value};
 pub use access::{Access, USERS, users_stored};
 pub use applicants::{Applicant, granted};
 pub use claim_state::capacity;
+pub use exposure::Exposure;
+pub use host::without_port;
+pub use ingress_controller::IngressController;
 pub use retention::Retention;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
-pub use tls::{Certificate, Tls};
+pub use tls::{Certificate, Tls, load_balancer_addresses};
 
 use super::{authority, cron::Schedule, observe::Observed};
 use crate::metadata::Identity;
@@ -48,6 +53,10 @@ pub struct Validated {
     pub spec: RegistrySpec,
     /// The name to use in image references.
     pub host: String,
+    /// The name inside the cluster, which is the same unless the spec has a public one.
+    pub service_host: String,
+    /// How it is reached from outside.
+    pub exposure: Exposure,
     /// The volume.
     pub storage: Storage,
     /// The serving certificate.
@@ -95,39 +104,56 @@ impl Finding {
 pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Validated {
     let identity = Identity::of(registry);
     let spec = registry.spec.clone();
-    let host = host(&identity, &spec);
     let service_accounts = service_accounts::validate(&identity, observed);
     let mut access = access::validate(&spec.access, observed.htpasswd_secret.as_ref());
     access.finding = service_accounts.remark(access.finding);
     let users = access.users_now(&observed.children, &identity);
+    let service_host = host::of_service(&identity, &spec);
+    let host = spec.host.clone().unwrap_or_else(|| service_host.clone());
     Validated {
         applicants: applicants::validate(registry, &observed.accesses, &observed.namespaces, &users, now),
         rotate_request: registry.annotations().get(ROTATE).cloned(),
         storage: storage::validate(&identity, &spec.storage, observed),
-        tls: tls::validate(&identity, &spec.tls, &host, authority::requested(registry), observed, now),
+        tls: tls::validate(
+            &identity,
+            &spec,
+            without_port(&host),
+            authority::requested(registry),
+            observed,
+            now,
+        ),
         access,
         service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc, now),
         retention: retention::validate(&identity, &spec.gc.retention, observed),
+        exposure: exposure::validate(&spec, observed),
         identity,
         host,
+        service_host,
         spec,
     }
 }
 
-/// The name of a Registry in image references.
-pub fn host_of(registry: &Registry) -> String {
-    host(&Identity::of(registry), &registry.spec)
+/// The names of a Registry in image references, that of `status.host` first.
+pub fn hosts_of(registry: &Registry) -> Vec<String> {
+    let service = host::of_service(&Identity::of(registry), &registry.spec);
+    let mut hosts: Vec<String> = registry.spec.host.iter().cloned().chain([service]).collect();
+    hosts.dedup();
+    hosts
 }
 
-/// The name in image references; a port that clients assume anyway is left out.
-fn host(identity: &Identity, spec: &RegistrySpec) -> String {
-    let service = format!("{}.{}.svc", identity.name, identity.namespace);
-    let assumed = if spec.tls.disabled { 80 } else { 443 };
-    match spec.service.port {
-        port if port == assumed => service,
-        port => format!("{service}:{port}"),
+impl Validated {
+    /// The name of the registry without a port. Its certificate is for this one at least.
+    pub fn dns_name(&self) -> &str {
+        without_port(&self.host)
+    }
+
+    /// The names that images may have been pulled under, that of image references first.
+    pub fn hosts(&self) -> Vec<&str> {
+        let mut hosts = vec![self.host.as_str(), self.service_host.as_str()];
+        hosts.dedup();
+        hosts
     }
 }
 
@@ -141,18 +167,5 @@ impl Validated {
     /// What comes out for `registry` when this was observed.
     pub(crate) fn of_observed(registry: &Registry, observed: &Observed) -> Self {
         validate(registry, observed, "2026-03-01T00:00:00Z".parse().unwrap())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::fixtures::validated;
-
-    #[test]
-    fn the_host_has_a_port_only_if_clients_do_not_assume_it() {
-        assert_eq!(validated("{}").host, "hub.default.svc");
-        assert_eq!(validated("{service: {port: 5000}}").host, "hub.default.svc:5000");
-        assert_eq!(validated("{tls: {disabled: true}}").host, "hub.default.svc:443");
-        assert_eq!(validated("{tls: {disabled: true}, service: {port: 80}}").host, "hub.default.svc");
     }
 }

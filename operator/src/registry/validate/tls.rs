@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use berth_crds::{Reason, tls};
+use berth_crds::{Reason, RegistrySpec, service::ServiceType};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 
 use super::{Finding, issuer, provided};
 use crate::{
     apply::Desired,
+    children::Kind,
     metadata::Identity,
     registry::{
         authority::{self, Periods},
@@ -68,17 +69,18 @@ impl Tls {
 
 pub(super) fn validate(
     identity: &Identity,
-    tls: &tls::Tls,
+    spec: &RegistrySpec,
     host: &str,
     rotate: Option<&str>,
     observed: &Observed,
     now: Timestamp,
 ) -> Tls {
+    let tls = &spec.tls;
     if let Some(bad) = bad_name(&tls.sans) {
         return Tls { certificate: Certificate::AsIs, requested: Desired::AsIs, finding: bad };
     }
     let service: Option<Service> = observed.children.get(&identity.name);
-    let names = names(identity, service.as_ref(), &tls.sans);
+    let names = names(identity, spec, host, service.as_ref());
     if let Some(issuer) = &tls.issuer_ref {
         let names = issuer::names(identity, host, names, &tls.sans);
         return issuer::validate(identity, issuer, host, names, observed, now);
@@ -88,7 +90,7 @@ pub(super) fn validate(
         Some(name) => provided::validate(name, observed.certificate_secret.as_ref(), host, now),
         None => own(names, rotate),
     };
-    let requested = if observed.cert_manager { Desired::Absent } else { Desired::AsIs };
+    let requested = if observed.served.has(Kind::Certificate) { Desired::Absent } else { Desired::AsIs };
     Tls { certificate, requested, finding }
 }
 
@@ -110,7 +112,7 @@ fn bad_name(sans: &[String]) -> Option<Finding> {
 }
 
 /// Every name under which a client may reach the Service.
-fn names(identity: &Identity, service: Option<&Service>, sans: &[String]) -> Vec<String> {
+fn names(identity: &Identity, spec: &RegistrySpec, host: &str, service: Option<&Service>) -> Vec<String> {
     let Identity { name, namespace, .. } = identity;
     let mut names = vec![
         name.clone(),
@@ -122,10 +124,22 @@ fn names(identity: &Identity, service: Option<&Service>, sans: &[String]) -> Vec
         "::1".to_owned(),
     ];
     names.extend(service.and_then(|service| service.spec.as_ref()?.cluster_ips.clone()).unwrap_or_default());
-    names.extend(sans.iter().map(|san| canonical(san)));
+    names.extend(spec.tls.sans.iter().map(|san| canonical(san)));
+    names.push(canonical(host));
+    if spec.service.kind == ServiceType::LoadBalancer {
+        let addresses = service.map(load_balancer_addresses).unwrap_or_default();
+        names.extend(addresses.iter().map(|address| canonical(address)));
+    }
     names.sort();
     names.dedup();
     names
+}
+
+/// Where the load balancer of a Service listens: addresses, or names.
+pub fn load_balancer_addresses(service: &Service) -> Vec<String> {
+    let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let places = status.and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
+    places.iter().filter_map(|place| place.hostname.clone().or_else(|| place.ip.clone())).collect()
 }
 
 /// An IP address in its shortest spelling, and a DNS name as it is.
@@ -159,7 +173,7 @@ mod tests {
         let mut observed = Observed::default();
         let id = ChildId::new(Kind::Service, "hub".to_owned());
         observed.children.insert(id, serde_json::from_value(service).unwrap());
-        let tls = validate(&Identity::of(&registry), &registry.spec.tls, HOST, None, &observed, now());
+        let tls = validate(&Identity::of(&registry), &registry.spec, HOST, None, &observed, now());
         let Certificate::Own { names, .. } = tls.certificate else { panic!("{tls:?}") };
         assert_eq!(
             names,
@@ -180,10 +194,35 @@ mod tests {
     }
 
     #[test]
+    fn the_public_name_and_the_addresses_of_the_load_balancer_are_in_it() {
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "hub"},
+            "status": {"loadBalancer": {"ingress": [
+                {"ip": "192.0.2.7"}, {"ip": "2001:db8::7"}, {"hostname": "lb.example.net", "ip": "192.0.2.8"},
+            ]}},
+        });
+        let names = |spec: &str| {
+            let registry = fixtures::registry(spec);
+            let mut observed = Observed::default();
+            let id = ChildId::new(Kind::Service, "hub".to_owned());
+            observed.children.insert(id, serde_json::from_value(service.clone()).unwrap());
+            let identity = Identity::of(&registry);
+            match validate(&identity, &registry.spec, "hub.example.com", &observed, now()).certificate {
+                Certificate::Own { names } => names,
+                other => panic!("{other:?}"),
+            }
+        };
+        let balanced = names("{service: {type: LoadBalancer}}");
+        for name in ["hub.example.com", "192.0.2.7", "2001:db8::7", "lb.example.net", "hub.default.svc"] {
+            assert!(balanced.iter().any(|one| one == name), "{name} is not in {balanced:?}");
+        }
+        assert!(!names("{}").contains(&"192.0.2.7".to_owned()), "left over from another type");
+    }
+
+    #[test]
     fn a_name_with_a_port_is_refused() {
         let registry = fixtures::registry("{tls: {sans: ['a::b::c']}}");
-        let tls =
-            validate(&Identity::of(&registry), &registry.spec.tls, HOST, None, &Observed::default(), now());
+        let tls = validate(&Identity::of(&registry), &registry.spec, HOST, None, &Observed::default(), now());
         assert_eq!(tls.finding.reason, Reason::InvalidSan);
     }
 }

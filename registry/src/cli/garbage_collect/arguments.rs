@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::builder::BoolishValueParser;
 use hyper::Uri;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -103,7 +104,14 @@ pub(super) struct Remote {
     /// PEM file of the authorities that may have signed the server's certificate
     #[arg(long, value_name = "FILE", requires = "server")]
     pub(super) ca_file: Option<PathBuf>,
+    /// Name or address that the server's certificate is for, if it is another than in URL
+    #[arg(long, value_name = "NAME", requires = "server", value_parser = server_name)]
+    pub(super) server_name: Option<ServerName<'static>>,
     /// File to write the report to as well, such as /dev/termination-log
     #[arg(long, value_name = "FILE", requires = "server")]
     pub(super) termination_log: Option<PathBuf>,
+}
+
+fn server_name(text: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    ServerName::try_from(text.to_owned())
 }

@@ -69,7 +69,11 @@ fn client(server: &Uri, remote: &Remote) -> anyhow::Result<Client> {
         server.path() == "/" || server.path().is_empty(),
         "the server must be written without a path, not as {server}"
     );
-    authorized(Client::new(server, remote.ca_file.as_deref())?, remote)
+    let mut client = Client::new(server, remote.ca_file.as_deref())?;
+    if let Some(name) = &remote.server_name {
+        client = client.with_server_name(name.clone());
+    }
+    authorized(client, remote)
 }
 
 /// The client with the credentials of the moment: a password that is a token is replaced in its file before it expires.
