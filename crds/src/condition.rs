@@ -25,6 +25,8 @@ pub enum ConditionType {
     AccessReady,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
+    /// The namespaces and ServiceAccounts of `spec.access.pullSecrets` have what they need to pull. Not part of `Ready`.
+    PullSecretsReady,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
     /// the other conditions say meanwhile what was last observed.
     Paused,
@@ -48,9 +50,9 @@ pub enum Reason {
     AccessNotReady,
     /// `Ready`, `Progressing`: see `Available`.
     DeploymentUnavailable,
-    /// `Ready`, `Available`, `Progressing`: the API server refused one of the registry's objects.
+    /// `Ready`, `Available`, `Progressing`, `PullSecretsReady`: the API server refused one of the registry's objects.
     Rejected,
-    /// `Ready`: an object of somebody else has a name that the registry needs.
+    /// `Ready`, `PullSecretsReady`: an object of somebody else has a name that the registry needs.
     NameTaken,
     /// `Ready`: the Registry does not parse.
     InvalidSpec,
@@ -69,7 +71,7 @@ pub enum Reason {
 
     /// `StorageReady`: the claim is bound.
     Bound,
-    /// `StorageReady`: the claim waits for its volume.
+    /// `StorageReady`, `PullSecretsReady`: the claim waits for its volume, or the Secret to pull with is not made yet.
     Pending,
     /// `StorageReady`: the images are lost with the pod.
     Ephemeral,
@@ -134,6 +136,13 @@ pub enum Reason {
     /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
     InvalidSchedule,
 
+    /// `PullSecretsReady`: every chosen namespace has its Secret.
+    Synced,
+    /// `PullSecretsReady`: the operator may not write to a chosen namespace.
+    NotPermitted,
+    /// `PullSecretsReady`: `spec.access.pullSecrets.selector` cannot be used.
+    InvalidSelector,
+
     /// `Paused`: the annotation asks for it.
     Paused,
 }
@@ -149,6 +158,7 @@ impl ConditionType {
             Self::TlsReady => "TLSReady",
             Self::AccessReady => "AccessReady",
             Self::GarbageCollected => "GarbageCollected",
+            Self::PullSecretsReady => "PullSecretsReady",
             Self::Paused => "Paused",
         }
     }

@@ -13,6 +13,7 @@ pub mod annotation;
 pub mod condition;
 mod definition;
 pub mod gc;
+pub mod pull_secrets;
 pub mod reference;
 pub mod registry;
 pub mod resources;

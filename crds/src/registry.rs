@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    gc::GarbageCollection, resources::Resources, service::Service, status::RegistryStatus, storage::Storage,
-    tls::Tls,
+    gc::GarbageCollection, pull_secrets::PullSecrets, resources::Resources, service::Service,
+    status::RegistryStatus, storage::Storage, tls::Tls,
 };
 
 /// What the registry should be. Everything has a default: an empty spec gives one replica on a 20Gi volume, with TLS,
@@ -178,7 +178,7 @@ pub enum LogLevel {
 }
 
 /// Who may push and pull, besides the two generated users `admin` and `pull`.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
     /// A Secret in this namespace whose key `htpasswd` lists more users, one `NAME:BCRYPT` a line, as
@@ -187,6 +187,10 @@ pub struct Access {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub htpasswd_secret_name: Option<String>,
+
+    /// Which namespaces get a Secret to pull with, and which of their ServiceAccounts use it.
+    #[serde(default)]
+    pub pull_secrets: PullSecrets,
 }
 
 impl Default for RegistrySpec {

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pull_secrets::PullSecretsStatus;
+
 /// What the operator has observed.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +58,10 @@ pub struct RegistryStatus {
     /// The garbage collections so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gc: Option<GarbageCollectionStatus>,
+
+    /// The Secrets to pull with, of `spec.access.pullSecrets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secrets: Option<PullSecretsStatus>,
 
     /// How it goes. `Ready` says whether pushes and pulls work; the others say why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
