@@ -9,6 +9,7 @@ pub mod children;
 pub mod config;
 pub mod context;
 pub mod digest;
+pub mod distribution;
 pub mod fence;
 #[cfg(test)]
 mod fixtures;
@@ -22,6 +23,7 @@ pub mod telemetry;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use futures::{FutureExt, future::BoxFuture};
 use kube::Client;
 use tokio::{
     sync::watch,
@@ -32,6 +34,7 @@ use tracing::{info, warn};
 use crate::{
     config::Config,
     context::Context,
+    distribution::AllowList,
     health::Readiness,
     leader::Leadership,
     metrics::Metrics,
@@ -146,11 +149,20 @@ impl Office<'_> {
             image_pull_policy: self.config.registry_image_pull_policy.as_str().to_owned(),
         };
         let context = Arc::new(Context::new(self.client.clone(), settings, Arc::clone(&self.metrics)));
-        let controllers = scopes(self.config).into_iter().map(|scope| {
+        let scopes = scopes(self.config);
+        let registries = scopes.iter().map(|scope| {
             let unread = self.readiness.expect();
-            registry::controller(Arc::clone(&context), &scope, unread, closed(stopped.clone()))
+            registry::controller(Arc::clone(&context), scope, unread, closed(stopped.clone())).boxed()
         });
-        controllers.collect()
+        registries.chain(self.distribution(&scopes, stopped)).collect()
+    }
+
+    /// The controllers that bring pull Secrets to other namespaces.
+    fn distribution(&self, scopes: &[Scope], stopped: &watch::Receiver<()>) -> Vec<BoxFuture<'static, ()>> {
+        let allow_list = AllowList::new(&self.config.pull_secrets_namespaces);
+        let context =
+            distribution::Context::new(self.client.clone(), scopes, allow_list, Arc::clone(&self.metrics));
+        distribution::controllers(&Arc::new(context), scopes, || closed(stopped.clone()))
     }
 }
 

@@ -10,7 +10,7 @@ const NOTE_LIMIT: usize = 1024;
 
 /// Publishes an Event for each condition that changed from `before` to `after`. A failure is logged only: the
 /// conditions tell the same.
-pub(super) async fn publish(
+pub(crate) async fn publish(
     recorder: &Recorder,
     registry: &ObjectReference,
     before: &[Condition],

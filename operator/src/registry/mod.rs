@@ -6,11 +6,11 @@
 pub mod build;
 pub mod certificates;
 pub mod credentials;
-mod events;
+pub(crate) mod events;
 mod htpasswd;
 pub mod issue;
 pub mod observe;
-mod pause;
+pub(crate) mod pause;
 mod report;
 pub mod status;
 pub mod validate;
@@ -50,6 +50,7 @@ use crate::{
 use issue::Certificates;
 use observe::Observed;
 use validate::Validated;
+pub(crate) use watches::api;
 pub use watches::{Guarded, Scope};
 
 /// How long to collect changes of a Registry before it is looked at.
@@ -87,7 +88,7 @@ pub enum Error {
 
 impl Error {
     /// In a word.
-    fn reason(&self) -> FailureReason {
+    pub(crate) fn reason(&self) -> FailureReason {
         match self {
             Self::Api(_) => FailureReason::Api,
             Self::Timeout(_) => FailureReason::Timeout,

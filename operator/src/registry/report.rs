@@ -10,7 +10,11 @@ use kube::{
 use tracing::warn;
 
 use super::{events, status};
-use crate::{children::ChildId, context::Context};
+use crate::{
+    children::ChildId,
+    context::Context,
+    distribution::report::{is_ours, without},
+};
 
 /// Stores a status that is news, and tells what turned.
 pub(super) async fn report(
@@ -18,7 +22,7 @@ pub(super) async fn report(
     registry: &Registry,
     status: RegistryStatus,
 ) -> Result<(), kube::Error> {
-    if registry.status.as_ref() == Some(&status) {
+    if registry.status.clone().map(without).as_ref() == Some(&status) {
         return Ok(());
     }
     let (namespace, name) = (registry.namespace().unwrap_or_default(), registry.name_any());
@@ -75,5 +79,8 @@ pub(super) async fn unparseable(context: &Context, invalid: &InvalidObject) -> R
 }
 
 fn conditions_of(live: &DynamicObject) -> Vec<Condition> {
-    serde_json::from_value(live.data["status"]["conditions"].clone()).unwrap_or_default()
+    let mut conditions: Vec<Condition> =
+        serde_json::from_value(live.data["status"]["conditions"].clone()).unwrap_or_default();
+    conditions.retain(|condition| !is_ours(condition));
+    conditions
 }

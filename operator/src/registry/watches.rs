@@ -39,7 +39,7 @@ pub type Guarded = DeserializeGuard<Registry>;
 pub type Scope = Option<String>;
 
 /// The API of a kind in a scope.
-pub(super) fn api<K>(client: &Client, scope: &Scope) -> Api<K>
+pub(crate) fn api<K>(client: &Client, scope: &Scope) -> Api<K>
 where
     K: Resource<Scope = NamespaceResourceScope>,
     K::DynamicType: Default,

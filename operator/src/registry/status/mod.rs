@@ -66,6 +66,8 @@ pub fn status(
         storage: Some(storage(validated, children)),
         tls,
         gc: children.get(&ids.garbage_collection.name).as_ref().and_then(garbage_collections),
+        // The distribution of pull Secrets reports for itself.
+        pull_secrets: None,
         conditions: with_times(states, registry.meta().generation, previous(registry), Timestamp::now()),
     }
 }

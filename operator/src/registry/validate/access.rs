@@ -56,7 +56,7 @@ mod tests {
     use crate::registry::credentials::tests::secret;
 
     fn access() -> registry::Access {
-        registry::Access { htpasswd_secret_name: Some("team".to_owned()) }
+        registry::Access { htpasswd_secret_name: Some("team".to_owned()), ..registry::Access::default() }
     }
 
     #[test]
