@@ -4,6 +4,7 @@
 mod fixture;
 mod garbage_collection;
 mod object_storage;
+mod pull_secrets;
 mod pulls;
 mod pushes;
 mod restricted;

@@ -15,6 +15,7 @@ mod lifecycle;
 mod object_storage;
 mod operator_process;
 mod pause;
+mod pull_secrets;
 mod quiet;
 mod requests;
 mod schema;

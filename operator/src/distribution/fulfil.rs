@@ -45,7 +45,7 @@ pub(super) struct Outcome {
 impl Wish<'_> {
     /// Whether the Secret of this namespace is the original.
     fn is_original(&self, namespace: &str) -> bool {
-        namespace == self.owner.namespace && self.secret_name == format!("{}-pull", self.owner.name)
+        namespace == self.owner.namespace && self.secret_name == self.owner.original()
     }
 
     /// Whether anything has to be taken back when the Registry goes.

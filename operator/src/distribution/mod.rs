@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use berth_crds::{Reason, Registry};
+use berth_crds::Registry;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -224,17 +224,15 @@ async fn distribute(context: &Context, registry: &Registry) -> Result<Action, Er
     let selection = match selection::select(registry, &observed.namespaces, &context.allow_list) {
         Ok(selection) => selection,
         Err(error) => {
-            let message = format!("spec.access.pullSecrets.selector cannot be used: {error}");
-            report::report(context, registry, Report::idle(Reason::InvalidSelector, message)).await?;
+            report::report(context, registry, Report::invalid_selector(&error)).await?;
             return Ok(Action::await_change());
         }
     };
     let Some(original) = &observed.original else {
-        let message = format!("waiting for the Secret {}-pull", owner.name);
-        report::report(context, registry, Report::idle(Reason::Pending, message)).await?;
+        report::report(context, registry, Report::pending(&owner.original())).await?;
         return Ok(Action::await_change());
     };
-    let secret_name = spec.secret_name.clone().unwrap_or_else(|| format!("{}-pull", owner.name));
+    let secret_name = spec.secret_name.clone().unwrap_or_else(|| owner.original());
     let wish = Wish {
         owner: &owner,
         namespaces: &selection.chosen,

@@ -34,6 +34,11 @@ impl Owner {
         }
     }
 
+    /// The name of the Secret that is copied, beside the Registry.
+    pub(super) fn original(&self) -> String {
+        format!("{}-pull", self.name)
+    }
+
     /// The namespace and name of the Registry that the labels of an object name.
     pub(super) fn named_by(object: &ObjectMeta) -> Option<(&str, &str)> {
         let label = |key| object.labels.as_ref()?.get(key).map(String::as_str);

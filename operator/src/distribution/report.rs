@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api, Resource, ResourceExt,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
+    core::ParseExpressionError,
 };
 use serde_json::json;
 
@@ -39,9 +40,19 @@ impl Report {
         Self { state, namespaces: Some(outcome.in_place.len()) }
     }
 
-    /// Nothing was written, because of the spec or because something is not there yet.
-    pub(super) fn idle(reason: Reason, message: String) -> Self {
-        let state = State { about: ConditionType::PullSecretsReady, truth: Truth::False, reason, message };
+    /// The selector cannot be used: everything stays as it is.
+    pub(super) fn invalid_selector(error: &ParseExpressionError) -> Self {
+        let message = format!("spec.access.pullSecrets.selector cannot be used: {error}");
+        Self::unchanged(Truth::False, Reason::InvalidSelector, message)
+    }
+
+    /// There is nothing to copy yet.
+    pub(super) fn pending(original: &str) -> Self {
+        Self::unchanged(Truth::Unknown, Reason::Pending, format!("waiting for the Secret {original}"))
+    }
+
+    fn unchanged(truth: Truth, reason: Reason, message: String) -> Self {
+        let state = State { about: ConditionType::PullSecretsReady, truth, reason, message };
         Self { state, namespaces: None }
     }
 }
@@ -187,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_status_is_left_to_the_other_controller() {
-        let state = Report::idle(Reason::Pending, String::new()).state;
+        let state = Report::pending("hub-pull").state;
         let status = RegistryStatus {
             host: Some("hub.default.svc".to_owned()),
             pull_secrets: Some(PullSecretsStatus { namespaces: 2 }),

@@ -76,7 +76,14 @@ fn revision(account: &ServiceAccount, mark: &str, wanted: Option<&str>) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use hyper::{Method, Request, Response};
+    use kube::client::Body;
+    use tower::service_fn;
+
     use super::*;
+    use crate::distribution::settled::Kind;
 
     const MARK: &str = "pull-secret.berth.dev/4f6c";
 
@@ -134,5 +141,45 @@ mod tests {
         assert_eq!(secrets(&revision(&entered, MARK, Some("hub-pull")).unwrap()), ["mirror", "hub-pull"]);
         let right = account(&["mirror", "hub-pull"], Some("hub-pull"));
         assert_eq!(revision(&right, MARK, Some("hub-pull")), None);
+    }
+
+    /// A client of an API server on which somebody enters `late` between our first reading and our first writing. What is
+    /// written is kept.
+    fn contended() -> (Client, Arc<Mutex<Vec<Value>>>) {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&written);
+        let answer = service_fn(move |request: Request<Body>| {
+            let kept = Arc::clone(&kept);
+            async move {
+                let is_read = request.method() == Method::GET;
+                let body = request.into_body().collect_bytes().await?;
+                let mut kept = kept.lock().unwrap();
+                if !is_read {
+                    kept.push(serde_json::from_slice(&body)?);
+                }
+                let (status, object) = match (is_read, kept.len()) {
+                    (true, 0) => (200, json!(account(&["mirror"], None))),
+                    (false, 1) => (409, json!({"status": "Failure", "reason": "Conflict", "code": 409})),
+                    _ => (200, json!(account(&["mirror", "late"], None))),
+                };
+                let answer =
+                    Response::builder().status(status).body(Body::from(serde_json::to_vec(&object)?));
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(answer?)
+            }
+        });
+        (Client::new(answer, "default"), written)
+    }
+
+    #[tokio::test]
+    async fn what_somebody_enters_meanwhile_is_not_erased() {
+        let (client, written) = contended();
+        let place =
+            Place { kind: Kind::ServiceAccount, namespace: "team-a".to_owned(), name: "default".to_owned() };
+        let outcome = revise(&client, place, MARK, Some("hub-pull")).await.unwrap();
+        assert!(matches!(outcome, Written::Done(_)));
+        let written = written.lock().unwrap();
+        assert_eq!(secrets(&written[0]), ["mirror", "hub-pull"], "this one was refused");
+        assert_eq!(secrets(&written[1]), ["mirror", "late", "hub-pull"]);
+        assert_eq!(written.len(), 2);
     }
 }
