@@ -80,7 +80,7 @@ pub(super) async fn bring(
         let attempt = match secrets.get_opt(&template.name).await {
             Ok(None) => secrets.create(&creator, &template.copy()).await,
             Ok(Some(live)) if !template.owner.has(live.meta()) => return Ok(Written::Taken),
-            Ok(Some(live)) if template.is_met_by(&live) => return Ok(Written::Done(live.metadata)),
+            Ok(Some(live)) if template.is_met_by(&live) => return Ok(Written::Done(Box::new(live.metadata))),
             Ok(Some(live)) => {
                 secrets.patch(&template.name, &manager, &Patch::Merge(template.amendment(&live))).await
             }
@@ -89,7 +89,7 @@ pub(super) async fn bring(
         match attempt {
             Ok(copy) => {
                 info!(%place, "pull Secret written");
-                return Ok(Written::Done(copy.metadata));
+                return Ok(Written::Done(Box::new(copy.metadata)));
             }
             Err(error) if is_conflict(&error) => {}
             Err(error) => return Written::after(error),

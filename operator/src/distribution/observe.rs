@@ -53,13 +53,15 @@ pub(super) async fn observe(
     let plain = !wide && spec.service_accounts.is_empty() && spec.secret_name.is_none();
     Ok(Observed {
         original: original(client, registry).await?,
-        namespaces: match reaches_out && !context.allow_list.is_empty() {
-            true => context.reach.namespaces(client).await?,
-            false => Vec::new(),
+        namespaces: if reaches_out && !context.allow_list.is_empty() {
+            context.reach.namespaces(client).await?
+        } else {
+            Vec::new()
         },
-        traces: match plain {
-            true => Traces::default(),
-            false => traces(client, reach, owner, &spec.service_accounts).await?,
+        traces: if plain {
+            Traces::default()
+        } else {
+            traces(client, reach, owner, &spec.service_accounts).await?
         },
     })
 }
@@ -75,8 +77,8 @@ pub(super) async fn traces(
     let mut accounts =
         reach.list::<ServiceAccount>(client, &ListParams::default().labels(&owner.mark())).await?;
     for name in names {
-        let named = ListParams::default().fields(&format!("metadata.name={name}"));
-        accounts.extend(reach.list::<ServiceAccount>(client, &named).await?);
+        let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
+        accounts.extend(reach.list::<ServiceAccount>(client, &by_name).await?);
     }
     Ok(Traces { copies: by_place(Kind::Secret, copies), accounts: by_place(Kind::ServiceAccount, accounts) })
 }

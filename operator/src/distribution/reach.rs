@@ -90,6 +90,17 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        sync::{Arc, Mutex},
+    };
+
+    use hyper::{Request, Response};
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::service_fn;
+
     use super::*;
 
     #[test]
@@ -97,5 +108,43 @@ mod tests {
         assert_eq!(Reach::of(&[None]), Reach::Everywhere);
         let two = [Some("a".to_owned()), Some("b".to_owned())];
         assert_eq!(Reach::of(&two), Reach::Within(vec!["a".to_owned(), "b".to_owned()]));
+    }
+
+    /// A client of an API server that has two pages of everything, and what it was asked for.
+    fn two_pages() -> (Client, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&asked);
+        let answer = service_fn(move |request: Request<Body>| {
+            let asked = request.uri().to_string();
+            let more = if asked.contains("continue=") { "" } else { "more" };
+            let object = json!({"metadata": {"name": "a", "managedFields": [{}]}});
+            let page = json!({"metadata": {"continue": more}, "items": [object]});
+            let body = if asked.contains('?') { page } else { object };
+            kept.lock().unwrap().push(asked);
+            async move { Ok::<_, Infallible>(Response::new(Body::from(body.to_string().into_bytes()))) }
+        });
+        (Client::new(answer, "default"), asked)
+    }
+
+    #[tokio::test]
+    async fn lists_are_read_to_their_last_page_without_what_is_of_no_use() {
+        let (client, asked) = two_pages();
+        let found = Reach::Everywhere.list::<Secret>(&client, &ListParams::default()).await.unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].managed_fields, None);
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked[0], "/api/v1/secrets?limit=500");
+        assert!(asked[1].contains("continue=more"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn an_operator_of_some_namespaces_asks_for_nothing_else() {
+        let (client, asked) = two_pages();
+        let reach = Reach::Within(vec!["a".to_owned()]);
+        reach.list::<Secret>(&client, &ListParams::default()).await.unwrap();
+        assert_eq!(reach.namespaces(&client).await.unwrap().len(), 1);
+        let asked = asked.lock().unwrap();
+        assert!(asked[0].starts_with("/api/v1/namespaces/a/secrets?"), "{asked:?}");
+        assert_eq!(asked[2], "/api/v1/namespaces/a");
     }
 }

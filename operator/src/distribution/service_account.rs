@@ -34,12 +34,12 @@ pub(super) async fn revise(
             Err(error) => return Written::after(error),
         };
         let Some(revision) = revision(&account, mark, wanted) else {
-            return Ok(Written::Done(account.metadata));
+            return Ok(Written::Done(Box::new(account.metadata)));
         };
         match accounts.patch(&place.name, &manager, &Patch::Merge(revision)).await {
             Ok(account) => {
                 info!(%place, secret = wanted, "imagePullSecrets changed");
-                return Ok(Written::Done(account.metadata));
+                return Ok(Written::Done(Box::new(account.metadata)));
             }
             Err(error) if is_conflict(&error) => {}
             Err(error) => return Written::after(error),

@@ -96,8 +96,8 @@ fn namespaces(client: &Client, reach: &Reach) -> Vec<BoxStream<'static, Change>>
     let configs = match reach {
         Reach::Everywhere => vec![watcher::Config::default()],
         Reach::Within(names) => {
-            let named = |name| watcher::Config::default().fields(&format!("metadata.name={name}"));
-            names.iter().map(named).collect()
+            let one = |name| watcher::Config::default().fields(&format!("metadata.name={name}"));
+            names.iter().map(one).collect()
         }
     };
     let all = || Api::<PartialObjectMeta<Namespace>>::all(client.clone());

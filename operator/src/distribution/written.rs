@@ -13,7 +13,7 @@ const TERMINATING: &str = "NamespaceTerminating";
 #[derive(Debug)]
 pub(super) enum Written {
     /// The object is as wished; this is its metadata now.
-    Done(ObjectMeta),
+    Done(Box<ObjectMeta>),
     /// The object is somebody else's and was left alone.
     Taken,
     /// There is no such object any more, or its namespace is going away.
