@@ -217,6 +217,25 @@ fn a_namespace_that_is_not_permitted_gets_nothing_and_holds_nobody_up() {
 }
 
 #[test]
+fn a_quota_of_one_namespace_holds_up_no_other_and_is_told_until_it_is_lifted() {
+    let hub = Namespace::create("pulls-quota").unwrap();
+    let (full, free) = (team("pulls-quota-full", "quota"), team("pulls-quota-free", "quota"));
+    full.run(&["create", "quota", "full", "--hard=secrets=0"]).unwrap();
+    apply_hub(&hub, "quota", WITH_ACCOUNT);
+    let told = hub.wait_for_reason("PullSecretsReady", "Rejected").unwrap();
+    assert!(
+        told.message.starts_with("Secret hub-pull in pulls-quota-full was refused: "),
+        "{}",
+        told.message
+    );
+    wait_for_entries(&free, &["mirror", "hub-pull"]);
+    assert_eq!(entries(&full).unwrap(), ["mirror"], "it would name a Secret that is not there");
+    full.run(&["delete", "quota/full"]).unwrap();
+    wait_for_entries(&full, &["mirror", "hub-pull"]);
+    hub.wait_for_reason("PullSecretsReady", "Synced").unwrap();
+}
+
+#[test]
 fn all_are_the_namespaces_that_the_operator_may_write_to() {
     let hub = Namespace::create("pulls-all").unwrap();
     let other = Namespace::create("pulls-all-other").unwrap();

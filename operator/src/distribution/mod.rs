@@ -40,7 +40,7 @@ use kube::{
     },
 };
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 pub use allow_list::AllowList;
 
@@ -55,6 +55,7 @@ use fulfil::{Outcome, Wish};
 use owner::Owner;
 use reach::Reach;
 use report::Report;
+use selection::Selection;
 use settled::Settled;
 use watches::{Change, Listeners};
 
@@ -260,22 +261,18 @@ async fn withdraw(context: &Context, registry: &Guarded) -> Result<Action, Error
     }
     let owner = Owner::of(meta);
     let outcome = take_back(context, &owner).await;
-    if let Ok(Outcome { refused, .. }) = &outcome
-        && refused.is_empty()
-    {
-        info!(registry = owner.name, namespace = owner.namespace, "every pull Secret was taken back");
-    } else if is_overdue(meta, Timestamp::now()) {
-        warn!(
-            registry = owner.name,
-            namespace = owner.namespace,
-            ?outcome,
-            "pull Secrets could not be taken back in time; the Registry is let go"
-        );
-    } else {
-        return match refuse_silence(&outcome?) {
-            Err(error) => Err(error),
-            Ok(()) => Ok(Action::await_change()),
-        };
+    let is_done = outcome.as_ref().is_ok_and(|outcome| outcome.refused.is_empty());
+    if !is_done && !is_overdue(meta, Timestamp::now()) {
+        let outcome = outcome?;
+        if let Ok(registry) = &registry.0 {
+            let report = Report::of(&Selection::default(), &owner.original(), &outcome);
+            report::report(context, registry, report).await?;
+        }
+        return refuse_silence(&outcome).map(|()| Action::await_change());
+    }
+    if !is_done {
+        let (registry, namespace) = (&owner.name, &owner.namespace);
+        warn!(registry, namespace, ?outcome, "pull Secrets are left behind; the Registry is let go");
     }
     finalizer::take_off(&context.client, meta).await?;
     Ok(Action::await_change())
