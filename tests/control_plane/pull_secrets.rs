@@ -155,7 +155,9 @@ fn another_password_reaches_every_copy() {
     let hub = Namespace::create("pulls-password").unwrap();
     let teams = [team("pulls-password-a", "password"), team("pulls-password-b", "password")];
     apply_hub(&hub, "password", "");
-    teams.iter().for_each(|team| wait_for_copy(&hub, team, "hub-pull"));
+    for team in &teams {
+        wait_for_copy(&hub, team, "hub-pull");
+    }
     let before = hub.secret_text("hub-pull", "password").unwrap();
     hub.run(&["delete", "secret/hub-pull"]).unwrap();
     wait::until("another password", PATIENCE, || {
@@ -163,7 +165,9 @@ fn another_password_reaches_every_copy() {
         Ok(())
     })
     .unwrap();
-    teams.iter().for_each(|team| wait_for_copy(&hub, team, "hub-pull"));
+    for team in &teams {
+        wait_for_copy(&hub, team, "hub-pull");
+    }
     assert_eq!(hub.get("registry/hub").unwrap()["status"]["pullSecrets"]["namespaces"], 2);
 }
 

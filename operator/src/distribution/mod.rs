@@ -16,17 +16,16 @@ mod selection;
 mod service_account;
 mod settled;
 mod watches;
+mod withdraw;
 mod written;
 
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use berth_crds::Registry;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -55,7 +54,6 @@ use fulfil::{Outcome, Wish};
 use owner::Owner;
 use reach::Reach;
 use report::Report;
-use selection::Selection;
 use settled::Settled;
 use watches::{Change, Listeners};
 
@@ -73,10 +71,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A name that is taken is looked at again this often: the Secrets of others are not watched.
 const NAME_TAKEN_RETRY: Duration = Duration::from_secs(30);
-
-/// A Registry that is deleted is held back this long for what cannot be taken back, and then let go: the passwords in what is
-/// left open nothing any more.
-const FAREWELL: Duration = Duration::from_mins(10);
 
 /// What every reconciliation has at hand.
 pub struct Context {
@@ -208,7 +202,7 @@ async fn read_and_distribute(context: &Context, trigger: &ObjectMeta) -> Result<
     match registries.get_opt(&name).await? {
         // What a Registry left is taken back even if it is paused or cannot be read.
         Some(registry) if registry.meta().deletion_timestamp.is_some() => {
-            Box::pin(withdraw(context, &registry)).await
+            Box::pin(withdraw::withdraw(context, &registry)).await
         }
         Some(DeserializeGuard(Ok(registry))) if !pause::is_paused(&registry) => {
             Box::pin(distribute(context, &registry)).await
@@ -253,63 +247,10 @@ async fn distribute(context: &Context, registry: &Registry) -> Result<Action, Er
     Ok(if outcome.taken.is_empty() { Action::await_change() } else { Action::requeue(NAME_TAKEN_RETRY) })
 }
 
-/// Takes back what a Registry left that is being deleted, and then lets it go.
-async fn withdraw(context: &Context, registry: &Guarded) -> Result<Action, Error> {
-    let meta = registry.meta();
-    if !finalizer::is_on(meta) {
-        return Ok(Action::await_change());
-    }
-    let owner = Owner::of(meta);
-    let outcome = take_back(context, &owner).await;
-    let is_done = outcome.as_ref().is_ok_and(|outcome| outcome.refused.is_empty());
-    if !is_done && !is_overdue(meta, Timestamp::now()) {
-        let outcome = outcome?;
-        if let Ok(registry) = &registry.0 {
-            let report = Report::of(&Selection::default(), &owner.original(), &outcome);
-            report::report(context, registry, report).await?;
-        }
-        return refuse_silence(&outcome).map(|()| Action::await_change());
-    }
-    if !is_done {
-        let (registry, namespace) = (&owner.name, &owner.namespace);
-        warn!(registry, namespace, ?outcome, "pull Secrets are left behind; the Registry is let go");
-    }
-    finalizer::take_off(&context.client, meta).await?;
-    Ok(Action::await_change())
-}
-
-async fn take_back(context: &Context, owner: &Owner) -> Result<Outcome, kube::Error> {
-    let traces = observe::traces(&context.client, &context.reach, owner, &[]).await?;
-    let nowhere = BTreeSet::new();
-    let wish = Wish { owner, namespaces: &nowhere, secret_name: "", accounts: &[] };
-    fulfil::fulfil(context, &wish, None, &traces).await
-}
-
-fn is_overdue(registry: &ObjectMeta, now: Timestamp) -> bool {
-    let since = registry.deletion_timestamp.as_ref().map(|at| now.duration_since(at.0).unsigned_abs());
-    since.is_some_and(|since| since > FAREWELL)
-}
-
 /// A refusal may end without an event, as when rights are given, so it is tried again like a failure.
 fn refuse_silence(outcome: &Outcome) -> Result<(), Error> {
     match outcome.refused.first() {
         Some((place, message)) => Err(Error::Rejected(place.to_string(), message.clone())),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-    use super::*;
-
-    #[test]
-    fn a_deleted_registry_is_let_go_after_ten_minutes() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let deleted = ObjectMeta { deletion_timestamp: Some(Time(at(1000))), ..ObjectMeta::default() };
-        assert!(!is_overdue(&deleted, at(1000 + 600)));
-        assert!(is_overdue(&deleted, at(1000 + 601)));
-        assert!(!is_overdue(&ObjectMeta::default(), at(5000)));
     }
 }
