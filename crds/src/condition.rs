@@ -32,6 +32,8 @@ pub enum ConditionType {
     /// The Ingress, the route or the load balancer leads to the registry. It is there only when one of them is asked for. Not
     /// part of `Ready`: inside the cluster, pushes and pulls work without it.
     Exposed,
+    /// The namespaces and ServiceAccounts of `spec.access.pullSecrets` have what they need to pull. Not part of `Ready`.
+    PullSecretsReady,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
     /// the other conditions say meanwhile what was last observed.
     Paused,
@@ -55,9 +57,9 @@ pub enum Reason {
     AccessNotReady,
     /// `Ready`, `Progressing`: see `Available`.
     DeploymentUnavailable,
-    /// `Ready`, `Available`, `Progressing`, `Exposed`: the API server refused one of the registry's objects.
+    /// `Ready`, `Available`, `Progressing`, `Exposed`, `PullSecretsReady`: the API server refused one of the registry's objects.
     Rejected,
-    /// `Ready`: an object of somebody else has a name that the registry needs.
+    /// `Ready`, `PullSecretsReady`: an object of somebody else has a name that the registry needs.
     NameTaken,
     /// `Ready`: the Registry does not parse.
     InvalidSpec,
@@ -76,7 +78,8 @@ pub enum Reason {
 
     /// `StorageReady`: the claim is bound.
     Bound,
-    /// `StorageReady`, `Exposed`: the claim waits for its volume, or an address or a gateway is waited for.
+    /// `StorageReady`, `Exposed`, `PullSecretsReady`: the claim waits for its volume, an address or a gateway is waited for, or the
+    /// Secret to pull with is not made yet.
     Pending,
     /// `StorageReady`: the images are lost with the pod.
     Ephemeral,
@@ -180,6 +183,13 @@ pub enum Reason {
     #[schemars(rename = "BackendTLSNotServed")]
     BackendTlsNotServed,
 
+    /// `PullSecretsReady`: every chosen namespace has its Secret.
+    Synced,
+    /// `PullSecretsReady`: the operator may not write to a chosen namespace.
+    NotPermitted,
+    /// `PullSecretsReady`: `spec.access.pullSecrets.selector` cannot be used.
+    InvalidSelector,
+
     /// `Paused`: the annotation asks for it.
     Paused,
 
@@ -204,6 +214,7 @@ impl ConditionType {
             Self::Reloaded => "Reloaded",
             Self::GarbageCollected => "GarbageCollected",
             Self::Exposed => "Exposed",
+            Self::PullSecretsReady => "PullSecretsReady",
             Self::Paused => "Paused",
         }
     }

@@ -17,6 +17,7 @@ pub mod condition;
 mod definition;
 pub mod exposure;
 pub mod gc;
+pub mod pull_secrets;
 pub mod reference;
 pub mod registry;
 pub mod resources;

@@ -11,6 +11,7 @@ use crate::{
     allowed::Allowed,
     exposure::{Gateway, Ingress},
     gc::GarbageCollection,
+    pull_secrets::PullSecrets,
     resources::Resources,
     service::Service,
     service_account_tokens::ServiceAccountTokens,
@@ -248,6 +249,10 @@ pub struct Access {
     /// audience is `status.host`. That alone lets them do nothing: each may do what is granted to it by name.
     #[serde(default)]
     pub service_account_tokens: ServiceAccountTokens,
+
+    /// Which namespaces get a Secret to pull with, and which of their ServiceAccounts use it.
+    #[serde(default)]
+    pub pull_secrets: PullSecrets,
 }
 
 impl Default for RegistrySpec {

@@ -36,6 +36,16 @@ pub struct Config {
     )]
     pub watch_namespaces: Vec<String>,
 
+    /// A namespace, or a pattern such as team-*, that Registries of other namespaces may give pull Secrets to; repeat it or
+    /// separate several by commas. Without it, each stays in its own namespace
+    #[arg(
+        long = "pull-secrets-namespace",
+        env = "BERTH_PULL_SECRETS_NAMESPACES",
+        value_name = "PATTERN",
+        value_delimiter = ','
+    )]
+    pub pull_secrets_namespaces: Vec<String>,
+
     /// The Lease, as NAMESPACE/NAME, that only the one of several operators holds that may write. Without it, this
     /// operator has to be the only one
     #[arg(long, env = "BERTH_LEASE", value_name = "LEASE", value_parser = lease_name)]

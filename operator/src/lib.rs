@@ -11,6 +11,7 @@ pub mod children;
 pub mod config;
 pub mod context;
 pub mod digest;
+pub mod distribution;
 pub mod fence;
 #[cfg(test)]
 mod fixtures;
@@ -25,6 +26,7 @@ pub mod token_issuer;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use futures::future::BoxFuture;
 use kube::Client;
 use tokio::{
     sync::watch,
@@ -35,6 +37,7 @@ use tracing::{info, warn};
 use crate::{
     config::Config,
     context::Context,
+    distribution::AllowList,
     health::Readiness,
     leader::Leadership,
     metrics::Metrics,
@@ -163,7 +166,18 @@ impl Office<'_> {
             controllers.spawn(registry::controller(Arc::clone(&registries), scope, unread, stopped()));
             controllers.spawn(access::controller(Arc::clone(&accesses), scope, stopped()));
         }
+        for controller in self.distribution(&scopes, stopped) {
+            controllers.spawn(controller);
+        }
         controllers
+    }
+
+    /// The controllers that bring pull Secrets to other namespaces.
+    fn distribution(&self, scopes: &[Scope], stopped: &watch::Receiver<()>) -> Vec<BoxFuture<'static, ()>> {
+        let allow_list = AllowList::new(&self.config.pull_secrets_namespaces);
+        let context =
+            distribution::Context::new(self.client.clone(), scopes, allow_list, Arc::clone(&self.metrics));
+        distribution::controllers(&Arc::new(context), scopes, || closed(stopped.clone()))
     }
 }
 

@@ -87,3 +87,22 @@ fn the_test_of_the_release_asks_the_service_with_the_operators_image() -> Result
     assert!(!selected, "the Service would send requests to the test");
     Ok(())
 }
+
+#[test]
+fn namespaces_are_read_only_where_pull_secrets_may_go() -> Result<()> {
+    let rule = |values: &[&str]| -> Result<Option<serde_yaml::Value>> {
+        let objects = render(values)?;
+        let rules = of_kind(&objects, "ClusterRole").into_iter();
+        let mut rules = rules.flat_map(|role| role["rules"].as_sequence().cloned().unwrap_or_default());
+        Ok(rules.find(|rule| rule["resources"][0] == "namespaces"))
+    };
+    let allowed = "pullSecrets.allowedNamespaces={team-*,ci}";
+    assert_eq!(rule(&[])?, None);
+    assert_eq!(rule(&["watchNamespaces={ci,hub}"])?, None);
+    let everywhere = rule(&[allowed])?.unwrap_or_default();
+    assert_eq!(everywhere["verbs"], serde_yaml::to_value(["get", "list", "watch"])?);
+    assert!(everywhere.get("resourceNames").is_none());
+    let named = rule(&[allowed, "watchNamespaces={ci,hub}"])?.unwrap_or_default();
+    assert_eq!(named["resourceNames"], serde_yaml::to_value(["ci", "hub"])?);
+    Ok(())
+}

@@ -18,6 +18,7 @@ fn a_misspelt_value_is_refused_by_name() -> Result<()> {
         ("image.repo=x", "repo"),
         ("registryImage.digest=x", "digest"),
         ("crds.install=true", "install"),
+        ("pullSecrets.namespaces={a}", "namespaces"),
         ("log.colour=true", "colour"),
         ("metrics.alerts.enabled=true", "alerts"),
         ("serviceAccount.annotation.x=y", "annotation"),
@@ -38,6 +39,7 @@ fn a_value_of_the_wrong_kind_is_refused() -> Result<()> {
         "crds.keep=maybe",
         "image.repository=",
         "watchNamespaces=default",
+        "pullSecrets.allowedNamespaces={Team A}",
     ] {
         refusal(&[value])?;
     }

@@ -5,6 +5,7 @@ mod evictions;
 mod fixture;
 mod garbage_collection;
 mod object_storage;
+mod pull_secrets;
 mod pulls;
 mod pushes;
 mod reload;

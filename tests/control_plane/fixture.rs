@@ -199,6 +199,7 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         registry_image: "registry.example/berth-registry:test".to_owned(),
         registry_image_pull_policy: PullPolicy::IfNotPresent,
         watch_namespaces,
+        pull_secrets_namespaces: vec!["pulls-*".to_owned()],
         lease: None,
         check: None,
         ca_trust_period: Duration::from_hours(1),

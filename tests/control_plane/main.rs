@@ -18,6 +18,7 @@ mod issuer;
 mod lifecycle;
 mod object_storage;
 mod pause;
+mod pull_secrets;
 mod quiet;
 mod reload;
 mod requests;

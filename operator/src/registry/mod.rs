@@ -17,7 +17,7 @@ mod htpasswd;
 pub mod issue;
 pub mod loaded;
 pub mod observe;
-mod pause;
+pub(crate) mod pause;
 mod report;
 mod silence;
 pub mod status;
@@ -62,6 +62,7 @@ use issue::Certificates;
 use loaded::LiveFiles;
 use observe::Observed;
 use validate::Validated;
+pub(crate) use watches::api;
 pub use watches::{Guarded, Scope};
 
 /// How long to collect changes of a Registry before it is looked at.

@@ -5,21 +5,22 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::status::{State, Truth, with_times};
+use crate::distribution::report::without;
 
 /// Whether the operator is to leave everything of this Registry as it is.
-pub(super) fn is_paused(registry: &impl ResourceExt) -> bool {
+pub(crate) fn is_paused(registry: &impl ResourceExt) -> bool {
     registry.annotations().get(PAUSED).is_some_and(|value| value == "true")
 }
 
 /// A number that changes when a Registry is paused or resumed.
 #[expect(clippy::unnecessary_wraps, reason = "a predicate may have no answer")]
-pub(super) fn turns(registry: &impl ResourceExt) -> Option<u64> {
+pub(crate) fn turns(registry: &impl ResourceExt) -> Option<u64> {
     Some(u64::from(is_paused(registry)))
 }
 
 /// What was last reported, and that the Registry is paused. The spec may be newer than what is reported.
 pub(super) fn status(registry: &Registry, now: Timestamp) -> RegistryStatus {
-    let mut status = registry.status.clone().unwrap_or_default();
+    let mut status = registry.status.clone().map(without).unwrap_or_default();
     let state = State {
         about: ConditionType::Paused,
         truth: Truth::True,

@@ -11,7 +11,11 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use super::{events, status};
-use crate::{children::ChildId, context::Context};
+use crate::{
+    children::ChildId,
+    context::Context,
+    distribution::report::{is_ours, without},
+};
 
 /// Stores a status that is news, and tells what turned.
 pub(super) async fn report(
@@ -19,7 +23,7 @@ pub(super) async fn report(
     registry: &Registry,
     status: RegistryStatus,
 ) -> Result<(), kube::Error> {
-    if registry.status.as_ref() == Some(&status) {
+    if registry.status.clone().map(without).as_ref() == Some(&status) {
         return Ok(());
     }
     let (namespace, name) = (registry.namespace().unwrap_or_default(), registry.name_any());
@@ -60,7 +64,8 @@ pub(super) async fn unparseable(context: &Context, invalid: &InvalidObject) -> R
     let resource = ApiResource::erase::<Registry>(&());
     let registries: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
     let live = registries.get_opt(&name).await?;
-    let previous: Vec<Condition> = of_status(live.as_ref(), "conditions");
+    let mut previous: Vec<Condition> = of_status(live.as_ref(), "conditions");
+    previous.retain(|condition| !is_ours(condition));
     let gc = of_status(live.as_ref(), "gc");
     let status = status::unusable(meta.generation, &previous, gc, Reason::InvalidSpec, message);
     if previous != status.conditions {

@@ -18,6 +18,7 @@ pub fn install_chart(kubectl: &Kubectl, operator: &Delivered, registry: &Deliver
         format!("image.tag={}", operator.tag),
         format!("registryImage.repository={}", registry.repository),
         format!("registryImage.tag={}", registry.tag),
+        "pullSecrets.allowedNamespaces={team-*}".to_owned(),
     ];
     let mut helm = helm(kubectl)?;
     helm.args(["upgrade", "--install", RELEASE]).arg(workspace::root().join("charts/berth"));

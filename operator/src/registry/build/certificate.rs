@@ -39,6 +39,7 @@ pub(super) fn certificate(validated: &Validated) -> Desired<Value> {
 mod tests {
     use super::*;
     use crate::{
+        children::Kind,
         fixtures,
         registry::{observe::Observed, validate},
     };

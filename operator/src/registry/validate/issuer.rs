@@ -113,6 +113,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        apis::Served,
         children::{ChildId, Kind},
         fixtures,
         registry::{

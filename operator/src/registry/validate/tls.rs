@@ -207,8 +207,8 @@ mod tests {
             let id = ChildId::new(Kind::Service, "hub".to_owned());
             observed.children.insert(id, serde_json::from_value(service.clone()).unwrap());
             let identity = Identity::of(&registry);
-            match validate(&identity, &registry.spec, "hub.example.com", &observed, now()).certificate {
-                Certificate::Own { names } => names,
+            match validate(&identity, &registry.spec, "hub.example.com", None, &observed, now()).certificate {
+                Certificate::Own { names, .. } => names,
                 other => panic!("{other:?}"),
             }
         };
