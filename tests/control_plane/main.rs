@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of a test may fail it")]
 
+mod collector;
 mod conditions;
 mod drift;
 mod election;
@@ -18,3 +19,4 @@ mod pause;
 mod quiet;
 mod requests;
 mod schema;
+mod traces;

@@ -38,6 +38,11 @@ pub(crate) struct OperatorProcess {
 impl OperatorProcess {
     /// Starts an operator that stands for election under this name, and waits until it is ready.
     pub(crate) fn start(namespace: &Namespace, name: &str) -> Result<Self> {
+        Self::start_with(namespace, name, &[])
+    }
+
+    /// The same with more environment variables.
+    pub(crate) fn start_with(namespace: &Namespace, name: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let gateway = Gateway::open(kubectl().kubeconfig())?;
         let kubeconfig = folder.path().join("kubeconfig");
@@ -46,6 +51,7 @@ impl OperatorProcess {
         let child = Command::new(program()?)
             .env("KUBECONFIG", kubeconfig)
             .env("HOSTNAME", name)
+            .envs(variables.iter().copied())
             .args(["--registry-image=registry.example/berth-registry:test", "--watch-namespace"])
             .arg(namespace.name)
             .arg(format!("--lease={}/{LEASE}", namespace.name))
@@ -66,6 +72,15 @@ impl OperatorProcess {
             .and_then(|answer| answer.expect(200))
             .with_context(|| self.log())?;
         Ok(answer.text())
+    }
+
+    /// Waits until it has brought a Registry to its spec.
+    pub(crate) fn wait_for_success(&self) -> Result<()> {
+        wait::until("a reconciliation", PATIENCE, || {
+            let page = self.ask("metrics")?;
+            ensure!(page.contains("reconciliations_total{result=\"Success\"}"), "none yet:\n{}", self.log());
+            Ok(())
+        })
     }
 
     /// Asks whether it is ready as `helm test` does: by the program itself.

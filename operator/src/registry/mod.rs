@@ -17,6 +17,7 @@ pub mod validate;
 mod watches;
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +35,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
+use opentelemetry::KeyValue;
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -46,6 +48,7 @@ use crate::{
     health::Outstanding,
     metadata::Identity,
     metrics::FailureReason,
+    telemetry::span,
 };
 use issue::Certificates;
 use observe::Observed;
@@ -130,9 +133,9 @@ where
         .reconcile_on(watches::concerned(client, scope, &known))
         .reconcile_all_on(watches::storage_classes(client))
         .graceful_shutdown_on(shutdown)
-        .run(reconcile, retry, context)
+        .run(reconcile, |_, never, _| match *never {}, context)
         .for_each(|outcome| async move {
-            // An object may outlive its Registry for a moment; failed reconciliations are logged where they are retried.
+            // An object may outlive its Registry for a moment; failed reconciliations have told of themselves.
             if let Err(controller::Error::QueueError(error)) = outcome {
                 warn!(error = &error as &dyn std::error::Error, "watch interrupted; it is resumed");
             }
@@ -148,30 +151,47 @@ fn key(registry: &Guarded) -> RegistryKey {
     (registry.namespace().unwrap_or_default(), registry.name_any())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
-fn retry(registry: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
-    let delay = context.backoff.failed(key(&registry));
+/// A failure has been told, and its next attempt is set, before the controller would ask what to do about it.
+async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
+    let registry = key(&trigger);
+    let about = vec![
+        KeyValue::new("k8s.namespace.name", registry.0.clone()),
+        KeyValue::new("berth.registry.name", registry.1.clone()),
+    ];
+    Ok(span::root("reconcile", about, attempt(&context, &registry)).await)
+}
+
+async fn attempt(context: &Context, registry: &RegistryKey) -> Action {
+    let (namespace, name) = registry;
+    let begun = Instant::now();
+    let outcome = match timeout(PATIENCE, read_and_advance(context, namespace, name)).await {
+        Ok(outcome) => outcome,
+        Err(elapsed) => Err(elapsed.into()),
+    };
+    context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
+    span::tell("berth.result", if outcome.is_ok() { "success" } else { "failure" });
+    match outcome {
+        Ok(action) => {
+            context.backoff.forget(registry);
+            action
+        }
+        Err(error) => try_again(context, registry, &error),
+    }
+}
+
+fn try_again(context: &Context, registry: &RegistryKey, error: &Error) -> Action {
+    let (namespace, name) = registry;
+    let delay = context.backoff.failed(registry.clone());
+    span::tell("error.type", format!("{:?}", error.reason()));
+    span::fail(&error.to_string());
     error!(
-        registry = %registry.name_any(),
-        namespace = registry.namespace(),
+        registry = name,
+        namespace,
         error = error as &dyn std::error::Error,
         ?delay,
         "reconciliation failed"
     );
     Action::requeue(delay)
-}
-
-async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
-    let (namespace, name) = key(&trigger);
-    let begun = Instant::now();
-    let outcome = match timeout(PATIENCE, read_and_advance(&context, &namespace, &name)).await {
-        Ok(outcome) => outcome,
-        Err(elapsed) => Err(elapsed.into()),
-    };
-    context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
-    let action = outcome?;
-    context.backoff.forget(&(namespace, name));
-    Ok(action)
 }
 
 async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
@@ -195,7 +215,7 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(&context.client, registry).await?;
+    let mut observed = span::step("observe", observe::observe(&context.client, registry)).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -208,10 +228,10 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         plan = Plan::of(registry, &observed, context)?;
     }
     let Plan { validated, certificates, steps } = plan;
-    let applied =
-        apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children).await?;
-    report::report(context, registry, status::status(registry, &validated, &applied, &context.settings))
-        .await?;
+    let applying = apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.children);
+    let applied = span::step("apply", applying).await?;
+    let status = status::status(registry, &validated, &applied, &context.settings);
+    span::step("status", report::report(context, registry, status)).await?;
     refuse_silence(&applied)?;
     let silence = issue::next_look(&certificates, Timestamp::now()).unwrap_or(LONGEST_SILENCE);
     Ok(Action::requeue(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE)))
@@ -227,9 +247,10 @@ struct Plan {
 impl Plan {
     fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
         let now = Timestamp::now();
-        let validated = validate::validate(registry, observed, now);
-        let issued = issue::issue(&validated, &observed.children, now)?;
-        let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
+        let validated = span::decide("validate", || validate::validate(registry, observed, now));
+        let issued = span::decide("issue", || issue::issue(&validated, &observed.children, now))?;
+        let desired = span::decide("build", || build::build(&validated, &issued, &context.settings));
+        let steps = desired.into_steps(&validated.identity);
         Ok(Self { validated, certificates: issued.certificates, steps })
     }
 }
@@ -243,9 +264,8 @@ async fn apply_service(
     let identity = Identity::of(registry);
     let service = build::Objects::ids(&identity).service;
     let step = (service, Desired::Present(build::service(&identity, &registry.spec)));
-    let applied =
-        apply::apply(&context.client, &context.fingerprints, &identity, vec![step], observed).await?;
-    Ok(applied.children)
+    let applying = apply::apply(&context.client, &context.fingerprints, &identity, vec![step], observed);
+    Ok(span::step("apply", applying).await?.children)
 }
 
 /// A refusal may end without an event, as when a quota grows, so it is tried again like a failure.
