@@ -1,6 +1,6 @@
 //! The command line of the operator. Each flag can be given as an environment variable as well.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, ValueEnum, builder::ArgPredicate};
 
@@ -39,6 +39,10 @@ pub struct Config {
     /// operator has to be the only one
     #[arg(long, env = "BERTH_LEASE", value_name = "LEASE", value_parser = lease_name)]
     pub lease: Option<LeaseName>,
+
+    /// A file of Registries to apply at the start, as a list in YAML
+    #[arg(long, env = "BERTH_REGISTRIES", value_name = "FILE")]
+    pub registries: Option<PathBuf>,
 
     /// Where /livez, /readyz and /metrics are answered
     #[arg(long, env = "BERTH_HEALTH_ADDR", value_name = "ADDRESS", default_value = "[::]:8081", value_parser = listen_address)]

@@ -167,6 +167,7 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         registry_image: "registry.example/berth-registry:test".to_owned(),
         registry_image_pull_policy: PullPolicy::IfNotPresent,
         watch_namespaces,
+        registries: None,
         lease: None,
         check: None,
         health_addr: "127.0.0.1:0".parse()?,
