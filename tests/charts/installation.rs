@@ -2,6 +2,7 @@
 //! plain manifests install the same.
 
 use super::helm;
+use super::installed::alone;
 use anyhow::Result;
 use berth_tests::chart;
 use berth_tests::cluster::{ControlPlane, Kubectl};
@@ -9,14 +10,10 @@ use berth_tests::command::succeed;
 use berth_tests::demo::HUB;
 use berth_tests::programs::built;
 use std::process::Command;
-use std::sync::Mutex;
-
-/// Where both tests use the cluster of `KUBECONFIG`, they would meet there.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
-    let _alone = ONE_AT_A_TIME.lock();
+    let _alone = alone();
     let cluster = ControlPlane::start()?;
     let kubectl = cluster.kubectl();
     let file = chart::folder().join("../install.yaml").display().to_string();
@@ -28,10 +25,13 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
         kubectl.run(&["auth", "can-i", verb, resource, account, "--namespace", namespace]).is_ok()
     };
     assert!(may("create", "deployments.apps", "default"), "it makes what registries need anywhere");
-    assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
+    assert!(
+        may("update", "leases.coordination.k8s.io/berth-leader", "berth-system"),
+        "it stands for election"
+    );
     assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
     assert!(
-        !may("update", "leases.coordination.k8s.io/berth", "default"),
+        !may("update", "leases.coordination.k8s.io/berth-leader", "default"),
         "nor are those of other namespaces"
     );
     kubectl.run(&["delete", "--wait=false", "-f", &file]).map(drop)
@@ -39,7 +39,7 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
 
 #[test]
 fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
-    let _alone = ONE_AT_A_TIME.lock();
+    let _alone = alone();
     let cluster = ControlPlane::start()?;
     let kubectl = cluster.kubectl();
     let run = |verb: &[&str]| -> Result<String> {
@@ -50,19 +50,11 @@ fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
     kubectl.run(&["wait", "--for=condition=Established", "crd/registries.berth.dev", "--timeout=60s"])?;
     kubectl.apply(HUB)?;
 
-    // As if an older release had installed them.
-    kubectl.run(&["patch", "crd/registries.berth.dev", "--type=json", REMOVE_SHORT_NAME])?;
-    succeed(helm(&["upgrade", "berth"], &[])?.arg("--kubeconfig").arg(kubectl.kubeconfig()))?;
-    let short_names = kubectl.field(&["crd", "registries.berth.dev"], "{.spec.names.shortNames}")?;
-    assert_eq!(short_names, r#"["reg"]"#, "an upgrade brings the definitions up to date");
-
     uninstall(kubectl)?;
     assert_eq!(kubectl.field(&["registry.berth.dev", "hub"], "{.metadata.name}")?, "hub");
     run(&["install", "berth"])?;
     uninstall(kubectl)
 }
-
-const REMOVE_SHORT_NAME: &str = r#"--patch=[{"op": "remove", "path": "/spec/names/shortNames"}]"#;
 
 fn uninstall(kubectl: &Kubectl) -> Result<()> {
     let mut helm = Command::new(built("helm")?);
