@@ -47,6 +47,7 @@ fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
     };
     let said = run(&["install", "berth"])?;
     assert!(said.contains("kubectl apply -n default"), "the notes say what to type next: {said}");
+    assert!(said.contains("they and their data stay"), "and what is left in the end: {said}");
     kubectl.run(&["wait", "--for=condition=Established", "crd/registries.berth.dev", "--timeout=60s"])?;
     kubectl.apply(HUB)?;
 
