@@ -74,15 +74,6 @@ impl OperatorProcess {
         Ok(answer.text())
     }
 
-    /// Waits until it has brought a Registry to its spec.
-    pub(crate) fn wait_for_success(&self) -> Result<()> {
-        wait::until("a reconciliation", PATIENCE, || {
-            let page = self.ask("metrics")?;
-            ensure!(page.contains("reconciliations_total{result=\"Success\"}"), "none yet:\n{}", self.log());
-            Ok(())
-        })
-    }
-
     /// Asks whether it is ready as `helm test` does: by the program itself.
     pub(crate) fn check(&self) -> Result<String> {
         succeed(Command::new(program()?).arg("--check").arg(self.health.to_string()))

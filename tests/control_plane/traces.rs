@@ -2,12 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::ensure;
+use berth_tests::cluster::wait;
 use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
     trace::v1::{Span, span::SpanKind},
 };
 
-use crate::{collector::Collector, fixture::Namespace, operator_process::OperatorProcess};
+use crate::{
+    collector::Collector,
+    fixture::{Namespace, PATIENCE},
+    operator_process::OperatorProcess,
+};
 
 fn attribute(span: &Span, name: &str) -> Option<Value> {
     span.attributes.iter().find(|attribute| attribute.key == name)?.value.clone()?.value
@@ -33,7 +39,12 @@ fn traced(namespace: &Namespace) -> (Vec<Span>, String) {
     namespace.apply_registry("{}").unwrap();
     namespace.wait_for_objects().unwrap();
     let mut operator = OperatorProcess::start_with(namespace, "traced", &variables).unwrap();
-    operator.wait_for_success().unwrap();
+    wait::until("a reconciliation", PATIENCE, || {
+        let page = operator.ask("metrics")?;
+        ensure!(page.contains("reconciliations_total{result=\"Success\"}"), "none yet:\n{}", operator.log());
+        Ok(())
+    })
+    .unwrap();
     operator.stop().unwrap();
     (collector.spans(), operator.log())
 }
