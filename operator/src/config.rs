@@ -1,6 +1,6 @@
 //! The command line of the operator. Each flag can be given as an environment variable as well.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum, builder::ArgPredicate};
 use jiff::SignedDuration;
@@ -59,6 +59,10 @@ pub struct Config {
     /// How long the previous certificate authority of a registry stays published after the new one has begun to sign
     #[arg(long, env = "BERTH_CA_GRACE_PERIOD", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub ca_grace_period: Duration,
+
+    /// A file of Registries to apply at the start, as a list in YAML
+    #[arg(long, env = "BERTH_REGISTRIES", value_name = "FILE")]
+    pub registries: Option<PathBuf>,
 
     /// Where /livez, /readyz and /metrics are answered
     #[arg(long, env = "BERTH_HEALTH_ADDR", value_name = "ADDRESS", default_value = "[::]:8081", value_parser = listen_address)]

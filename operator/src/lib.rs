@@ -19,15 +19,16 @@ pub mod health;
 pub mod leader;
 pub mod metadata;
 pub mod metrics;
+pub mod provision;
 pub mod registry;
 pub mod requests;
 pub mod telemetry;
 pub mod token_issuer;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
-use kube::Client;
+use kube::{Client, api::DynamicObject};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -50,6 +51,9 @@ pub enum RunError {
     /// The health address is not to be had.
     #[error("--health-addr {0} cannot be listened on")]
     Health(SocketAddr, #[source] io::Error),
+    /// The file of Registries cannot be used.
+    #[error("--registries {0} cannot be used")]
+    Registries(PathBuf, #[source] provision::Error),
     /// The client of the leader cannot be made.
     #[error("no client of the API server can be made")]
     Client(#[from] kube::Error),
@@ -67,6 +71,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = config.health_addr;
+    let provided = provided(config)?;
     let listener = health::listen(address).await.map_err(|error| RunError::Health(address, error))?;
     let readiness = Readiness::default();
     let (resign, resigned) = watch::channel(());
@@ -78,7 +83,7 @@ pub async fn run(
     let health = tokio::spawn(health::serve(listener, readiness.clone(), Arc::clone(&metrics)));
     info!(version = env!("CARGO_PKG_VERSION"), image = config.registry_image, namespaces = ?config.watch_namespaces, "started");
 
-    let office = Office { client, config, readiness, metrics };
+    let office = Office { client, config, provided, readiness, metrics };
     tokio::select! {
         () = office.hold_whenever_elected(leadership, shutdown) => {}
         _ = &mut elector => return Err(RunError::Election),
@@ -87,6 +92,12 @@ pub async fn run(
     let resigned = elector.await.map_err(|_| RunError::Election);
     health.abort();
     resigned
+}
+
+/// The Registries that come with the installation.
+fn provided(config: &Config) -> Result<Vec<DynamicObject>, RunError> {
+    let Some(file) = &config.registries else { return Ok(Vec::new()) };
+    provision::read(file).map_err(|error| RunError::Registries(file.clone(), error))
 }
 
 /// Stands for election for as long as `resigned` has a sender, or leads at once where there is no Lease.
@@ -109,6 +120,7 @@ fn stand(
 struct Office<'a> {
     client: Client,
     config: &'a Config,
+    provided: Vec<DynamicObject>,
     readiness: Readiness,
     metrics: Arc<Metrics>,
 }
@@ -126,6 +138,7 @@ impl Office<'_> {
             // Dropping the sender tells every controller to stop.
             let (stop, stopped) = watch::channel(());
             let mut controllers = self.controllers(&stopped);
+            controllers.spawn(self.provision(stopped));
             tokio::select! {
                 () = leadership.lost() => {
                     controllers.shutdown().await;
@@ -141,6 +154,17 @@ impl Office<'_> {
                     }
                     return;
                 }
+            }
+        }
+    }
+
+    /// Applies the Registries that come with the installation, until it is done or told to stop.
+    fn provision(&self, stopped: watch::Receiver<()>) -> impl Future<Output = ()> + Send + use<> {
+        let applied = provision::apply(self.client.clone(), self.provided.clone());
+        async move {
+            tokio::select! {
+                () = applied => {}
+                () = closed(stopped) => {}
             }
         }
     }

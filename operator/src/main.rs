@@ -16,6 +16,7 @@ async fn main() -> Result<()> {
     }
     // Fails only when a provider is installed already, which is then as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
+    let traces = telemetry::Traces::start();
     let connection = kube::Config::infer().await.context(
         "no connection to a cluster: run in a pod with a ServiceAccount, or set KUBECONFIG to a kubeconfig file",
     )?;
@@ -30,6 +31,7 @@ async fn main() -> Result<()> {
     };
     let leading = |leadership| fence::client(&connection, leadership);
     berth_operator::run(client, leading, &config, shutdown).await?;
+    traces.iter().for_each(telemetry::Traces::finish);
     info!("stopped");
     Ok(())
 }

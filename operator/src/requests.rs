@@ -1,12 +1,12 @@
-//! The gate that every request to the API server passes, and is counted at.
+//! The gate that every request to the API server passes, is counted at, and gets its span at.
 
 use std::sync::Arc;
 
-use hyper::Request;
+use hyper::{Request, Response};
 use kube::{Client, client::Body};
 use tower::service_fn;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, telemetry::span};
 
 /// A client whose requests are counted.
 pub fn counted(client: Client, metrics: Arc<Metrics>) -> Client {
@@ -14,20 +14,23 @@ pub fn counted(client: Client, metrics: Arc<Metrics>) -> Client {
     let service = service_fn(move |request: Request<Body>| {
         let (client, metrics) = (client.clone(), Arc::clone(&metrics));
         async move {
-            let method = request.method().clone();
-            let answer = client.send(request).await;
-            metrics.asked(&method, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let answer = span::request(&method, &path, client.send(request), status).await;
+            metrics.asked(&method, status(&answer));
             answer
         }
     });
     Client::new(service, namespace)
 }
 
+fn status(answer: &Result<Response<Body>, kube::Error>) -> Option<u16> {
+    answer.as_ref().ok().map(|answer| answer.status().as_u16())
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
-    use hyper::Response;
     use k8s_openapi::api::core::v1::ConfigMap;
     use kube::{
         Api,

@@ -2,6 +2,7 @@
 //! plain manifests install the same.
 
 use super::helm;
+use super::installed::alone;
 use anyhow::Result;
 use berth_tests::chart;
 use berth_tests::cluster::{ControlPlane, Kubectl};
@@ -9,14 +10,10 @@ use berth_tests::command::succeed;
 use berth_tests::demo::HUB;
 use berth_tests::programs::built;
 use std::process::Command;
-use std::sync::Mutex;
-
-/// Where both tests use the cluster of `KUBECONFIG`, they would meet there.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
-    let _alone = ONE_AT_A_TIME.lock();
+    let _alone = alone();
     let cluster = ControlPlane::start()?;
     let kubectl = cluster.kubectl();
     let file = chart::folder().join("../install.yaml").display().to_string();
@@ -39,10 +36,13 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
     assert!(!may("patch", "namespaces", "default"), "of namespaces it reads the labels");
     assert!(may("create", "jobs.batch", "default"), "it starts garbage collections that are asked for");
     assert!(!may("delete", "jobs.batch", "default"), "they go by themselves");
-    assert!(may("update", "leases.coordination.k8s.io/berth", "berth-system"), "it stands for election");
+    assert!(
+        may("update", "leases.coordination.k8s.io/berth-leader", "berth-system"),
+        "it stands for election"
+    );
     assert!(!may("get", "leases.coordination.k8s.io/other", "berth-system"), "other Leases are not its own");
     assert!(
-        !may("update", "leases.coordination.k8s.io/berth", "default"),
+        !may("update", "leases.coordination.k8s.io/berth-leader", "default"),
         "nor are those of other namespaces"
     );
     kubectl.run(&["delete", "--wait=false", "-f", &file]).map(drop)
@@ -50,7 +50,7 @@ fn the_plain_manifests_install_the_same_without_helm() -> Result<()> {
 
 #[test]
 fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
-    let _alone = ONE_AT_A_TIME.lock();
+    let _alone = alone();
     let cluster = ControlPlane::start()?;
     let kubectl = cluster.kubectl();
     let run = |verb: &[&str]| -> Result<String> {
@@ -58,22 +58,15 @@ fn the_definitions_and_every_registry_outlive_the_chart() -> Result<()> {
     };
     let said = run(&["install", "berth"])?;
     assert!(said.contains("kubectl apply -n default"), "the notes say what to type next: {said}");
+    assert!(said.contains("they and their data stay"), "and what is left in the end: {said}");
     kubectl.run(&["wait", "--for=condition=Established", "crd/registries.berth.dev", "--timeout=60s"])?;
     kubectl.apply(HUB)?;
-
-    // As if an older release had installed them.
-    kubectl.run(&["patch", "crd/registries.berth.dev", "--type=json", REMOVE_SHORT_NAME])?;
-    succeed(helm(&["upgrade", "berth"], &[])?.arg("--kubeconfig").arg(kubectl.kubeconfig()))?;
-    let short_names = kubectl.field(&["crd", "registries.berth.dev"], "{.spec.names.shortNames}")?;
-    assert_eq!(short_names, r#"["reg"]"#, "an upgrade brings the definitions up to date");
 
     uninstall(kubectl)?;
     assert_eq!(kubectl.field(&["registry.berth.dev", "hub"], "{.metadata.name}")?, "hub");
     run(&["install", "berth"])?;
     uninstall(kubectl)
 }
-
-const REMOVE_SHORT_NAME: &str = r#"--patch=[{"op": "remove", "path": "/spec/names/shortNames"}]"#;
 
 fn uninstall(kubectl: &Kubectl) -> Result<()> {
     let mut helm = Command::new(built("helm")?);

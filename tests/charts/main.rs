@@ -3,9 +3,15 @@
 
 mod definitions;
 mod installation;
+mod installed;
+mod migration;
 mod monitoring;
+mod operator_process;
+mod registries;
+mod scopes;
 mod snapshots;
 mod template;
+mod upgrade;
 mod values;
 
 use anyhow::Result;

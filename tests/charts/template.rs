@@ -1,6 +1,6 @@
 //! The objects that the templates make.
 
-use super::{of_kind, render};
+use super::{of_kind, refusal, render};
 use anyhow::Result;
 
 #[test]
@@ -12,7 +12,14 @@ fn the_images_follow_the_version_unless_they_are_pinned() -> Result<()> {
     };
     assert_eq!(image(&[])?, "berth/berth-operator:0.1.0");
     assert_eq!(image(&["image.repository=r.example/op", "image.tag=v2"])?, "r.example/op:v2");
-    assert_eq!(image(&["image.tag=@sha256:abc"])?, "berth/berth-operator@sha256:abc");
+    let digest = format!("sha256:{:064}", 0);
+    assert_eq!(
+        image(&["image.tag=v2", &format!("image.digest={digest}")])?,
+        format!("berth/berth-operator@{digest}")
+    );
+    assert_eq!(image(&["image.registry=r.example"])?, "r.example/berth/berth-operator:0.1.0");
+    let everywhere = ["image.registry=r.example", "global.imageRegistry=mirror.example/all"];
+    assert_eq!(image(&everywhere)?, "mirror.example/all/berth/berth-operator:0.1.0");
     Ok(())
 }
 
@@ -89,20 +96,33 @@ fn the_test_of_the_release_asks_the_service_with_the_operators_image() -> Result
 }
 
 #[test]
-fn namespaces_are_read_only_where_pull_secrets_may_go() -> Result<()> {
-    let rule = |values: &[&str]| -> Result<Option<serde_yaml::Value>> {
-        let objects = render(values)?;
-        let rules = of_kind(&objects, "ClusterRole").into_iter();
-        let mut rules = rules.flat_map(|role| role["rules"].as_sequence().cloned().unwrap_or_default());
-        Ok(rules.find(|rule| rule["resources"][0] == "namespaces"))
-    };
-    let allowed = "pullSecrets.allowedNamespaces={team-*,ci}";
-    assert_eq!(rule(&[])?, None);
-    assert_eq!(rule(&["watchNamespaces={ci,hub}"])?, None);
-    let everywhere = rule(&[allowed])?.unwrap_or_default();
-    assert_eq!(everywhere["verbs"], serde_yaml::to_value(["get", "list", "watch"])?);
-    assert!(everywhere.get("resourceNames").is_none());
-    let named = rule(&[allowed, "watchNamespaces={ci,hub}"])?.unwrap_or_default();
-    assert_eq!(named["resourceNames"], serde_yaml::to_value(["ci", "hub"])?);
+fn labels_of_ones_own_reach_every_object_and_select_no_pod() -> Result<()> {
+    let own = ["commonLabels.team=platform", "commonLabels.tier=all", "podLabels.tier=pod"];
+    let all = ["replicas=2", "networkPolicy.enabled=true", "registries[0].name=hub"];
+    let objects = render(&[&own[..], &all].concat())?;
+    for object in &objects {
+        assert_eq!(object["metadata"]["labels"]["team"], "platform", "{object:?}");
+    }
+    let deployment = &of_kind(&objects, "Deployment")[0]["spec"];
+    assert_eq!(deployment["template"]["metadata"]["labels"]["tier"], "pod");
+    assert!(deployment["selector"]["matchLabels"]["team"].is_null());
+    refusal(&["commonLabels.app\\.kubernetes\\.io/name=other"])?;
+    Ok(())
+}
+
+#[test]
+fn a_disruption_budget_is_there_where_it_leaves_an_operator() -> Result<()> {
+    let budgets =
+        |values: &[&str]| -> Result<usize> { Ok(of_kind(&render(values)?, "PodDisruptionBudget").len()) };
+    assert_eq!(budgets(&[])?, 0, "one operator alone could not be moved");
+    assert_eq!(budgets(&["replicas=2"])?, 1);
+    assert_eq!(budgets(&["replicas=2", "podDisruptionBudget.enabled=false"])?, 0);
+    Ok(())
+}
+
+#[test]
+fn what_a_chart_renders_to_is_the_same_each_time() -> Result<()> {
+    let values = ["registries[0].name=hub", "replicas=2", "extraObjects[0]=kind: A"];
+    assert_eq!(render(&values)?, render(&values)?);
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use super::{helm, refusal};
 use anyhow::Result;
+use berth_tests::chart;
 use berth_tests::command::succeed;
+use serde_json::Value;
+use std::fs;
 
 #[test]
 fn the_chart_passes_lint_without_a_warning() -> Result<()> {
@@ -16,7 +19,12 @@ fn a_misspelt_value_is_refused_by_name() -> Result<()> {
     for (value, name) in [
         ("imagePulSecrets[0].name=x", "imagePulSecrets"),
         ("image.repo=x", "repo"),
-        ("registryImage.digest=x", "digest"),
+        ("registryImage.sha=x", "sha"),
+        ("registries[0].names=x", "names"),
+        ("extraEnv[0].names=x", "names"),
+        ("otlp.enpoint=x", "enpoint"),
+        ("networkPolicy.enable=true", "enable"),
+        ("podDisruptionBudget.minAvailable=1", "minAvailable"),
         ("crds.install=true", "install"),
         ("pullSecrets.namespaces={a}", "namespaces"),
         ("log.colour=true", "colour"),
@@ -40,6 +48,11 @@ fn a_value_of_the_wrong_kind_is_refused() -> Result<()> {
         "image.repository=",
         "watchNamespaces=default",
         "pullSecrets.allowedNamespaces={Team A}",
+        "image.digest=sha256:short",
+        "image.tag=@sha256:0",
+        "otlp.endpoint=collector:4318",
+        "registries[0].name=Hub",
+        "extraObjects[0]=1",
     ] {
         refusal(&[value])?;
     }
@@ -50,5 +63,20 @@ fn a_value_of_the_wrong_kind_is_refused() -> Result<()> {
 fn a_service_account_that_is_not_created_must_be_named() -> Result<()> {
     let said = refusal(&["serviceAccount.create=false"])?;
     assert!(said.contains("serviceAccount.name is needed"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_schema_knows_the_values_and_no_others() -> Result<()> {
+    let text = fs::read_to_string(chart::folder().join("values.yaml"))?;
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(chart::folder().join("values.schema.json"))?)?;
+    let values: Value = serde_yaml::from_str(&text)?;
+    let names = |object: &Value| object.as_object().map(|it| it.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(
+        names(&values),
+        names(&schema["properties"]),
+        "values.yaml and its schema name the same values"
+    );
     Ok(())
 }

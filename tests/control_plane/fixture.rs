@@ -174,8 +174,17 @@ pub(crate) const LEASE: &str = "operators";
 
 /// Starts an operator of one namespace as a process of its own, which stands for election under this name.
 pub(crate) fn start_process(namespace: &Namespace, name: &str) -> OperatorProcess {
+    start_process_with(namespace, name, &[])
+}
+
+/// The same with more variables of the environment.
+pub(crate) fn start_process_with(
+    namespace: &Namespace,
+    name: &str,
+    variables: &[(&str, &str)],
+) -> OperatorProcess {
     let lease = Some(format!("{}/{LEASE}", namespace.name));
-    let options = Options { name, namespaces: &[namespace.name], lease, ..Options::default() };
+    let options = Options { name, namespaces: &[namespace.name], lease, variables, ..Options::default() };
     OperatorProcess::start(kubectl(), &options).unwrap()
 }
 
@@ -200,6 +209,7 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         registry_image_pull_policy: PullPolicy::IfNotPresent,
         watch_namespaces,
         pull_secrets_namespaces: vec!["pulls-*".to_owned()],
+        registries: None,
         lease: None,
         check: None,
         ca_trust_period: Duration::from_hours(1),

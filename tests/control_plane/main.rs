@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of a test may fail it")]
 
 mod access;
+mod collector;
 mod conditions;
 mod drift;
 mod election;
@@ -29,3 +30,4 @@ mod schema;
 mod service_accounts;
 mod services;
 mod tls_client;
+mod traces;

@@ -19,10 +19,20 @@ app.kubernetes.io/component: operator
 {{- end -}}
 
 {{- define "berth.labels" -}}
+{{- include "berth.labelsAnd" (dict "root" . "more" .Values.commonLabels) -}}
+{{- end -}}
+
+{{/* These labels and more. That none of these is replaced, the schema sees to: Pods are selected by them, and Helm goes by them. */}}
+{{- define "berth.labelsAnd" -}}
+{{- with .root -}}
 {{ include "berth.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+{{- with .more }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "berth.serviceAccountName" -}}
@@ -33,12 +43,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* An image reference: repository:tag, or repository@sha256:… when the tag is a digest. Takes (dict "image" … "version" …). */}}
+{{/* The Lease that the operator holds that leads. */}}
+{{- define "berth.lease" -}}
+{{ include "berth.fullname" . }}-leader
+{{- end -}}
+
+{{/* An image reference, by digest if there is one, or else by tag. Takes (dict "image" … "root" $). */}}
 {{- define "berth.image" -}}
-{{- $tag := default .version .image.tag -}}
-{{- if hasPrefix "@" $tag -}}
-{{- printf "%s%s" .image.repository $tag -}}
+{{- $registry := default .image.registry (.root.Values.global).imageRegistry -}}
+{{- $name := join "/" (compact (list $registry .image.repository)) -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $name .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .image.repository $tag -}}
+{{- printf "%s:%s" $name (default .root.Chart.AppVersion .image.tag) -}}
 {{- end -}}
 {{- end -}}

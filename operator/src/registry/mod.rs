@@ -25,6 +25,7 @@ pub mod validate;
 pub(crate) mod watches;
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,6 +43,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
+use opentelemetry::KeyValue;
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -54,6 +56,7 @@ use crate::{
     health::Outstanding,
     metadata::Identity,
     metrics::FailureReason,
+    telemetry::span,
     token_issuer,
 };
 use accounts::Accounts;
@@ -147,9 +150,9 @@ where
         .reconcile_all_on(watches::classes(client))
         .reconcile_all_on(token_issuer::changes(Arc::clone(&context)))
         .graceful_shutdown_on(shutdown)
-        .run(reconcile, retry, context)
+        .run(reconcile, |_, never, _| match *never {}, context)
         .for_each(|outcome| async move {
-            // An object may outlive its Registry for a moment; failed reconciliations are logged where they are retried.
+            // An object may outlive its Registry for a moment; failed reconciliations have told of themselves.
             if let Err(controller::Error::QueueError(error)) = outcome {
                 warn!(error = &error as &dyn std::error::Error, "watch interrupted; it is resumed");
             }
@@ -165,23 +168,20 @@ fn key(registry: &Guarded) -> RegistryKey {
     (registry.namespace().unwrap_or_default(), registry.name_any())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the controller hands them over by value")]
-fn retry(registry: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
-    let delay = context.backoff.failed(key(&registry));
-    error!(
-        registry = %registry.name_any(),
-        namespace = registry.namespace(),
-        error = error as &dyn std::error::Error,
-        ?delay,
-        "reconciliation failed"
-    );
-    Action::requeue(delay)
+/// A failure has been told, and its next attempt is set, before the controller would ask what to do about it.
+async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
+    let registry = key(&trigger);
+    let about = vec![
+        KeyValue::new("k8s.namespace.name", registry.0.clone()),
+        KeyValue::new("berth.registry.name", registry.1.clone()),
+    ];
+    Ok(span::root("reconcile", about, attempt(&context, &registry)).await)
 }
 
-async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
-    let (namespace, name) = key(&trigger);
+async fn attempt(context: &Context, registry: &RegistryKey) -> Action {
+    let (namespace, name) = registry;
     let begun = Instant::now();
-    let outcome = match timeout(PATIENCE, read_and_advance(&context, &namespace, &name)).await {
+    let outcome = match timeout(PATIENCE, read_and_advance(context, namespace, name)).await {
         Ok(outcome) => outcome,
         Err(elapsed) => Err(elapsed.into()),
     };
@@ -190,9 +190,29 @@ async fn reconcile(trigger: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
         context.apis.forget();
     }
     context.metrics.reconciled(begun.elapsed(), outcome.as_ref().err().map(Error::reason));
-    let action = outcome?;
-    context.backoff.forget(&(namespace, name));
-    Ok(action)
+    span::tell("berth.result", if outcome.is_ok() { "success" } else { "failure" });
+    match outcome {
+        Ok(action) => {
+            context.backoff.forget(registry);
+            action
+        }
+        Err(error) => try_again(context, registry, &error),
+    }
+}
+
+fn try_again(context: &Context, registry: &RegistryKey, error: &Error) -> Action {
+    let (namespace, name) = registry;
+    let delay = context.backoff.failed(registry.clone());
+    span::tell("error.type", format!("{:?}", error.reason()));
+    span::fail(&error.to_string());
+    error!(
+        registry = name,
+        namespace,
+        error = error as &dyn std::error::Error,
+        ?delay,
+        "reconciliation failed"
+    );
+    Action::requeue(delay)
 }
 
 async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Result<Action, Error> {
@@ -216,7 +236,7 @@ async fn read_and_advance(context: &Context, namespace: &str, name: &str) -> Res
 /// Brings a Registry to its spec.
 async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error> {
     let identity = Identity::of(registry);
-    let mut observed = observe::observe(context, registry).await?;
+    let mut observed = span::step("observe", observe::observe(context, registry)).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
     let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
     if !taken.is_empty() {
@@ -232,7 +252,8 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     let seen = LiveFiles::of(&identity, &observed.children);
     let pending = request::Pending::of(registry, &steps);
     let Observed { children, loaded, collections, .. } = observed;
-    let applied = apply::apply(&context.client, &context.fingerprints, &identity, steps, children).await?;
+    let applying = apply::apply(&context.client, &context.fingerprints, &identity, steps, children);
+    let applied = span::step("apply", applying).await?;
     let request = match pending {
         Some(pending) => pending.start(context, &validated, &applied).await?,
         None => Request::None,
@@ -240,7 +261,8 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     let (validated, accounts, applied) = (&validated, &accounts, &applied);
     let (loaded, collections, request) = (&loaded, &collections, &request);
     let outcome = status::Outcome { validated, accounts, applied, loaded, collections, request };
-    report::report(context, registry, status::status(registry, outcome, &context.settings)).await?;
+    let status = status::status(registry, outcome, &context.settings);
+    span::step("status", report::report(context, registry, status)).await?;
     let files = LiveFiles::of(&identity, &applied.children);
     if seen == files {
         // What was written only now has not reached the kubelets, which would refresh what they have.
@@ -273,11 +295,13 @@ struct Plan {
 impl Plan {
     fn of(registry: &Registry, observed: &Observed, context: &Context) -> Result<Self, Error> {
         let now = Timestamp::now();
-        let mut validated = validate::validate(registry, observed, now);
+        let Observed { children, loaded, .. } = observed;
         let periods = context.settings.rotation;
-        let issued = issue::issue(&validated, &observed.children, &observed.loaded, periods, now)?;
+        let mut validated = span::decide("validate", || validate::validate(registry, observed, now));
+        let issued = span::decide("issue", || issue::issue(&validated, children, loaded, periods, now))?;
         validated.tls.tell_rotation(&issued.certificates, periods);
-        let steps = build::build(&validated, &issued, &context.settings).into_steps(&validated.identity);
+        let desired = span::decide("build", || build::build(&validated, &issued, &context.settings));
+        let steps = desired.into_steps(&validated.identity);
         Ok(Self { validated, accounts: issued.accounts, certificates: issued.certificates, steps })
     }
 }
@@ -291,9 +315,8 @@ async fn apply_service(
     let identity = &validated.identity;
     let service = build::Objects::ids(identity).service;
     let step = (service, Desired::Present(build::service(validated)));
-    let applied =
-        apply::apply(&context.client, &context.fingerprints, identity, vec![step], observed).await?;
-    Ok(applied.children)
+    let applying = apply::apply(&context.client, &context.fingerprints, identity, vec![step], observed);
+    Ok(span::step("apply", applying).await?.children)
 }
 
 /// A refusal may end without an event, as when a quota grows, so it is tried again like a failure.

@@ -30,6 +30,8 @@ pub struct Options<'a> {
     pub lease: Option<String>,
     /// The ServiceAccount token that it shows, instead of having all rights.
     pub token: Option<&'a str>,
+    /// More variables of its environment.
+    pub variables: &'a [(&'a str, &'a str)],
 }
 
 /// A running operator, ended when it is dropped.
@@ -119,6 +121,7 @@ fn spawn(gateway: &Gateway, health: SocketAddr, folder: &Path, options: &Options
     Command::new(program()?)
         .env("KUBECONFIG", kubeconfig)
         .env("HOSTNAME", options.name)
+        .envs(options.variables.iter().copied())
         .arg("--registry-image=registry.example/berth-registry:test")
         .args(options.namespaces.iter().map(|namespace| format!("--watch-namespace={namespace}")))
         .args(options.lease.as_ref().map(|lease| format!("--lease={lease}")))

@@ -1,10 +1,18 @@
-//! Log output.
+//! Log output, and traces of reconciliations where the environment asks for them.
+
+mod collector;
+mod line;
+pub mod span;
+mod traces;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::config::{Config, LogFormat};
+use line::Line;
+
+pub use traces::{Error as TracesError, Traces};
 
 /// Starts to write log lines to standard error as `config` asks.
 pub fn start(config: &Config) -> Result<(), ParseError> {
@@ -14,8 +22,10 @@ pub fn start(config: &Config) -> Result<(), ParseError> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
-        LogFormat::Text => output.init(),
-        LogFormat::Json => output.json().flatten_event(true).with_span_list(false).init(),
+        LogFormat::Text => output.map_event_format(Line::text).init(),
+        LogFormat::Json => {
+            output.json().flatten_event(true).with_span_list(false).map_event_format(Line::json).init();
+        }
     }
     Ok(())
 }
