@@ -146,9 +146,9 @@ pub enum Reason {
     /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
     InvalidHtpasswd,
 
-    /// `Reloaded`, and `Ready` of a RegistryAccess: every replica has said so.
+    /// `Reloaded`, `Ready`: every replica has said so; `Ready` is that of a RegistryAccess.
     Acknowledged,
-    /// `Reloaded`, and `Ready` of a RegistryAccess: some replica still uses older files.
+    /// `Reloaded`, `Ready`: some replica still uses older files; `Ready` is that of a RegistryAccess.
     Propagating,
     /// `Reloaded`: some replica could not be asked; the message says which, and why.
     ReplicaUnreachable,

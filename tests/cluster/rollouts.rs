@@ -61,7 +61,7 @@ fn while_in_use(
     work: impl FnOnce(&AtomicUsize) -> Result<()>,
 ) -> Result<()> {
     let (done, uses) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let used = || -> Result<()> {
+    let use_it = || -> Result<()> {
         while !done.load(Ordering::SeqCst) {
             laptop.pull("steady:1", &image.written)?;
             laptop.push(&image.written, &format!("steady:{}", uses.fetch_add(1, Ordering::SeqCst)))?;
@@ -69,10 +69,10 @@ fn while_in_use(
         Ok(())
     };
     thread::scope(|scope| {
-        let user = scope.spawn(used);
+        let somebody = scope.spawn(use_it);
         let worked = work(&uses);
         done.store(true, Ordering::SeqCst);
-        let used = user.join().unwrap_or_else(|_| bail!("the user panicked"));
-        used.and(worked)
+        let succeeded = somebody.join().unwrap_or_else(|_| bail!("the thread panicked"));
+        succeeded.and(worked)
     })
 }

@@ -280,7 +280,7 @@ pub async fn desired(
     context: &Context,
     registry: &Registry,
 ) -> Result<Vec<(ChildId, Desired<Value>)>, Error> {
-    let observed = observe::observe(context, registry).await?;
+    let observed = Box::pin(observe::observe(context, registry)).await?;
     Ok(Plan::of(registry, &observed, context)?.steps)
 }
 
