@@ -1,12 +1,13 @@
 //! A new configuration in a running server: what takes effect at once, and what needs a restart.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use berth_oci::Platform;
 use tokio::sync::watch;
 
 use crate::{
     api::Api,
+    auth::Auth,
     config::{self, Config, Http, ImageLayers, IndexPlatforms, Loaded, Log, UploadPurging},
     reloading::{FileDigest, Refresh, Reloading},
     repository::{LayerUrls, Registry, RequiredContent, RequiredImages, Rules},
@@ -22,6 +23,8 @@ pub struct Live {
     pub registry: Registry,
     /// The outside of answers.
     pub api: Api,
+    /// Who comes in.
+    pub auth: Auth,
     /// How forgotten uploads are removed.
     pub upload_purging: watch::Sender<Option<UploadPurging>>,
 }
@@ -70,6 +73,7 @@ impl Live {
         self.registry.set_rules(rules(new));
         self.api.set_answers(&Http { prefix: started.http.prefix.clone(), ..new.http.clone() });
         self.api.set_redirect(new.redirect.clone());
+        self.auth.set_audiences(new.service_accounts.as_ref());
         self.upload_purging.send_replace(upload_purging(new));
         let keys = keys_that_need_a_restart(started, new);
         if !keys.is_empty() {
@@ -173,11 +177,16 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("health", *health != new.health),
         ("notifications", *notifications != new.notifications),
         ("auth", *htpasswd != new.htpasswd || *token != new.token),
-        ("serviceaccounts", *service_accounts != new.service_accounts),
+        ("serviceaccounts", tokens_of(service_accounts.as_ref()) != tokens_of(new.service_accounts.as_ref())),
         ("tokens", *own_tokens != new.own_tokens),
         ("access.path", *access_rules != new.access_rules),
     ];
     keys.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+/// What is looked at once of the tokens of ServiceAccounts: who makes them, and where the keys are.
+fn tokens_of(accounts: Option<&config::ServiceAccounts>) -> Option<(&str, &Path)> {
+    accounts.map(|config::ServiceAccounts { issuer, keys, audiences: _ }| (issuer.as_str(), keys.as_path()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod pushes;
 mod reload;
 mod restricted;
 mod retention;
+mod rights;
 mod rollouts;
 mod rotation;
 mod service_accounts;
+mod teams;

@@ -159,7 +159,7 @@ fn another_password_reaches_every_copy() {
         wait_for_copy(&hub, team, "hub-pull");
     }
     let before = hub.secret_text("hub-pull", "password").unwrap();
-    hub.run(&["delete", "secret/hub-pull"]).unwrap();
+    hub.run(&["annotate", "registry/hub", "berth.dev/rotate=1"]).unwrap();
     wait::until("another password", PATIENCE, || {
         ensure!(hub.secret_text("hub-pull", "password")? != before, "it is the old one");
         Ok(())

@@ -31,7 +31,7 @@ pub use token::{Algorithm, Bearer, InvalidToken, UnknownAlgorithm};
 
 use self::{issuing::TokenService, service_accounts::ServiceAccounts, token::Issuer};
 use crate::{
-    config::{Config, Htpasswd, TokenRealm},
+    config::{self, Config, Htpasswd, TokenRealm},
     reloading::{LoadError, Refresh, Reloading},
 };
 
@@ -147,6 +147,13 @@ impl Auth {
         let passwords = self.passwords.as_ref().ok_or(Refusal::Wrong)?;
         passwords.verify(user, password, address).await?;
         Ok(Identity::User(user.into()))
+    }
+
+    /// For whom tokens of ServiceAccounts have to be, from now on.
+    pub fn set_audiences(&self, accounts: Option<&config::ServiceAccounts>) {
+        if let (Some(current), Some(new)) = (&self.service_accounts, accounts) {
+            current.set_audiences(&new.audiences);
+        }
     }
 
     /// Whether ServiceAccounts come in by their tokens.

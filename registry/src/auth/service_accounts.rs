@@ -42,6 +42,11 @@ impl ServiceAccounts {
         Arc::clone(self.tokens.file()) as _
     }
 
+    /// From now on, tokens have to be for one of these.
+    pub(super) fn set_audiences(&self, audiences: &[String]) {
+        self.tokens.set_audiences(audiences);
+    }
+
     /// Whoever shows this token, if it is good at the moment.
     pub(super) fn verify(&self, token: &str) -> Result<Arc<ServiceAccount>, InvalidToken> {
         self.tokens.verify(token, SystemTime::now())

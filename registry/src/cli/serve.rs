@@ -79,7 +79,7 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     if let Some(schedule) = config.collection.filter(|_| !config.rules.read_only) {
         tokio::spawn(collecting::collect(registry.clone(), schedule));
     }
-    let live = Live { log, registry: registry.clone(), api: api.clone(), upload_purging };
+    let live = Live { log, registry: registry.clone(), api: api.clone(), auth: auth.clone(), upload_purging };
     let followed = followed(&loaded, options, &server, &auth, live)?;
     if let Some(debug) = &config.debug {
         start_debug(debug, &metrics, registry, health, InForce::of(Arc::clone(&followed))).await?;

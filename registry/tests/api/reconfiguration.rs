@@ -32,7 +32,7 @@ fn start(path: &Path) -> (Registry, Reconfiguration) {
     let limit = rules(&config).max_manifest_size;
     let api = Api::new(registry.clone(), Auth::default(), limit, &config.http);
     let (upload_purging, _) = watch::channel(upload_purging(&config));
-    let live = Live { log, registry, api: api.clone(), upload_purging };
+    let live = Live { log, registry, api: api.clone(), auth: Auth::default(), upload_purging };
     let followed = path.to_owned();
     let file = Reloading::open("the configuration", vec![path.to_owned()], move |_| Ok(load(&followed)));
     (Registry::over(api), Reconfiguration::new(file.unwrap(), config, live))

@@ -12,6 +12,17 @@ use anyhow::Result;
 const SERVICE_RANGE: &str = "10.96.0.0/16,fd00:10:96::/112";
 const API_SERVICE_ADDRESS: [u8; 4] = [10, 96, 0, 1];
 
+/// Whoever is a ServiceAccount leaves a line with the status of each answer; people and the cluster's own programs leave none.
+const AUDIT: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+- {level: None, namespaces: [kube-system]}
+- {level: Metadata, userGroups: ['system:serviceaccounts:berth-system']}
+- {level: None}
+";
+
 /// A control plane of its own, ended when this is dropped or when the program ends.
 #[derive(Debug)]
 pub struct ControlPlane {
@@ -110,6 +121,9 @@ fn start_api_server(
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
         ]);
+    command
+        .arg(format!("--audit-policy-file={}", state.write("config/audit.yaml", AUDIT)?.display()))
+        .arg(format!("--audit-log-path={}", state.log("audit").display()));
     // A loopback address is not a valid endpoint of the `kubernetes` Service.
     if site.address.is_loopback() {
         command.arg("--endpoint-reconciler-type=none");

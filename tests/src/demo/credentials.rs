@@ -1,6 +1,7 @@
 //! The credentials that the operator made, in the form that clients want.
 
 use super::Hub;
+use crate::cluster::Kubectl;
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,6 +20,15 @@ impl Credentials {
     /// Those of the registry's administrator, from the Secret that the operator made.
     pub fn of(hub: &Hub) -> Result<Self> {
         let decode = |key| -> Result<String> { Ok(String::from_utf8(BASE64.decode(hub.admin(key)?)?)?) };
+        Ok(Self { user: decode("username")?, password: decode("password")? })
+    }
+
+    /// Those of a Secret that the operator made, in a namespace of `kubectl`.
+    pub fn stored(kubectl: &Kubectl, namespace: &str, secret: &str) -> Result<Self> {
+        let decode = |key: &str| -> Result<String> {
+            let object = ["--namespace", namespace, "secret", secret];
+            Ok(String::from_utf8(BASE64.decode(kubectl.field(&object, &format!("{{.data.{key}}}"))?)?)?)
+        };
         Ok(Self { user: decode("username")?, password: decode("password")? })
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// The keys that the server puts in force without a restart, whether the operator writes them or not yet. The server decides
 /// about each key in `registry/src/reconfiguration.rs`; one that is missing here merely restarts pods.
-const LIVE: [&str; 13] = [
+const LIVE: [&str; 14] = [
     "log.level",
     "log.accesslog",
     "storage.delete",
@@ -19,6 +19,7 @@ const LIVE: [&str; 13] = [
     "http.relativeurls",
     "http.headers",
     "http.secret",
+    "serviceaccounts.audiences",
 ];
 
 /// What of the configuration file is read only when a registry starts.

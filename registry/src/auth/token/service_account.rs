@@ -6,7 +6,7 @@
 
 use std::{
     error::Error,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
@@ -38,7 +38,8 @@ pub(in crate::auth) struct ServiceAccount {
 /// By whom and for whom the tokens have to be, and the keys that verify them.
 #[derive(Debug)]
 pub(in crate::auth) struct ServiceAccountTokens {
-    config: config::ServiceAccounts,
+    issuer: String,
+    audiences: RwLock<Vec<String>>,
     keys: Arc<Reloading<TrustedKeys>>,
     verified: Verified<ServiceAccount>,
 }
@@ -53,7 +54,18 @@ impl ServiceAccountTokens {
                 TrustedKeys::read(None, Some(&contents[0])).map_err(Box::<dyn Error + Send + Sync>::from)
             },
         )?;
-        Ok(Self { config, keys: Arc::new(keys), verified: Verified::default() })
+        let config::ServiceAccounts { issuer, audiences, .. } = config;
+        let audiences = RwLock::new(audiences);
+        Ok(Self { issuer, audiences, keys: Arc::new(keys), verified: Verified::default() })
+    }
+
+    /// From now on, tokens have to be for one of these.
+    pub(in crate::auth) fn set_audiences(&self, audiences: &[String]) {
+        let mut current = self.audiences.write().unwrap_or_else(PoisonError::into_inner);
+        if *current != audiences {
+            audiences.clone_into(&mut current);
+            self.verified.forget();
+        }
     }
 
     /// The file of the keys.
@@ -73,7 +85,9 @@ impl ServiceAccountTokens {
         }
         let jwt = signed(token, &keys, &Algorithm::ALL, now)?;
         let claims: Claims = jwt.claims()?;
-        let end = claims.check(&self.config.issuer, &self.config.audiences, now)?;
+        // Held until the token is remembered, so that none is that was for an earlier audience.
+        let audiences = self.audiences.read().unwrap_or_else(PoisonError::into_inner);
+        let end = claims.check(&self.issuer, &audiences, now)?;
         if now >= end {
             // Nobody needs the minute that clocks may differ: Kubernetes replaces a token long before its end.
             return Err(InvalidToken::Expired);

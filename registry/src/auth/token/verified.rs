@@ -46,6 +46,11 @@ impl<B> Verified<B> {
         (Arc::ptr_eq(&found.keys, keys) && now < found.end).then(|| Arc::clone(&found.bearer))
     }
 
+    /// Forgets all of them, so that each is verified again.
+    pub(super) fn forget(&self) {
+        *self.bearers.lock().unwrap_or_else(PoisonError::into_inner) = Expiring::default();
+    }
+
     /// Remembers a token that was verified with these keys and is good for the `rest`.
     pub(super) fn remember(
         &self,

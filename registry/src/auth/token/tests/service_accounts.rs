@@ -117,3 +117,14 @@ fn keys_that_the_cluster_has_replaced_are_followed_at_once() {
     assert!(cluster.tokens.file().refresh());
     assert!(cluster.verify_at(&before, SECONDS).is_err() && cluster.verify_at(&after, SECONDS).is_ok());
 }
+
+#[test]
+fn another_audience_counts_at_once_also_for_tokens_that_were_good_before() {
+    let signer = Signer::new(Algorithm::Es256);
+    let cluster = Cluster::new(&signer);
+    let old = token(&signer, "aud", json!("hub.example.com"));
+    let new = token(&signer, "aud", json!("registry.example.com"));
+    assert!(cluster.verify_at(&old, SECONDS).is_ok() && cluster.verify_at(&new, SECONDS).is_err());
+    cluster.tokens.set_audiences(&["registry.example.com".to_owned()]);
+    assert!(cluster.verify_at(&old, SECONDS).is_err() && cluster.verify_at(&new, SECONDS).is_ok());
+}
