@@ -283,7 +283,7 @@ fn a_deleted_secret_comes_back_with_the_same_password() {
 
 #[test]
 fn a_replaced_password_is_handed_out_while_the_one_before_is_still_good() {
-    let site = Site::create("rotated", "rotated-team", "{from: All}");
+    let site = Site::create("rotated-passwords", "rotated-passwords-team", "{from: All}");
     site.ask_for_own();
     site.wait_for("Acknowledged");
     let before = site.password().unwrap();

@@ -81,9 +81,10 @@ fn place(namespace: &Namespace, pod: &str, address: &str) -> Result<()> {
 /// The files that a replica has once its node shows it everything that was written.
 fn written(namespace: &Namespace) -> Result<Files> {
     let mut files = Files::new();
-    for (secret, folder, keys) in
-        [("hub-auth", "auth", &["htpasswd", "access.yml"]), ("hub-tls", "tls", &["tls.crt", "tls.key"])]
-    {
+    for (secret, folder, keys) in [
+        ("hub-auth", "auth", &["htpasswd", "access.yml", "jwks.json"][..]),
+        ("hub-tls", "tls", &["tls.crt", "tls.key"]),
+    ] {
         let data = &namespace.get(&format!("secret/{secret}"))?["data"];
         for key in keys {
             let content = STANDARD.decode(data[*key].as_str().unwrap_or_default())?;
