@@ -15,7 +15,7 @@ use crate::allowed::Action;
     kind = "RegistryAccess",
     plural = "registryaccesses",
     shortname = "regacc",
-    category = "registry",
+    category = "berth",
     namespaced,
     status = "RegistryAccessStatus",
     derive = "PartialEq",

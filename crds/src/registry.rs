@@ -29,7 +29,7 @@ use crate::{
     kind = "Registry",
     plural = "registries",
     shortname = "reg",
-    category = "registry",
+    category = "berth",
     namespaced,
     status = "RegistryStatus",
     derive = "PartialEq",

@@ -54,6 +54,20 @@ fn no_field_is_nullable_and_no_enum_allows_null() {
 }
 
 #[test]
+fn no_category_is_the_name_of_a_kind() {
+    let definitions = berth_crds::custom_resource_definitions();
+    let names = || definitions.iter().map(|definition| &definition.spec.names);
+    for category in names().flat_map(|names| names.categories.iter().flatten()) {
+        // `kubectl delete registry hub` would mean a registry of each kind, and be refused.
+        let is_of = |name: Option<&String>| name == Some(category);
+        assert!(
+            !names().any(|names| is_of(names.singular.as_ref()) || is_of(Some(&names.plural))),
+            "{category}"
+        );
+    }
+}
+
+#[test]
 fn names_have_no_empty_lists() {
     for definition in berth_crds::custom_resource_definitions() {
         let names = definition.spec.names;
