@@ -1,7 +1,7 @@
 //! What somebody may do to a Registry: specs of every kind, and edits of what the operator has made of them.
 
 /// Specs that differ in what they make the operator build, some of which cannot work.
-pub(crate) const SPECS: [&str; 14] = [
+pub(crate) const SPECS: [&str; 20] = [
     "{}",
     "{logLevel: debug}",
     "{readOnly: true}",
@@ -16,18 +16,36 @@ pub(crate) const SPECS: [&str; 14] = [
     "{service: {type: NodePort, port: 5000}}",
     "{podTemplate: {spec: {nodeSelector: {disk: fast}}}}",
     "{podTemplate: {spec: {containers: nonsense}}}",
+    "{host: registry.example, ingress: {className: none}}",
+    "{host: registry.example, gateway: {parentRefs: [{name: public}]}}",
+    "{access: {anonymousPull: true, serviceAccountTokens: false}}",
+    "{access: {pullSecrets: {from: Same, serviceAccounts: [default]}}}",
+    "{gc: {retention: [{repositories: ['**'], keepLast: 5}]}}",
+    "{gc: {retention: [{repositories: ['**'], tags: ['/(/'], keepLast: 5}]}}",
+];
+
+/// What may be asked for by an annotation.
+pub(crate) const REQUESTS: [&str; 3] = ["berth.dev/rotate", "berth.dev/rotate-ca", "berth.dev/gc"];
+
+/// What a RegistryAccess may ask for: what is allowed, and what is not.
+pub(crate) const RIGHTS: [&str; 3] = [
+    "[{repositories: ['NAMESPACE/**']}]",
+    "[{repositories: ['NAMESPACE/app', 'NAMESPACE/tools/*'], actions: [Pull, Push]}]",
+    "[{repositories: ['other/**']}]",
 ];
 
 /// The objects that somebody may delete: all but the claim, which holds the images.
-pub(crate) const OBJECTS: [&str; 12] = [
+pub(crate) const OBJECTS: [&str; 14] = [
     "secret/hub-ca",
     "secret/hub-tls",
     "secret/hub-admin",
     "secret/hub-pull",
     "secret/hub-auth",
+    "secret/hub-accounts",
     "configmap/hub-config",
     "configmap/hub-ca",
     "serviceaccount/hub",
+    "serviceaccount/hub-gc",
     "service/hub",
     "networkpolicy/hub",
     "deployment/hub",

@@ -6,7 +6,7 @@ use anyhow::Result;
 use fastrand::Rng;
 
 use crate::{
-    choices::{OBJECTS, SPECS, SPOILING, USERS},
+    choices::{OBJECTS, REQUESTS, RIGHTS, SPECS, SPOILING, USERS},
     fixture::{kubectl, run},
 };
 
@@ -25,6 +25,12 @@ pub(crate) enum Edit {
     Users(&'static str),
     /// The Secret of users goes.
     NoUsers,
+    /// Somebody asks for something by an annotation.
+    Request(&'static str, u32),
+    /// A team asks for rights, or for others.
+    Rights(&'static str),
+    /// A team gives its rights up.
+    NoRights,
     /// The operator's machine fails, and it starts again.
     Restart,
     /// Nothing, for a while, so that the operator may get anywhere between nothing and all of its work done.
@@ -41,8 +47,11 @@ impl Edit {
             29..41 => Self::Deletion(OBJECTS[choices.usize(..OBJECTS.len())]),
             41..53 => Self::Spoiling(spoiling.0, spoiling.1),
             53..60 => Self::Users(USERS[choices.usize(..USERS.len())]),
-            60..63 => Self::NoUsers,
-            63..66 => Self::Restart,
+            60..62 => Self::NoUsers,
+            62..65 => Self::Restart,
+            65..70 => Self::Request(REQUESTS[choices.usize(..REQUESTS.len())], choices.u32(..3)),
+            70..75 => Self::Rights(RIGHTS[choices.usize(..RIGHTS.len())]),
+            75..77 => Self::NoRights,
             _ => Self::Pause(Duration::from_millis(choices.u64(50..1_500))),
         }
     }
@@ -59,6 +68,14 @@ impl Edit {
                 let _not_there = run(namespace, &["patch", object, "--type=merge", "--patch", patch]);
             }
             Self::Users(line) => users(namespace, line)?,
+            Self::Request(annotation, value) => {
+                let value = format!("{annotation}={value}");
+                let _not_there = run(namespace, &["annotate", "--overwrite", "registry/hub", &value]);
+            }
+            Self::Rights(rights) => ask_for_rights(namespace, rights)?,
+            Self::NoRights => {
+                run(namespace, &["delete", "registryaccess/ci", "--ignore-not-found"])?;
+            }
             Self::NoUsers => drop(run(namespace, &["delete", "secret", "team", "--ignore-not-found"])?),
             Self::Pause(time) => thread::sleep(time),
             // That is for those who have the operator.
@@ -72,6 +89,14 @@ impl Edit {
 pub(crate) fn apply_registry(namespace: &str, spec: &str) -> Result<()> {
     apply(&format!(
         "apiVersion: berth.dev/v1alpha1\nkind: Registry\nmetadata: {{name: hub, namespace: {namespace}}}\nspec: {spec}\n"
+    ))
+}
+
+fn ask_for_rights(namespace: &str, rights: &str) -> Result<()> {
+    let allow = rights.replace("NAMESPACE", namespace);
+    apply(&format!(
+        "apiVersion: berth.dev/v1alpha1\nkind: RegistryAccess\nmetadata: {{name: ci, namespace: {namespace}}}\n\
+         spec: {{registryRef: {{name: hub}}, allow: {allow}}}\n"
     ))
 }
 
