@@ -44,11 +44,8 @@ pub struct Context {
 impl Context {
     /// A context that remembers nothing yet.
     pub fn new(client: Client, scopes: Vec<Scope>, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
-        let instance = std::env::var("HOSTNAME").ok();
-        let reporter = Reporter { controller: OPERATOR.to_owned(), instance };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            recorder: Recorder::new(client.clone(), reporter()),
             client,
             scopes,
             settings,
@@ -73,4 +70,11 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Context").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// As whom an operator publishes Events.
+pub fn reporter() -> Reporter {
+    // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
+    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    Reporter { controller: OPERATOR.to_owned(), instance }
 }

@@ -2,10 +2,13 @@
 
 use crate::fixture::{Image, fixture};
 use anyhow::{Context, Result, bail, ensure};
+use berth_tests::cluster::wait;
 use berth_tests::demo::{Credentials, Hub, Laptop, Target};
 use berth_tests::s3_server::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
+use std::time::Duration;
 
 const NAMESPACE: &str = "bucket";
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[test]
 fn two_replicas_on_a_bucket_serve_on_when_one_is_killed() -> Result<()> {
@@ -24,7 +27,9 @@ fn two_replicas_on_a_bucket_serve_on_when_one_is_killed() -> Result<()> {
     ensure!(pods.len() == 2, "the replicas are {pods:?}");
     for pod in pods {
         hub.run(&["delete", pod, "--grace-period=1"])?;
-        laptop.pull("kept:1", &image.written).with_context(|| format!("after {pod} was killed"))?;
+        // A connection that kube-proxy still sends to the one that is gone hangs until its client gives up.
+        wait::until("the other replica to be reached", PATIENCE, || laptop.pull("kept:1", &image.written))
+            .with_context(|| format!("after {pod} was killed"))?;
         hub.run(&["rollout", "status", "deployment/hub", "--timeout=120s"])?;
     }
     Ok(())

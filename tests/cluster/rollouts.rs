@@ -26,7 +26,7 @@ fn an_upgraded_chart_replaces_no_registry_and_a_new_spec_does_without_a_failed_p
     laptop.push(&image.written, "steady:1")?;
     while_in_use(&laptop, &image, |uses| {
         let before = pods(&hub)?;
-        demo::upgrade_chart(target.kubectl(), "logLevel=debug")?;
+        demo::upgrade_chart(target.kubectl(), "log.level=debug")?;
         more(uses)?;
         ensure!(pods(&hub)? == before, "the upgrade of the operator has replaced the registry");
         replace_pods(&hub, &before)?;

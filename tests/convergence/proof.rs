@@ -94,7 +94,11 @@ async fn differences(namespace: &str) -> Result<Vec<String>> {
     let registry = Api::<Registry>::namespaced(context.client.clone(), namespace).get("hub").await?;
     let mut differences = Vec::new();
     for (id, desired) in registry::desired(&context, &registry).await? {
-        let live = id.api(&context.client, namespace).get_opt(&id.name).await?;
+        let live = match id.api(&context.client, namespace).get_opt(&id.name).await {
+            // Not every cluster has its kind.
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            found => found?,
+        };
         let live = live.map(serde_json::to_value).transpose()?;
         differences.extend(difference(&id, &desired, live.as_ref()));
     }

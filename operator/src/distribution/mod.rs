@@ -33,7 +33,7 @@ use kube::{
     runtime::{
         Controller, Predicate as _, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
-        events::{Recorder, Reporter},
+        events::Recorder,
         predicates, reflector,
         watcher::{self, Event},
     },
@@ -45,7 +45,7 @@ pub use allow_list::AllowList;
 
 use crate::{
     backoff::{Backoff, RegistryKey},
-    metadata::OPERATOR,
+    context::reporter,
     metrics::Metrics,
     registry::{Error, Guarded, Scope, api, pause},
 };
@@ -86,9 +86,8 @@ pub struct Context {
 impl Context {
     /// A context that remembers nothing yet, of an operator that watches these scopes.
     pub fn new(client: Client, scopes: &[Scope], allow_list: AllowList, metrics: Arc<Metrics>) -> Self {
-        let reporter = Reporter { controller: OPERATOR.to_owned(), instance: std::env::var("HOSTNAME").ok() };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            recorder: Recorder::new(client.clone(), reporter()),
             client,
             metrics,
             allow_list,

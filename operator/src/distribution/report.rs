@@ -131,12 +131,16 @@ pub(super) async fn report(
     let (namespace, name) = (registry.namespace().unwrap_or_default(), registry.name_any());
     let resource = ApiResource::erase::<Registry>(&());
     let registries: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let patch = json!({
+    let mut patch = json!({
         "apiVersion": resource.api_version,
         "kind": resource.kind,
         "metadata": {"name": name, "uid": registry.uid()},
-        "status": {"pullSecrets": pull_secrets, "conditions": conditions},
+        "status": {"conditions": conditions},
     });
+    // Before anything was copied, there is nothing to tell, and the schema knows no null.
+    if let Some(pull_secrets) = pull_secrets {
+        patch["status"]["pullSecrets"] = json!(pull_secrets);
+    }
     registries.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)).await?;
     events::publish(&context.recorder, &registry.object_ref(&()), previous(registry), &conditions).await;
     Ok(())

@@ -29,6 +29,8 @@ pub struct Http {
     pub h2c: bool,
     /// How long requests in flight may go on after a signal to stop.
     pub drain_timeout: Duration,
+    /// How long after the first signal connections are still accepted.
+    pub drain_delay: Duration,
 }
 
 /// Where to listen (`http.net` and `http.addr`).

@@ -89,6 +89,7 @@ pub struct Server {
     listener: Listener,
     tls: Option<Arc<TlsFiles>>,
     h2c: bool,
+    drain_delay: Duration,
     drain_timeout: Duration,
     limits: Limits,
 }
@@ -99,7 +100,8 @@ impl Server {
         let tls = http.tls.as_ref().map(|tls| tls::open(tls, http.http2)).transpose()?.map(Arc::new);
         let listener = listen("http.addr", &http.listen).await?;
         let limits = Limits::of_this_process();
-        Ok(Self { listener, tls, h2c: http.h2c, drain_timeout: http.drain_timeout, limits })
+        let Http { h2c, drain_delay, drain_timeout, .. } = *http;
+        Ok(Self { listener, tls, h2c, drain_delay, drain_timeout, limits })
     }
 
     /// With other limits.
@@ -111,7 +113,8 @@ impl Server {
     pub async fn bind_debug(debug: &Debug) -> Result<Self, Error> {
         let listener = listen("http.debug.addr", &Listen::Tcp(debug.address.clone())).await?;
         let limits = Limits::of_this_process();
-        Ok(Self { listener, tls: None, h2c: false, drain_timeout: Duration::ZERO, limits })
+        let (drain_delay, drain_timeout) = (Duration::ZERO, Duration::ZERO);
+        Ok(Self { listener, tls: None, h2c: false, drain_delay, drain_timeout, limits })
     }
 
     /// The address that was taken.
@@ -124,8 +127,8 @@ impl Server {
         self.tls.clone()
     }
 
-    /// Serves until the first signal, then lets requests in flight finish: until they are done, until the drain
-    /// timeout, or until the second signal.
+    /// Serves until the first signal and the drain delay after it, then lets requests in flight finish: until they are done,
+    /// until the drain timeout, or until another signal. A signal in the delay ends that.
     pub async fn run<S, B>(self, service: S, signals: impl Stream<Item = ()>)
     where
         S: HttpService<B>,
@@ -136,12 +139,22 @@ impl Server {
         let mut entrance = Entrance::new(self.listener, self.limits.connections);
         let drain = Drain::new();
         let mut signals = std::pin::pin!(signals);
-        loop {
+        let mut admit = async || {
+            while let Some((stream, slot)) = entrance.next().await {
+                Arc::clone(&connections).start(stream, slot, drain.watch());
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = admit() => {}
+            _ = signals.next() => {}
+        }
+        // Whoever balances the load learns of the end at this moment, and sends connections a while longer.
+        if !self.drain_delay.is_zero() {
             tokio::select! {
-                Some((stream, slot)) = entrance.next() => {
-                    Arc::clone(&connections).start(stream, slot, drain.watch());
-                }
-                _ = signals.next() => break,
+                () = admit() => {}
+                () = tokio::time::sleep(self.drain_delay) => {}
+                _ = signals.next() => {}
             }
         }
         // From here on, new connections are refused by the system.

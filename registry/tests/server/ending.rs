@@ -45,6 +45,20 @@ async fn a_signal_lets_requests_in_flight_finish_and_takes_no_new_ones() {
 }
 
 #[tokio::test]
+async fn in_the_delay_new_connections_are_served_as_ever_until_a_signal_ends_it() {
+    let mut setup = Setup::new();
+    setup.config.http.drain_delay = Duration::from_hours(1);
+    let server = setup.start().await;
+    server.signals.unbounded_send(()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(server.raw().await.ask(PING).await.status, 200);
+    }
+    server.signals.unbounded_send(()).unwrap();
+    refused(&server).await;
+    server.end.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_at_once() {
     let server = Setup::new().start().await;
     let _push = begin_push(&server).await;

@@ -60,6 +60,8 @@ impl Kubectl {
         let mut command = Command::new(&self.program);
         // Unlike the flag, the variable may name several files.
         command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        // What it remembers of an API server it keeps by the address, and another may have had that before.
+        command.env("KUBECACHEDIR", self.kubeconfig.with_extension("cache"));
         command
     }
 

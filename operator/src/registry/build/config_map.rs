@@ -17,6 +17,9 @@ pub const CONFIG_FILE: &str = "config.yml";
 /// The file of access rules there.
 pub(in crate::registry) const ACCESS_RULES: &str = "access.yml";
 
+/// For so long a pod that is about to go is still sent connections by nodes that have not heard of it.
+const DRAIN_DELAY: &str = "5s";
+
 /// The port that the registry listens on.
 pub(super) const PORT: u16 = 5000;
 
@@ -32,6 +35,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
         "addr": format!(":{PORT}"),
         "debug": {"addr": format!(":{METRICS_PORT}"), "prometheus": {"enabled": true, "path": "/metrics"}},
         "relativeurls": true,
+        "draindelay": DRAIN_DELAY,
     });
     if !spec.tls.disabled {
         http["tls"] = json!({
@@ -121,6 +125,7 @@ mod tests {
                     "addr": ":5000",
                     "debug": {"addr": ":5001", "prometheus": {"enabled": true, "path": "/metrics"}},
                     "relativeurls": true,
+                    "draindelay": "5s",
                     "tls": {"certificate": "/etc/berth/tls/tls.crt", "key": "/etc/berth/tls/tls.key"},
                 },
                 "auth": {"htpasswd": {"realm": "Berth", "path": "/etc/berth/auth/htpasswd", "overlap": true}},

@@ -1,7 +1,7 @@
 //! The table: one line a key, one block a section, in the order of the file.
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
-//! ours: `access`, `auth.htpasswd.overlap`, `serviceaccounts`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`,
+//! ours: `http.draindelay`, `access`, `auth.htpasswd.overlap`, `serviceaccounts`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`,
 //! `garbagecollection`, `retention`, `validation.manifests.images`, and the last four of `storage.s3`.
 
 use super::{
@@ -225,6 +225,7 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
             flag("relativeurls").or("false"),
             // Below the 300 seconds that the operator gives a Pod to end, so that connections close in good order.
             duration("draintimeout").or("270s"),
+            duration("draindelay").or("0s"),
             map("headers"),
         ],
     ),

@@ -30,7 +30,7 @@ const HONOURED: &str = "
     middleware.repository[].name middleware.repository[].disabled middleware.repository[].options
     middleware.storage[].name middleware.storage[].disabled middleware.storage[].options
     catalog.maxentries tags.maxtags
-    http.addr http.net http.host http.prefix http.secret http.relativeurls http.draintimeout http.headers
+    http.addr http.net http.host http.prefix http.secret http.relativeurls http.draintimeout http.draindelay http.headers
     http.tls.certificate http.tls.key http.tls.clientcas http.tls.clientauth http.tls.minimumtls http.tls.ciphersuites
     http.debug.addr http.debug.prometheus.enabled http.debug.prometheus.path http.http2.disabled http.h2c.enabled
     notifications.events.includereferences

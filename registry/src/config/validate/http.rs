@@ -26,6 +26,7 @@ pub(super) fn http(settings: &Settings, warnings: &mut Vec<String>) -> Result<Ht
         http2: !settings.flag("http2.disabled")?,
         h2c: settings.flag("h2c.enabled")?,
         drain_timeout: settings.duration("draintimeout")?,
+        drain_delay: settings.duration("draindelay")?,
     })
 }
 
