@@ -6,6 +6,15 @@ use berth_tests::cluster::wait;
 use crate::fixture::{Namespace, OBJECTS, PATIENCE};
 
 #[test]
+fn the_first_pods_of_a_registry_are_not_replaced_at_once() {
+    let namespace = Namespace::create("first-pods").unwrap();
+    namespace.apply_registry("{}").unwrap();
+    namespace.wait_for_objects().unwrap();
+    namespace.wait_for_reason("PullSecretsReady", "Synced").unwrap();
+    assert_eq!(namespace.get("deployment/hub").unwrap()["metadata"]["generation"], 1);
+}
+
+#[test]
 fn five_lines_make_every_object() {
     let namespace = Namespace::create("five-lines").unwrap();
     namespace.apply_registry("{}").unwrap();
