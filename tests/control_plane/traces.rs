@@ -38,9 +38,14 @@ fn traced(namespace: &Namespace) -> (Vec<Span>, String) {
     namespace.apply_registry("{}").unwrap();
     namespace.wait_for_objects().unwrap();
     let mut operator = start_process_with(namespace, "traced", &variables);
-    wait::until("a reconciliation", PATIENCE, || {
-        let page = operator.ask("metrics")?;
-        ensure!(page.contains("reconciliations_total{result=\"Success\"}"), "none yet:\n{}", operator.log());
+    // The metrics count the work of every controller; this is the last object of a Registry.
+    wait::until("a reconciliation of the Registry", PATIENCE, || {
+        let writes = operator.gateway.writes();
+        ensure!(
+            writes.iter().any(|write| write.path.ends_with("/cronjobs/hub-gc")),
+            "none yet:\n{}",
+            operator.log()
+        );
         Ok(())
     })
     .unwrap();
