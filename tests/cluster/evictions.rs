@@ -1,4 +1,5 @@
-//! What a drain of nodes does to a registry: its pods are evicted one after the other, while somebody pushes a gibibyte.
+//! What a drain of nodes does to a registry: its pods are evicted one after the other, while somebody pushes two
+//! gibibytes.
 
 use crate::fixture::fixture;
 use crate::object_storage::hub_on_a_bucket;
@@ -16,11 +17,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const NAMESPACE: &str = "drained";
-const GIBIBYTE: usize = 1 << 30;
+/// Enough to be on its way for longer than it takes to replace one pod, and then the other.
+const SIZE: usize = 2 << 30;
 const PATIENCE: Duration = Duration::from_mins(4);
 
 #[test]
-fn a_push_of_a_gibibyte_survives_the_eviction_of_every_replica() -> Result<()> {
+fn a_push_of_two_gibibytes_survives_the_eviction_of_every_replica() -> Result<()> {
     let target = &fixture()?.target;
     let Target::Own(cluster) = target else { bail!("the pods of another cluster do not reach this machine") };
     let s3 = berth_tests::s3_server::S3Server::start_at(cluster.host_address()?)?;
@@ -44,8 +46,11 @@ fn a_push_of_a_gibibyte_survives_the_eviction_of_every_replica() -> Result<()> {
     ensure!(push.try_wait()?.is_none(), "the push was over before the pods had to go");
     ensure!(push.wait()?.success(), "the push failed: {}", fs::read_to_string(folder.path().join("log"))?);
     hub.run(&["rollout", "status", "deployment/hub", "--timeout=180s"])?;
-    let after = pods(&hub)?;
-    ensure!(!after.iter().any(|pod| before.contains(pod)), "{before:?} are still there: {after:?}");
+    wait::until("the evicted pods to be gone", PATIENCE, || {
+        let after = pods(&hub)?;
+        ensure!(!after.iter().any(|pod| before.contains(pod)), "{before:?} are still there: {after:?}");
+        Ok(())
+    })?;
     let pushed = laptop.digest("large:1")?;
     ensure!(pushed == digest, "{pushed} was pushed instead of {digest}");
     Ok(())
@@ -78,9 +83,9 @@ fn start_push(laptop: &Laptop<'_>, folder: &Path, layout: &Path) -> Result<Child
     crane.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null()).spawn().context("cannot start crane")
 }
 
-/// An image whose one layer is a gibibyte of noise; returns its digest.
+/// An image whose one layer is noise; returns its digest.
 fn write_large_image(folder: &Path) -> Result<String> {
-    let mut noise = vec![0; GIBIBYTE / 64];
+    let mut noise = vec![0; SIZE / 64];
     Rng::with_seed(1).fill(&mut noise);
     let noise = noise.repeat(64);
     let blobs = folder.join("blobs/sha256");
