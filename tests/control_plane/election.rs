@@ -16,6 +16,20 @@ fn wait_for_holder(namespace: &Namespace, name: &str) {
     .unwrap();
 }
 
+/// How often a lease is renewed in a minute.
+const A_MINUTE: usize = 30;
+
+/// Waits until this operator has renewed its lease so often.
+fn wait_for_renewals(operator: &OperatorProcess, count: usize) {
+    let renewals = || operator.gateway.about_lease(LEASE).iter().filter(|request| request.is_write()).count();
+    let before = renewals();
+    wait::until("renewals of the lease", 3 * PATIENCE, || {
+        ensure!(renewals() >= before + count, "{} so far", renewals() - before);
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// Two operators, of which the first leads.
 fn leader_and_standby(namespace: &Namespace) -> (OperatorProcess, OperatorProcess) {
     let first = start_process(namespace, "first");
@@ -73,6 +87,7 @@ fn a_leader_that_slept_longer_than_its_lease_writes_no_more() {
     leader.pause().unwrap();
     wait_for_holder(&namespace, "second");
     wait_for_work(&namespace, &standby, "warn");
+    wait_for_renewals(&standby, A_MINUTE);
 
     // What was on its way when it was paused has arrived by now.
     let (written, looked) = (leader.gateway.writes().len(), leader.gateway.about_lease(LEASE).len());
