@@ -24,8 +24,11 @@ pub(super) async fn make(storage: &Storage) -> anyhow::Result<()> {
     let (store, name) = (open(settings)?, settings.bucket.clone());
     if !is_there(&store, &name).await {
         tokio::spawn(async move {
-            while !is_there(&store, &name).await {
+            loop {
                 tokio::time::sleep(RETRY).await;
+                if is_there(&store, &name).await {
+                    return;
+                }
             }
         });
     }
