@@ -1,3 +1,5 @@
+//! What is issued, kept and renewed, told by the day.
+
 use k8s_openapi::ByteString;
 use kube::{api::DynamicObject, core::DeserializeGuard};
 use serde_json::json;
