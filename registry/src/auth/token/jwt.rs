@@ -8,6 +8,7 @@ use base64::{
 };
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Algorithm, InvalidToken, jwk::Jwk};
 
@@ -35,7 +36,7 @@ pub(super) struct Header {
     pub(super) jwk: Option<Jwk>,
     x5c: Option<Vec<String>>,
     /// Extensions that have to be understood; none is.
-    crit: Option<serde_json::Value>,
+    crit: Option<Value>,
     #[serde(skip)]
     pub(super) chain: Vec<CertificateDer<'static>>,
 }
@@ -78,8 +79,12 @@ pub(super) fn chain(texts: &[String]) -> Result<Vec<CertificateDer<'static>>, In
     texts.iter().map(certificate).collect::<Result<_, _>>().map_err(|_| InvalidToken::Malformed)
 }
 
+/// Reads a part of a token, which is JSON in UTF-8 from end to end (RFC 7519, section 7.2). Of members that `T` does not have,
+/// reading a `T` alone would not see that.
 fn document<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, InvalidToken> {
-    serde_json::from_slice(&decode(text)?).map_err(|_| InvalidToken::Malformed)
+    let document = decode(text)?;
+    let whole: serde_json::Result<Value> = serde_json::from_slice(&document);
+    whole.and_then(|_| serde_json::from_slice(&document)).map_err(|_| InvalidToken::Malformed)
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, InvalidToken> {
@@ -88,6 +93,10 @@ fn decode(text: &str) -> Result<Vec<u8>, InvalidToken> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use serde::de::IgnoredAny;
+
     use super::*;
 
     fn token(header: &str) -> String {
@@ -106,7 +115,7 @@ mod tests {
         assert_eq!(jwt.header.kid.as_deref(), Some("a"));
         assert_eq!(jwt.message, text.strip_suffix(".AA").unwrap());
         assert_eq!(jwt.signature, [0]);
-        assert_eq!(jwt.claims::<serde_json::Value>(), Ok(serde_json::json!({})));
+        assert_eq!(jwt.claims::<Value>(), Ok(serde_json::json!({})));
     }
 
     #[test]
@@ -114,6 +123,19 @@ mod tests {
         let padded = format!("{}=", token(r#"{"alg":"EdDSA"}"#));
         for text in ["", ".", "..", "a.b", "e30.e30.AA", "%.e30.AA", "e30.e30.AA.AA", &padded] {
             assert_eq!(refusal(text), InvalidToken::Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn members_that_nobody_asks_for_are_text_as_well() {
+        for claims in [&b"{\"uid\":\"\xa6\"}"[..], br#"{"uid":"\ud800"}"#, br#"{"uid":1e999}"#] {
+            let text = format!(
+                "{}.{}.AA",
+                URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA"}"#),
+                URL_SAFE_NO_PAD.encode(claims)
+            );
+            let read = Jwt::parse(&text).unwrap().claims::<HashMap<String, IgnoredAny>>();
+            assert_eq!(read.err(), Some(InvalidToken::Malformed), "{claims:?}");
         }
     }
 
