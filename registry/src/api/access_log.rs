@@ -20,10 +20,10 @@ pub(super) fn write(exchange: &Exchange) {
     tracing::info!(
         target: ACCESS,
         method = exchange.method.as_str(),
-        path = exchange.path,
-        query = exchange.query.as_deref().map(told_query),
+        path = exchange.path(),
+        query = exchange.query().map(told_query),
         protocol = ?exchange.version,
-        repository = name_in(&exchange.route),
+        repository = name_in(exchange.route()),
         status = exchange.status.map(|status| status.as_u16()),
         bytes_in = exchange.received(),
         bytes_out = exchange.sent,
@@ -32,19 +32,19 @@ pub(super) fn write(exchange: &Exchange) {
         user = exchange.user.name(),
         request_id = exchange.id.as_str(),
         trace_id = exchange.trace_id(),
-        user_agent = exchange.user_agent,
-        referer = exchange.referer.as_deref().map(without_query),
-        remote = exchange.remote,
+        user_agent = exchange.user_agent(),
+        referer = exchange.referer().map(without_query),
+        remote = exchange.remote.map(|remote| remote.to_string()),
         "{} {} {}",
         exchange.method,
-        exchange.path,
+        exchange.path(),
         exchange.status.as_ref().map_or("given up by the client", StatusCode::as_str),
     );
 }
 
 /// Probes come every few seconds and say nothing as long as all is well.
 fn is_quiet_probe(exchange: &Exchange) -> bool {
-    matches!(exchange.route.as_str(), "/livez" | "/readyz") && exchange.status == Some(StatusCode::OK)
+    exchange.status == Some(StatusCode::OK) && matches!(exchange.route(), "/livez" | "/readyz")
 }
 
 /// The query, with the values of unknown parameters left out: they may be tokens.

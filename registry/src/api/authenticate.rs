@@ -59,18 +59,14 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let challenge = Challenge::of(&api, &parts);
-    let identity = match &challenge {
-        None => Identity::Anonymous,
-        Some(challenge) => match identify(&api, &parts, challenge).await {
-            Ok(identity) => identity,
-            Err(error) => return error.into_response(),
-        },
+    let identity = match identify(&api, &parts).await {
+        Ok(identity) => identity,
+        Err(error) => return error.into_response(),
     };
     if let Some(slot) = parts.extensions.get::<UserSlot>() {
         slot.fill(&identity);
     }
-    let challenge = challenge.filter(|_| matches!(identity, Identity::Bearer(_)));
+    let challenge = Challenge::to_bearer(&api, &identity, &parts);
     parts.extensions.insert(identity);
     let response = next.run(Request::from_parts(parts, body)).await;
     match challenge {
@@ -84,21 +80,24 @@ pub(super) fn is_registry_path(path: &str) -> bool {
     path == "/v2" || path.starts_with("/v2/")
 }
 
-async fn identify(api: &Api, request: &Parts, challenge: &Challenge) -> Result<Identity> {
+/// Who sends the request, where anybody is asked.
+pub(super) async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
+    let Some(demand) = api.auth.demand() else { return Ok(Identity::Anonymous) };
+    let challenge = || Challenge::of(api, demand, request);
     match request.headers.get(AUTHORIZATION).and_then(Credentials::read) {
         Some(Credentials::Password(user, password)) => {
             let address = request.extensions.get::<Peer>().and_then(|peer| peer.address.ip());
             let identity = api.auth.authenticate(&user, &password, address).await;
             identity.map_err(|refusal| match refusal {
-                Refusal::Wrong => challenge.ask("the user name or the password is wrong"),
+                Refusal::Wrong => challenge().ask("the user name or the password is wrong"),
                 Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             })
         }
         Some(Credentials::Token(token)) => {
-            let refuse = |why| challenge.refuse_token(&format!("the token is not good: {why}"));
+            let refuse = |why| challenge().refuse_token(&format!("the token is not good: {why}"));
             api.auth.authenticate_bearer(token).map_err(refuse)
         }
-        None => Err(challenge.ask(ErrorCode::Unauthorized.default_message())),
+        None => Err(challenge().ask(ErrorCode::Unauthorized.default_message())),
     }
 }
 

@@ -25,7 +25,10 @@ use super::{
     error::Error,
     location::{address_of, address_of_tokens},
 };
-use crate::{auth::Demand, config::TokenRealm};
+use crate::{
+    auth::{Demand, Identity},
+    config::TokenRealm,
+};
 
 /// The question to the client of one request.
 #[derive(Debug)]
@@ -45,13 +48,13 @@ enum Fault {
 }
 
 impl Challenge {
-    /// The one of this server to this request; `None` when everybody may come in.
-    pub(super) fn of(api: &Api, request: &Parts) -> Option<Self> {
+    /// The one by which this server demands something of the sender of this request.
+    pub(super) fn of(api: &Api, demand: Demand<'_>, request: &Parts) -> Self {
         let basic = |realm: &str| (format!("Basic realm={}", quoted(realm)), false);
         let bearer = |realm: &str, service: &str| {
             (format!("Bearer realm={},service={}", quoted(realm), quoted(service)), true)
         };
-        let (question, takes_scope) = match api.auth.demand()? {
+        let (question, takes_scope) = match demand {
             Demand::Password { realm } => basic(realm),
             Demand::Token { realm: TokenRealm::Url(url), service } => bearer(url, service),
             Demand::Token { realm: TokenRealm::Path(path), service } => {
@@ -60,7 +63,13 @@ impl Challenge {
             Demand::OwnToken { realm, .. } if shows_password(request) => basic(realm),
             Demand::OwnToken { service, .. } => bearer(&address_of_tokens(&api.answers(), request), service),
         };
-        Some(Self { method: request.method.clone(), uri: request.uri.clone(), question, takes_scope })
+        Self { method: request.method.clone(), uri: request.uri.clone(), question, takes_scope }
+    }
+
+    /// The one to who has come in by a token, which may lack the right for what is asked for.
+    pub(super) fn to_bearer(api: &Api, identity: &Identity, request: &Parts) -> Option<Self> {
+        let demand = api.auth.demand().filter(|_| matches!(identity, Identity::Bearer(_)))?;
+        Some(Self::of(api, demand, request))
     }
 
     /// Asks a client that has shown nothing, or a wrong password.

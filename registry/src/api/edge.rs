@@ -1,6 +1,5 @@
 //! What every answer carries: the id of its request, the configured headers, the version of the protocol; and the
-//! bodies of failures, which name the id so that a user's report leads to the line of the log. A browser's preflight is
-//! answered here as well: it needs no more than that.
+//! bodies of failures, which name the id so that a user's report leads to the line of the log.
 
 use std::{
     error::Error as StdError,
@@ -13,39 +12,38 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::Request,
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue,
         header::{ALLOW, ORIGIN},
     },
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use berth_oci::ErrorBody;
 use serde_json::json;
 
 use super::{
-    Api,
+    Answers,
     authenticate::is_registry_path,
-    cors::is_preflight,
     error::Error,
+    exchange::Exchange,
     prefix,
     respond::{API_VERSION, REQUEST_ID},
 };
 
 /// The id of a request; an extension of the request.
 #[derive(Clone, Debug)]
-pub(super) struct RequestId(Arc<str>);
+pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The one that a proxy has given, if it is short and plain, or a new one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_plain(id));
-        Self(given.map_or_else(|| new_id().into(), Into::into))
+        let given = headers.get(REQUEST_ID).filter(|id| id.to_str().is_ok_and(is_plain));
+        Self(given.cloned().unwrap_or_else(new_id))
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        self.0.to_str().unwrap_or_default()
     }
 }
 
@@ -54,37 +52,49 @@ fn is_plain(id: &str) -> bool {
 }
 
 /// Unique among the processes of a registry, as far as they have not started in the same microsecond.
-fn new_id() -> String {
+fn new_id() -> HeaderValue {
     static START: LazyLock<u128> =
         LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros()));
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{:x}-{:x}", *START, COUNT.fetch_add(1, Ordering::Relaxed))
+    let id = format!("{:x}-{:x}", *START, COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// Finishes the answer to a request.
-pub(super) async fn finish(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let id = request.extensions().get().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
-    let answers = api.answers();
-    let of_registry = prefix::below(&answers.prefix, request.uri().path()).is_some_and(is_registry_path);
-    let origin = request.headers().get(ORIGIN).cloned();
-    let mut response =
-        if is_preflight(&request) { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-    if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
-        report(&error, &id);
-        response = render(&error, &id, response.headers());
+/// What the answer to a request carries, whatever it is.
+#[derive(Debug)]
+pub(super) struct Edge {
+    id: RequestId,
+    answers: Arc<Answers>,
+    /// The path belongs to the registry protocol.
+    of_registry: bool,
+    origin: Option<HeaderValue>,
+}
+
+impl Edge {
+    /// For the answer to this request.
+    pub(super) fn of(exchange: &Exchange, request: &Request) -> Self {
+        let answers = Arc::clone(&exchange.answers);
+        let of_registry = prefix::below(&answers.prefix, exchange.path()).is_some_and(is_registry_path);
+        Self { id: exchange.id.clone(), answers, of_registry, origin: request.headers().get(ORIGIN).cloned() }
     }
-    let headers = response.headers_mut();
-    for (name, value) in &answers.headers {
-        headers.append(name, value.clone());
+
+    /// Finishes the answer.
+    pub(super) fn finish(self, mut response: Response) -> Response {
+        if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
+            report(&error, &self.id);
+            response = render(&error, &self.id, response.headers());
+        }
+        let headers = response.headers_mut();
+        for (name, value) in &self.answers.headers {
+            headers.append(name, value.clone());
+        }
+        self.answers.cors.permit(self.origin.as_ref(), headers);
+        if self.of_registry {
+            headers.insert(API_VERSION.0, API_VERSION.1);
+        }
+        headers.insert(REQUEST_ID, self.id.0);
+        response
     }
-    answers.cors.permit(origin.as_ref(), headers);
-    if of_registry {
-        headers.insert(API_VERSION.0, API_VERSION.1);
-    }
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        headers.insert(REQUEST_ID, id);
-    }
-    response
 }
 
 /// Tells the log, once, what the client is not told.

@@ -113,6 +113,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    pub(super) fn of_request(headers: &HeaderMap) -> Option<Self> {
+        let range = header(headers, &RANGE)?.parse().ok()?;
+        let only_of = headers.get(IF_RANGE).map(|tag| tag.to_str().unwrap_or_default().to_owned());
+        Some(Self { range, only_of })
+    }
+
     /// The range, unless the client has a part of something else. Blobs have no date that `If-Range` could name.
     pub(super) fn of(&self, digest: &Digest) -> Option<ByteRange> {
         let is_wanted = self.only_of.as_deref().is_none_or(|tag| tag == format!("\"{digest}\""));
@@ -124,11 +130,7 @@ impl OptionalFromRequestParts<Api> for Wanted {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Option<Self>> {
-        let Some(range) = header(&parts.headers, &RANGE).and_then(|range| range.parse().ok()) else {
-            return Ok(None);
-        };
-        let only_of = parts.headers.get(IF_RANGE).map(|tag| tag.to_str().unwrap_or_default().to_owned());
-        Ok(Some(Self { range, only_of }))
+        Ok(Self::of_request(&parts.headers))
     }
 }
 
@@ -151,6 +153,10 @@ impl OptionalFromRequestParts<Api> for Chunk {
 pub(super) struct Known(Option<Targets>);
 
 impl Known {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self(targets(headers, &IF_NONE_MATCH))
+    }
+
     /// Whether the client has this content.
     pub(super) fn contains(&self, digest: &Digest) -> bool {
         match &self.0 {
@@ -165,7 +171,7 @@ impl FromRequestParts<Api> for Known {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self> {
-        Ok(Self(targets(&parts.headers, &IF_NONE_MATCH)))
+        Ok(Self::of(&parts.headers))
     }
 }
 

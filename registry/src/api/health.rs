@@ -8,7 +8,11 @@ use axum::{
 };
 use berth_oci::ErrorCode;
 
-use super::{Api, authenticate::is_registry_path, error::Error};
+use super::{
+    Api,
+    authenticate::is_registry_path,
+    error::{Error, Result},
+};
 
 /// `GET /livez`: the process answers. The storage is not looked at, since a restart would not mend it.
 pub(super) async fn alive() -> &'static str {
@@ -43,9 +47,20 @@ async fn well(api: &Api) -> String {
 
 /// Answers 503 to requests of the registry protocol while a health check fails.
 pub(super) async fn refuse_while_unwell(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if is_registry_path(request.uri().path()) && !api.health.is_well() {
-        let told = "a health check fails; /readyz tells which";
-        return Error::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, told).into_response();
+    if !is_registry_path(request.uri().path()) {
+        return next.run(request).await;
     }
-    next.run(request).await
+    match require_wellness(&api) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Refuses whatever concerns the registry while a health check fails.
+pub(super) fn require_wellness(api: &Api) -> Result<()> {
+    if api.health.is_well() {
+        return Ok(());
+    }
+    let told = "a health check fails; /readyz tells which";
+    Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, told))
 }

@@ -26,10 +26,8 @@ pub(super) async fn head(
     accepted: Accepted,
     known: Known,
 ) -> Result<Response> {
-    let found = repository.manifests().head(&reference).await?;
-    let manifest = negotiate::fit(&repository, &reference, &accepted, found).await?;
-    note_pull(&repository, &reference);
-    Ok(unless_known(manifest, &known, repository, &reference))
+    let manifest = find(&repository, &reference, &accepted, true).await?;
+    Ok(pulled(manifest, &known, repository, &reference))
 }
 
 /// `GET /v2/<name>/manifests/<reference>`
@@ -39,30 +37,46 @@ pub(super) async fn pull(
     accepted: Accepted,
     known: Known,
 ) -> Result<Response> {
-    let found = repository.manifests().get(&reference).await?;
-    let manifest = negotiate::fit(&repository, &reference, &accepted, found).await?;
-    note_pull(&repository, &reference);
-    Ok(unless_known(manifest, &known, repository, &reference))
+    let manifest = find(&repository, &reference, &accepted, false).await?;
+    Ok(pulled(manifest, &known, repository, &reference))
 }
 
-/// Clients that have the manifest, or ask only for its digest, use the tag as well.
-fn note_pull(repository: &Repository, reference: &Reference) {
+/// The manifest that a client gets, who will rely on it if `is_head`. Who has it already, or asks only for its digest, uses
+/// the tag as well.
+pub(super) async fn find(
+    repository: &Repository,
+    reference: &Reference,
+    accepted: &Accepted,
+    is_head: bool,
+) -> Result<StoredManifest> {
+    let manifests = repository.manifests();
+    let found = if is_head { manifests.head(reference).await } else { manifests.get(reference).await };
+    let manifest = negotiate::fit(repository, reference, accepted, found?).await?;
     if let Some(tag) = tag_of(reference) {
         repository.note_pull(tag);
     }
+    Ok(manifest)
 }
 
-fn unless_known(
+/// The manifest, unless the client has it.
+pub(super) fn unless_known(manifest: StoredManifest, known: &Known) -> Response {
+    if known.contains(&manifest.digest) {
+        return NotModified(manifest.digest).into_response();
+    }
+    ManifestBody(manifest).into_response()
+}
+
+fn pulled(
     manifest: StoredManifest,
     known: &Known,
     repository: Repository,
     reference: &Reference,
 ) -> Response {
     if known.contains(&manifest.digest) {
-        return NotModified(manifest.digest).into_response();
+        return unless_known(manifest, known);
     }
     let pulled = Occurrence::ManifestPulled(manifest.clone(), tag_of(reference).cloned());
-    (Happened::new(repository, [pulled]), ManifestBody(manifest)).into_response()
+    (Happened::new(repository, [pulled]), unless_known(manifest, known)).into_response()
 }
 
 pub(super) fn tag_of(reference: &Reference) -> Option<&Tag> {

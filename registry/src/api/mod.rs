@@ -5,7 +5,9 @@
 //!
 //! | question | place |
 //! |---|---|
-//! | which path and method leads where | [`router`] |
+//! | what every request passes through, in order | [`service()`] |
+//! | which path and method leads where | `routes` |
+//! | which requests go straight to their handlers | `direct` |
 //! | what a request must be like at all | `request_head` |
 //! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
 //! | what a request says | `extract`, `query`, `body`, `location`, `forwarded` |
@@ -32,6 +34,7 @@ mod challenge;
 mod copies;
 mod cors;
 mod debug;
+mod direct;
 mod discovery;
 mod edge;
 mod error;
@@ -55,24 +58,28 @@ mod repositories;
 mod request_head;
 mod respond;
 mod retention;
+mod service;
 mod tags;
 mod token;
 mod trash;
 mod upload_state;
 mod uploads;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    ops::Deref,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use axum::{
     Router,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     routing::{delete, get, post},
 };
 use hyper::header::{HeaderName, HeaderValue};
 use ring::hmac;
-use tower::ServiceExt;
 
 pub use debug::debug_router;
+pub use service::Service;
 
 use self::cors::Cors;
 use crate::{
@@ -85,9 +92,13 @@ use crate::{
     telemetry::Traces,
 };
 
-/// What the handlers work with.
+/// What the handlers work with. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Api {
+pub struct Api(Arc<Components>);
+
+/// What an [`Api`] shares with its clones.
+#[derive(Clone, Debug)]
+pub struct Components {
     registry: Registry,
     auth: Auth,
     health: Health,
@@ -103,6 +114,14 @@ pub struct Api {
     answers: Arc<RwLock<Arc<Answers>>>,
     /// Which pulls are redirected; shared in the same way.
     redirect: Arc<RwLock<Option<Arc<Redirect>>>>,
+}
+
+impl Deref for Api {
+    type Target = Components;
+
+    fn deref(&self) -> &Components {
+        &self.0
+    }
 }
 
 /// What the configuration says of the outside of answers.
@@ -122,7 +141,7 @@ struct Answers {
 impl Api {
     /// Puts the parts together.
     pub fn new(registry: Registry, auth: Auth, max_manifest_size: u64, http: &Http) -> Self {
-        Self {
+        Self(Arc::new(Components {
             registry,
             auth,
             health: Health::default(),
@@ -133,7 +152,12 @@ impl Api {
             notifications: Notifications::default(),
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
             redirect: Arc::default(),
-        }
+        }))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Components)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The outside of answers, as it is now.
@@ -164,27 +188,27 @@ impl Api {
 
     /// Answers with lists in pages of at most this length.
     pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+        self.with(|components| components.limits = limits)
     }
 
     /// Tells `notifications` of what requests do.
     pub fn with_notifications(self, notifications: Notifications) -> Self {
-        Self { notifications, ..self }
+        self.with(|components| components.notifications = notifications)
     }
 
     /// Answers requests to the registry only while `health` is well.
     pub fn with_health(self, health: Health) -> Self {
-        Self { health, ..self }
+        self.with(|components| components.health = health)
     }
 
     /// Sends a span of each request to `traces`.
     pub fn with_traces(self, traces: Option<Traces>) -> Self {
-        Self { traces, ..self }
+        self.with(|components| components.traces = traces)
     }
 
     /// Counts requests in `metrics`.
     pub fn with_metrics(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
+        self.with(|components| components.metrics = metrics)
     }
 }
 
@@ -196,6 +220,18 @@ impl Answers {
         let (relative_urls, upload_key) = (http.relative_urls, http.upload_key.clone());
         Self { host, prefix, relative_urls, headers, cors, upload_key }
     }
+}
+
+/// The whole service: what every request passes through, and the routes.
+pub fn service(api: Api) -> Service {
+    let routes = routes()
+        .fallback(base::not_found)
+        .method_not_allowed_fallback(base::method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), authenticate::authenticate))
+        .layer(from_fn_with_state(api.clone(), health::refuse_while_unwell))
+        .layer(from_fn_with_state(api.clone(), exchange::count))
+        .with_state(api.clone());
+    Service::new(api, routes)
 }
 
 /// The routes of the distribution specification and ours, one line an endpoint.
@@ -238,22 +274,4 @@ fn routes() -> Router<Api> {
         .route("/v2/{name}/_berth/restore", post(trash::restore))
         .route("/v2/{name}/_berth/tags", get(tags::summarize))
         .route("/v2/{name}/_berth/trash", get(trash::list).delete(trash::empty))
-}
-
-/// The whole service: what every request passes through, and the routes.
-pub fn router(api: Api) -> Router {
-    let routes = routes()
-        .fallback(base::not_found)
-        .method_not_allowed_fallback(base::method_not_allowed)
-        .layer(from_fn_with_state(api.clone(), authenticate::authenticate))
-        .layer(from_fn_with_state(api.clone(), health::refuse_while_unwell))
-        .layer(from_fn_with_state(api.clone(), exchange::count))
-        .with_state(api.clone());
-    Router::new()
-        .fallback_service(routes.map_request(fold_name::fold_request))
-        .layer(from_fn_with_state(api.clone(), prefix::enter))
-        .layer(from_fn_with_state(api.clone(), notify::tell))
-        .layer(from_fn(request_head::check))
-        .layer(from_fn_with_state(api.clone(), edge::finish))
-        .layer(from_fn_with_state(api, exchange::follow))
 }

@@ -4,7 +4,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header::ACCEPT, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT, request::Parts},
 };
 use berth_oci::{Descriptor, Digest, ErrorCode, Manifest, MediaType, Reference};
 
@@ -14,19 +14,24 @@ use super::{
 };
 use crate::repository::{Repository, StoredManifest};
 
-/// The media types of `Accept`; a client that sends none takes everything.
+/// The lines of `Accept`; a client that sends none takes everything.
 #[derive(Debug)]
-pub(super) struct Accepted(Vec<String>);
+pub(super) struct Accepted(Vec<HeaderValue>);
 
 impl Accepted {
-    fn of(headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-        let essence = |part: &str| part.split(';').next().unwrap_or_default().trim().to_owned();
-        Self(lines.flat_map(|line| line.split(',')).map(essence).filter(|part| !part.is_empty()).collect())
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self(headers.get_all(ACCEPT).iter().cloned().collect())
+    }
+
+    /// The media types on them.
+    fn types(&self) -> impl Iterator<Item = &str> {
+        let lines = self.0.iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).map(essence).filter(|part| !part.is_empty())
     }
 
     fn accepts_any_of(&self, types: &[&str]) -> bool {
-        self.0.is_empty() || self.0.iter().any(|accepted| types.contains(&accepted.as_str()))
+        let mut accepted = self.types().peekable();
+        accepted.peek().is_none() || accepted.any(|accepted| types.contains(&accepted))
     }
 
     /// Whether the client names kinds of manifests, and not this one of OCI. What is older than OCI is sent to
@@ -52,6 +57,11 @@ impl Accepted {
         let images = [MediaType::OCI_IMAGE, MediaType::DOCKER_IMAGE];
         stored.media_type.is_index() && !self.accepts_any_of(&indexes) && self.accepts_any_of(&images)
     }
+}
+
+/// A media type without its parameters.
+fn essence(part: &str) -> &str {
+    part.split(';').next().unwrap_or_default().trim()
 }
 
 impl FromRequestParts<Api> for Accepted {
@@ -97,7 +107,6 @@ fn default_image(index: &StoredManifest) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn accepted(lines: &[&'static str]) -> Accepted {
         let line = |line: &&'static str| (ACCEPT, HeaderValue::from_static(line));
@@ -106,7 +115,8 @@ mod tests {
 
     #[test]
     fn media_types_may_come_in_one_line_or_in_several() {
-        assert_eq!(accepted(&["a/b;q=0.5, c/d", "e/f"]).0, ["a/b", "c/d", "e/f"]);
+        let accepted = accepted(&["a/b;q=0.5, c/d", "e/f"]);
+        assert_eq!(accepted.types().collect::<Vec<_>>(), ["a/b", "c/d", "e/f"]);
     }
 
     #[test]

@@ -7,16 +7,17 @@
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    Router,
+    extract::{FromRequestParts, Request},
     http::{
         HeaderMap, Method, StatusCode,
         header::{HOST, USER_AGENT},
         request::Parts,
     },
-    middleware::Next,
     response::{IntoResponse, IntoResponseParts, Response, ResponseParts},
 };
 use berth_oci::ErrorCode;
+use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::{
@@ -56,14 +57,14 @@ impl IntoResponseParts for Happened {
     }
 }
 
-/// Tells of what the request has done. A change that cannot be told is not acknowledged either, so that the client
-/// makes it once more.
-pub(super) async fn tell(State(api): State<Api>, request: Request, next: Next) -> Response {
+/// Answers by the routes, and tells of what the request has done. A change that cannot be told is not acknowledged either, so
+/// that the client makes it once more.
+pub(super) async fn tell(api: &Api, routes: Router, request: Request) -> Response {
     if !api.notifications.are_sent() {
-        return next.run(request).await;
+        return routed(routes, request).await;
     }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let answer = answer(api, request, next);
+    let answer = answer(api.clone(), routes, request);
     if is_read {
         return answer.await;
     }
@@ -71,12 +72,17 @@ pub(super) async fn tell(State(api): State<Api>, request: Request, next: Next) -
     tokio::spawn(answer.in_current_span()).await.unwrap_or_else(|stopped| broken_off(stopped).into_response())
 }
 
-async fn answer(api: Api, request: Request, next: Next) -> Response {
+async fn routed(routes: Router, request: Request) -> Response {
+    let Ok(response) = routes.oneshot(request).await;
+    response
+}
+
+async fn answer(api: Api, routes: Router, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(locations) = Locations::from_request_parts(&mut parts, &api).await;
     let record = record(&parts);
     let user = parts.extensions.get::<UserSlot>().cloned().unwrap_or_default();
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = routed(routes, Request::from_parts(parts, body)).await;
     let Some(happened) = response.extensions_mut().remove::<Happened>() else { return response };
     let targets = targets(&happened, api.notifications.include_references(), &locations);
     let actor = ActorRecord { name: user.identified().map(str::to_owned) };

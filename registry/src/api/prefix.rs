@@ -1,14 +1,12 @@
 //! The path below which the registry answers (`http.prefix`), where it shares a host name with others.
 
-use axum::{
-    extract::{Request, State},
-    http::StatusCode,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Request, http::StatusCode};
 use berth_oci::ErrorCode;
 
-use super::{Api, error::Error, fold_name::with_path};
+use super::{
+    error::{Error, Result},
+    fold_name::with_path,
+};
 
 /// Load balancers and kubelets ask the server itself, whatever it shares a name with.
 const BESIDE_THE_PREFIX: [&str; 3] = ["/", "/livez", "/readyz"];
@@ -24,23 +22,18 @@ pub(super) fn route<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
 }
 
 /// Takes the prefix off the path of a request. Without it, a request leads nowhere.
-pub(super) async fn enter(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let answers = api.answers();
-    let prefix = &answers.prefix;
-    let uri = request.uri();
-    match route(prefix, uri.path()) {
-        None => {
-            let told = format!("there is nothing at {}: registry paths begin with {prefix}/v2/", uri.path());
-            return Error::new(StatusCode::NOT_FOUND, ErrorCode::Unsupported, told).into_response();
-        }
-        Some(route) if route.len() < uri.path().len() => {
-            if let Some(uri) = with_path(uri, route.to_owned()) {
-                *request.uri_mut() = uri;
-            }
-        }
-        Some(_) => {}
+pub(super) fn enter(prefix: &str, request: &mut Request) -> Result<()> {
+    let path = request.uri().path();
+    let Some(route) = route(prefix, path) else {
+        let told = format!("there is nothing at {path}: registry paths begin with {prefix}/v2/");
+        return Err(Error::new(StatusCode::NOT_FOUND, ErrorCode::Unsupported, told));
+    };
+    if route.len() < path.len()
+        && let Some(uri) = with_path(request.uri(), route.to_owned())
+    {
+        *request.uri_mut() = uri;
     }
-    next.run(request).await
+    Ok(())
 }
 
 #[cfg(test)]

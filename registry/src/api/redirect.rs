@@ -18,13 +18,19 @@ use crate::server::Peer;
 /// For how long the URL is valid that this client is redirected by; `None` when it is served here.
 pub(super) struct Redirection(pub(super) Option<Duration>);
 
+impl Redirection {
+    pub(super) fn of(api: &Api, request: &Parts) -> Self {
+        let redirect =
+            api.redirect().filter(|redirect| redirect.includes(&addresses(request), user_agent(request)));
+        Self(redirect.map(|redirect| redirect.lifetime))
+    }
+}
+
 impl FromRequestParts<Api> for Redirection {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
-        let redirect =
-            api.redirect().filter(|redirect| redirect.includes(&addresses(parts), user_agent(parts)));
-        Ok(Self(redirect.map(|redirect| redirect.lifetime)))
+        Ok(Self::of(api, parts))
     }
 }
 

@@ -5,18 +5,13 @@
 //! could mean one thing to a proxy and another to us. The connection ends with the answer, so that nothing behind such
 //! a head is taken for a request (RFC 9112, section 11.2).
 
-use axum::{
-    extract::Request,
-    http::{
-        HeaderMap, HeaderValue, Method, StatusCode, Version,
-        header::{CONNECTION, HOST, TRANSFER_ENCODING},
-    },
-    middleware::Next,
-    response::{IntoResponse, Response},
+use axum::http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Version,
+    header::{CONNECTION, HOST, TRANSFER_ENCODING},
 };
 use berth_oci::ErrorCode;
 
-use super::error::Error;
+use super::error::{Error, Result};
 
 /// The longest path and query, in bytes. A repository, a digest and a few parameters take less than 1 KiB.
 const MAX_URI: usize = 16 << 10;
@@ -25,15 +20,13 @@ const MAX_URI: usize = 16 << 10;
 const MAX_HEADERS: usize = 100;
 const MAX_HEADER_BYTES: usize = 48 << 10;
 
-/// Passes a request on if its head makes sense.
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    match objection(&request) {
-        None => next.run(request).await,
-        Some(error) => error.with_header(CONNECTION, HeaderValue::from_static("close")).into_response(),
-    }
+/// Refuses a request whose head does not make sense.
+pub(super) fn check<B>(request: &Request<B>) -> Result<()> {
+    let refuse = |error: Error| Err(error.with_header(CONNECTION, HeaderValue::from_static("close")));
+    objection(request).map_or(Ok(()), refuse)
 }
 
-fn objection<B>(request: &axum::http::Request<B>) -> Option<Error> {
+fn objection<B>(request: &Request<B>) -> Option<Error> {
     let refuse = |status, told: &str| Some(Error::new(status, ErrorCode::Unsupported, told));
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     if uri.path_and_query().is_some_and(|path| path.as_str().len() > MAX_URI) {
@@ -63,7 +56,7 @@ fn length(headers: &HeaderMap) -> usize {
 }
 
 /// Whether the request names its host as RFC 9112, section 3.2, and RFC 9113, section 8.3.1, want it.
-fn is_for_one_host<B>(request: &axum::http::Request<B>) -> bool {
+fn is_for_one_host<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next(), request.uri().authority()) {
         (_, Some(_), _) => false,
@@ -84,14 +77,16 @@ fn is_at_most_chunked(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::request::Builder;
+
     use super::*;
 
-    fn refused(head: axum::http::request::Builder) -> Option<u16> {
+    fn refused(head: Builder) -> Option<u16> {
         objection(&head.body(()).unwrap()).map(|error| error.status.as_u16())
     }
 
-    fn get(uri: &str) -> axum::http::request::Builder {
-        axum::http::Request::get(uri)
+    fn get(uri: &str) -> Builder {
+        Request::get(uri)
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn give(
 
 fn wrong(api: &Api, parts: &Parts) -> Error {
     let told = "the user name or the password is wrong, or the refresh token is not good any more";
-    match Challenge::of(api, parts) {
+    match api.auth.demand().map(|demand| Challenge::of(api, demand, parts)) {
         Some(challenge) if parts.headers.contains_key(AUTHORIZATION) => challenge.ask(told),
         _ => Error::unauthorized(told),
     }

@@ -86,7 +86,7 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     }
     tokio::spawn(follow(followed, POLL_INTERVAL, hangups));
     announce(loaded.file.as_ref(), config, &server)?;
-    server.run(api::router(api), ends).await;
+    server.run(api::service(api), ends).await;
     notifications.stop().await;
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.finish()).await?;

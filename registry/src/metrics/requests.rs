@@ -1,6 +1,6 @@
 //! What is counted of requests: by handler in the words of Distribution, and pulls and pushes in our own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hyper::{Method, StatusCode};
 use prometheus_client::{
@@ -136,9 +136,12 @@ struct ByResult {
     result: &'static str,
 }
 
-/// What is counted of all requests.
-#[derive(Clone, Debug)]
-pub struct Requests {
+/// What is counted of all requests. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Requests(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
     in_flight: Family<ByHandler, Gauge>,
     duration: Family<ByMethod, Histogram>,
     request_size: Family<ByHandler, Histogram>,
@@ -152,7 +155,7 @@ pub struct Requests {
     authentications: Family<ByResult, Counter>,
 }
 
-impl Default for Requests {
+impl Default for Counts {
     fn default() -> Self {
         let sizes = || Histogram::new(exponential_buckets(1024.0, 2.0, 22));
         Self {
@@ -174,8 +177,8 @@ impl Default for Requests {
 impl Requests {
     /// Counts a request as being worked on, until the returned value ends.
     pub fn begin(&self, handler: Handler, method: &Method) -> Active {
-        let in_flight = self.in_flight.get_or_create_owned(&ByHandler { handler: handler.label() });
-        let uploads = is_upload(handler, method).then(|| self.uploads.clone());
+        let in_flight = self.0.in_flight.get_or_create_owned(&ByHandler { handler: handler.label() });
+        let uploads = is_upload(handler, method).then(|| self.0.uploads.clone());
         in_flight.inc();
         if let Some(uploads) = &uploads {
             uploads.inc();
@@ -183,6 +186,14 @@ impl Requests {
         Active { requests: self.clone(), handler, method: method.clone(), in_flight, uploads }
     }
 
+    /// Names everything for a collector.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        self.0.register_http(registry.sub_registry_with_prefix("registry_http"));
+        self.0.register_ours(registry.sub_registry_with_prefix("berth_registry"));
+    }
+}
+
+impl Counts {
     fn count(&self, handler: Handler, method: &Method, outcome: &Outcome) {
         let (handler_label, method_label) = (handler.label(), method_label(method));
         let by_handler = ByHandler { handler: handler_label };
@@ -216,12 +227,6 @@ impl Requests {
             }
             _ => {}
         }
-    }
-
-    /// Names everything for a collector.
-    pub(super) fn register(&self, registry: &mut Registry) {
-        self.register_http(registry.sub_registry_with_prefix("registry_http"));
-        self.register_ours(registry.sub_registry_with_prefix("berth_registry"));
     }
 
     fn register_http(&self, http: &mut Registry) {
@@ -263,7 +268,7 @@ pub struct Active {
 impl Active {
     /// Counts what became of the request.
     pub fn end(&self, outcome: &Outcome) {
-        self.requests.count(self.handler, &self.method, outcome);
+        self.requests.0.count(self.handler, &self.method, outcome);
     }
 }
 
@@ -320,10 +325,10 @@ mod tests {
     fn a_request_is_in_flight_until_it_is_dropped() {
         let requests = Requests::default();
         let active = requests.begin(Handler::BlobUploadChunk, &Method::PATCH);
-        let gauge = requests.in_flight.get_or_create_owned(&ByHandler { handler: "blob_upload_chunk" });
-        assert_eq!((gauge.get(), requests.uploads.get()), (1, 1));
+        let gauge = requests.0.in_flight.get_or_create_owned(&ByHandler { handler: "blob_upload_chunk" });
+        assert_eq!((gauge.get(), requests.0.uploads.get()), (1, 1));
         drop(active);
-        assert_eq!((gauge.get(), requests.uploads.get()), (0, 0));
+        assert_eq!((gauge.get(), requests.0.uploads.get()), (0, 0));
     }
 
     #[test]
@@ -337,8 +342,8 @@ mod tests {
         requests.begin(Handler::BlobUploadChunk, &Method::PUT).end(&ended(StatusCode::CREATED, 12, 0));
         let blob = Content { kind: "blob" };
         let value = |family: &Family<Content, Counter>| family.get_or_create(&blob).get();
-        assert_eq!((value(&requests.pulls), value(&requests.pulled_bytes)), (2, 100));
-        assert_eq!((value(&requests.pushes), value(&requests.pushed_bytes)), (1, 42));
+        assert_eq!((value(&requests.0.pulls), value(&requests.0.pulled_bytes)), (2, 100));
+        assert_eq!((value(&requests.0.pushes), value(&requests.0.pushed_bytes)), (1, 42));
     }
 
     #[test]
@@ -352,6 +357,6 @@ mod tests {
         let outcome = Outcome { status: None, ..ended(StatusCode::OK, 0, 0) };
         requests.begin(Handler::Manifest, &Method::GET).end(&outcome);
         let code = ByCode { handler: "manifest", method: "get", code: 499 };
-        assert_eq!(requests.total.get_or_create(&code).get(), 1);
+        assert_eq!(requests.0.total.get_or_create(&code).get(), 1);
     }
 }

@@ -166,7 +166,7 @@ impl Registry {
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
-        let response = api::router(self.api.clone()).oneshot(request).await.unwrap();
+        let response = api::service(self.api.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {
             status: parts.status,

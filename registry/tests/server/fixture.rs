@@ -50,7 +50,7 @@ impl Setup {
         let server = Server::bind(&self.config.http).await.unwrap().with_limits(self.limits);
         let (signals, received) = mpsc::unbounded();
         let (address, tls_files) = (server.address().unwrap(), server.tls_files());
-        let end = tokio::spawn(async move { server.run(api::router(api), received).await });
+        let end = tokio::spawn(async move { server.run(api::service(api), received).await });
         Running { address, signals, tls_files, end }
     }
 }

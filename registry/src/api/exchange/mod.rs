@@ -7,6 +7,7 @@ mod body;
 mod span;
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -18,7 +19,7 @@ use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Request, State},
     http::{
-        HeaderMap, HeaderName, Method, StatusCode, Version,
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
         header::{AUTHORIZATION, CONTENT_LENGTH, REFERER, USER_AGENT},
     },
     middleware::Next,
@@ -26,41 +27,28 @@ use axum::{
 };
 
 use self::body::{Answering, Counted};
-use super::{Api, access_log, authenticate::UserSlot, edge::RequestId, handler, prefix};
+use super::{Answers, Api, access_log, authenticate::UserSlot, edge::RequestId, handler, prefix};
 use crate::{
-    metrics::{Active, Authentication, Outcome},
-    server::Peer,
+    metrics::{Active, Authentication, Handler, Outcome},
+    server::{Peer, PeerAddress},
     telemetry::RequestSpan,
 };
-
-/// Follows a request to its end.
-pub(super) async fn follow(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let mut exchange = Exchange::begin(&api, &mut request);
-    let received = Arc::clone(&exchange.received);
-    let response = next.run(request.map(|body| Body::new(Counted::new(body, received)))).await;
-    exchange.answered(&response);
-    response.map(|body| Body::new(Answering::new(body, exchange)))
-}
 
 /// Counts a request as being worked on, once the router has found its endpoint.
 pub(super) async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
     if let Some(slot) = request.extensions().get::<MatchedSlot>() {
-        let route = request.extensions().get::<MatchedPath>().cloned();
-        let handler = handler::of(route.as_ref().map(MatchedPath::as_str));
-        slot.0.get_or_init(|| Matched {
-            active: api.metrics.requests().begin(handler, request.method()),
-            route,
-        });
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        slot.fill(&api, handler::of(route), request.method(), || route.map(|route| route.to_owned().into()));
     }
     next.run(request).await
 }
 
-/// What is known since the router has found the endpoint.
+/// What is known since the endpoint was found.
 #[derive(Debug)]
 struct Matched {
     active: Active,
     /// The line of the route table; `None` when none fits.
-    route: Option<MatchedPath>,
+    route: Option<Cow<'static, str>>,
 }
 
 /// Where an exchange finds what the router has found; an extension of the request.
@@ -71,25 +59,37 @@ impl MatchedSlot {
     fn get(&self) -> Option<&Matched> {
         self.0.get()
     }
+
+    fn fill(
+        &self,
+        api: &Api,
+        handler: Handler,
+        method: &Method,
+        route: impl FnOnce() -> Option<Cow<'static, str>>,
+    ) {
+        self.0.get_or_init(|| Matched {
+            active: api.metrics.requests().begin(handler, method),
+            route: route(),
+        });
+    }
 }
 
-/// What is known of a request and its answer.
+/// What is known of a request and its answer. Texts are made of it when somebody asks for them.
 #[derive(Debug)]
 pub(super) struct Exchange {
     start: Instant,
+    /// How answers look from outside, as it was when the request came.
+    pub(super) answers: Arc<Answers>,
     pub(super) id: RequestId,
     pub(super) user: UserSlot,
     matched: MatchedSlot,
     span: Option<RequestSpan>,
     pub(super) method: Method,
-    pub(super) path: String,
-    /// The path as it stands in the route table; nothing if it leads nowhere.
-    pub(super) route: String,
-    pub(super) query: Option<String>,
+    uri: Uri,
     pub(super) version: Version,
-    pub(super) user_agent: Option<String>,
-    pub(super) referer: Option<String>,
-    pub(super) remote: Option<String>,
+    user_agent: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+    pub(super) remote: Option<PeerAddress>,
     has_credentials: bool,
     received: Arc<AtomicU64>,
     /// How many bytes of the answer's body were handed over.
@@ -102,28 +102,23 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    fn begin(api: &Api, request: &mut Request) -> Self {
-        let span = api.traces.as_ref().and_then(|traces| span::begin(traces, request));
-        let id = RequestId::of(request.headers());
-        let (user, matched) = (UserSlot::default(), MatchedSlot::default());
-        request.extensions_mut().insert(id.clone());
-        request.extensions_mut().insert(user.clone());
-        request.extensions_mut().insert(matched.clone());
+    /// Begins with the head of a request.
+    pub(super) fn begin(api: &Api, request: &Request) -> Self {
+        let headers = request.headers();
         Self {
             start: Instant::now(),
-            id,
-            user,
-            matched,
-            span,
+            answers: api.answers(),
+            id: RequestId::of(headers),
+            user: UserSlot::default(),
+            matched: MatchedSlot::default(),
+            span: api.traces.as_ref().and_then(|traces| span::begin(traces, request)),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            route: prefix::route(&api.answers().prefix, request.uri().path()).unwrap_or_default().to_owned(),
-            query: request.uri().query().map(str::to_owned),
+            uri: request.uri().clone(),
             version: request.version(),
-            user_agent: text_of(request.headers(), &USER_AGENT),
-            referer: text_of(request.headers(), &REFERER),
-            remote: request.extensions().get::<Peer>().map(|peer| peer.address.to_string()),
-            has_credentials: request.headers().contains_key(AUTHORIZATION),
+            user_agent: headers.get(USER_AGENT).cloned(),
+            referer: headers.get(REFERER).cloned(),
+            remote: request.extensions().get::<Peer>().map(|peer| peer.address),
+            has_credentials: headers.contains_key(AUTHORIZATION),
             received: Arc::default(),
             sent: 0,
             announced: None,
@@ -132,12 +127,58 @@ impl Exchange {
         }
     }
 
+    /// Counts the request as being worked on, by an endpoint that was found without the router.
+    pub(super) fn found(&self, api: &Api, handler: Handler, route: &'static str) {
+        self.matched.fill(api, handler, &self.method, || Some(route.into()));
+    }
+
+    /// Leaves with a request what the router and the handlers behind it tell the exchange by, and counts its body.
+    pub(super) fn accompany(&self, request: Request) -> Request {
+        let received = Arc::clone(&self.received);
+        let mut request = request.map(|body| Body::new(Counted::new(body, received)));
+        request.extensions_mut().insert(self.id.clone());
+        request.extensions_mut().insert(self.user.clone());
+        request.extensions_mut().insert(self.matched.clone());
+        request
+    }
+
+    /// Follows the answer to its end.
+    pub(super) fn follow(mut self, response: Response) -> Response {
+        self.answered(&response);
+        response.map(|body| Body::new(Answering::new(body, self)))
+    }
+
     fn answered(&mut self, response: &Response) {
         self.status = Some(response.status());
         let header =
             response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let announced = header.or_else(|| response.body().size_hint().exact());
         self.announced = if self.method == Method::HEAD { Some(0) } else { announced };
+    }
+
+    /// The path as the client has sent it.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The path as it stands in the route table; nothing if it leads nowhere.
+    pub(super) fn route(&self) -> &str {
+        prefix::route(&self.answers.prefix, self.path()).unwrap_or_default()
+    }
+
+    /// The query as the client has sent it.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    /// What the client calls itself.
+    pub(super) fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_ref()?.to_str().ok()
+    }
+
+    /// The page that has led the client here.
+    pub(super) fn referer(&self) -> Option<&str> {
+        self.referer.as_ref()?.to_str().ok()
     }
 
     /// Whether the client got the whole answer.

@@ -34,8 +34,8 @@ pub(super) fn begin(traces: &Traces, request: &Request) -> Option<RequestSpan> {
 
 /// Ends the span of an exchange.
 pub(super) fn end(span: &mut RequestSpan, exchange: &Exchange) {
-    if let Some(route) = exchange.matched.get().and_then(|matched| matched.route.as_ref()) {
-        span.set_route(&exchange.method, route.as_str());
+    if let Some(route) = exchange.matched.get().and_then(|matched| matched.route.as_deref()) {
+        span.set_route(&exchange.method, route);
     }
     span.set("http.request.body.size", bytes(exchange.received()));
     span.set("http.response.body.size", bytes(exchange.sent));

@@ -1,0 +1,169 @@
+//! The requests that nearly all traffic consists of: is this a registry, and pulls. They go straight to their handlers.
+//!
+//! The router would lead them to the same place, for as much again as the answer itself costs. Whatever is not quite usual
+//! about a request is left to the router: a name or digest that cannot be read as it stands, a body, or an answer of which
+//! notifications tell.
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{Method, header::CONTENT_LENGTH, request::Parts},
+    response::{IntoResponse, Response},
+};
+use berth_oci::{Digest, Reference, RepositoryName};
+use hyper::header::HeaderValue;
+
+use super::{
+    Api,
+    authenticate::identify,
+    authorize::{Pull, permit},
+    blobs,
+    challenge::Challenge,
+    error::{Error, Result},
+    exchange::Exchange,
+    extract::{InPath, Known, Wanted},
+    health, manifests,
+    negotiate::Accepted,
+    redirect::Redirection,
+    respond::Version,
+};
+use crate::{
+    auth::{Action, Identity},
+    metrics::Handler,
+};
+
+/// What such a request asks for.
+#[derive(Debug)]
+pub(super) enum Endpoint {
+    /// `/v2/`
+    Version,
+    /// `/v2/<name>/manifests/<reference>`
+    Manifest(RepositoryName, Reference),
+    /// `/v2/<name>/blobs/<digest>`
+    Blob(RepositoryName, Digest),
+}
+
+impl Endpoint {
+    /// What the request asks for; `None` when the router has to find out.
+    pub(super) fn of(api: &Api, request: &Request) -> Option<Self> {
+        let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
+            && request.body().is_end_stream()
+            && !api.notifications.are_sent();
+        if is_plain { Self::at(request.uri().path()) } else { None }
+    }
+
+    fn at(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/v2/")?;
+        if rest.is_empty() {
+            return Some(Self::Version);
+        }
+        let (before, last) = rest.rsplit_once('/')?;
+        if let Some(name) = before.strip_suffix("/manifests") {
+            return Some(Self::Manifest(name.parse().ok()?, last.parse().ok()?));
+        }
+        let name = before.strip_suffix("/blobs")?;
+        Some(Self::Blob(name.parse().ok()?, last.parse().ok()?))
+    }
+
+    /// The line of the route table that leads there, and its name in the metrics.
+    fn route(&self) -> (Handler, &'static str) {
+        match self {
+            Self::Version => (Handler::Base, "/v2/"),
+            Self::Manifest(..) => (Handler::Manifest, "/v2/{name}/manifests/{reference}"),
+            Self::Blob(..) => (Handler::Blob, "/v2/{name}/blobs/{digest}"),
+        }
+    }
+
+    /// The answer, for whoever may have it.
+    pub(super) async fn answer(self, api: &Api, request: Request, exchange: &Exchange) -> Result<Response> {
+        let (handler, route) = self.route();
+        exchange.found(api, handler, route);
+        health::require_wellness(api)?;
+        let (parts, _) = request.into_parts();
+        let identity = identify(api, &parts).await?;
+        exchange.user.fill(&identity);
+        let answered = self.pull(api, &identity, &parts).await.unwrap_or_else(Error::into_response);
+        let answered = match Challenge::to_bearer(api, &identity, &parts) {
+            Some(challenge) => challenge.complete(answered),
+            None => answered,
+        };
+        Ok(if parts.method == Method::HEAD { without_body(answered) } else { answered })
+    }
+
+    async fn pull(self, api: &Api, identity: &Identity, parts: &Parts) -> Result<Response> {
+        let permit = |name| permit(api, identity, name, &[Action::Pull]).map(Pull);
+        let (is_head, headers) = (parts.method == Method::HEAD, &parts.headers);
+        let known = Known::of(headers);
+        match self {
+            Self::Version => Ok(Version.into_response()),
+            Self::Manifest(name, reference) => {
+                let Pull(repository) = permit(name)?;
+                let accepted = Accepted::of(headers);
+                let manifest = manifests::find(&repository, &reference, &accepted, is_head).await?;
+                Ok(manifests::unless_known(manifest, &known))
+            }
+            Self::Blob(name, digest) if is_head => blobs::head(permit(name)?, InPath(digest), known).await,
+            Self::Blob(name, digest) => {
+                let (wanted, redirection) = (Wanted::of_request(headers), Redirection::of(api, parts));
+                blobs::pull(permit(name)?, InPath(digest), known, wanted, redirection).await
+            }
+        }
+    }
+}
+
+/// The answer to `HEAD`: the length is told, and the body left out.
+fn without_body(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::fold_name::name_in;
+
+    const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+    fn name_at(path: &str) -> Option<String> {
+        match Endpoint::at(path)? {
+            Endpoint::Version => None,
+            Endpoint::Manifest(name, _) | Endpoint::Blob(name, _) => Some(name.to_string()),
+        }
+    }
+
+    #[test]
+    fn what_goes_straight_to_its_handler_is_what_the_router_would_find() {
+        for words in ["a", "a/b", "manifests", "a/blobs/uploads", "tags/list", "a/manifests/b", "blobs/blobs"]
+        {
+            for end in
+                ["manifests/latest".to_owned(), format!("manifests/{DIGEST}"), format!("blobs/{DIGEST}")]
+            {
+                let path = format!("/v2/{words}/{end}");
+                assert_eq!(name_at(&path).as_deref(), Some(words));
+                assert_eq!(name_in(&path), Some(words));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_it_stands_is_left_to_the_router() {
+        for path in [
+            "/v2",
+            "/v2/_catalog",
+            "/v2/a/tags/list",
+            "/v2/a/blobs/uploads/",
+            "/v2/a/blobs/latest",
+            "/v2/A/manifests/latest",
+            "/v2/a%2Fb/manifests/latest",
+            "/v2/a/_berth/manifests/latest",
+            "/v2/a/manifests/%6Catest",
+            "/v2/manifests/latest",
+            "//v2/a/manifests/latest",
+            "/livez",
+        ] {
+            assert!(Endpoint::at(path).is_none(), "{path}");
+        }
+    }
+}
