@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +13,10 @@ const LONGEST: usize = 255;
 ///
 /// One or more components separated by `/`; a component is made of `a`–`z` and `0`–`9` with `.`, `_`, `__` or
 /// any number of `-` between them. No component starts with `_`, so a name never meets a key of the storage
-/// layout.
+/// layout. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RepositoryName(String);
+pub struct RepositoryName(Arc<str>);
 
 /// Why a text is not a repository name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ impl FromStr for RepositoryName {
             return Err(InvalidRepositoryName::TooLong(name.len()));
         }
         match name.split('/').find(|component| !is_component(component)) {
-            None => Ok(Self(name.to_owned())),
+            None => Ok(Self(name.into())),
             Some(component) => Err(InvalidRepositoryName::Component {
                 name: name.to_owned(),
                 component: component.to_owned(),
@@ -101,7 +102,7 @@ impl TryFrom<String> for RepositoryName {
 
 impl From<RepositoryName> for String {
     fn from(name: RepositoryName) -> Self {
-        name.0
+        name.as_str().to_owned()
     }
 }
 

@@ -75,10 +75,15 @@ impl Measured {
         self.actions.0.get_or_create_owned(&Labels { driver: self.driver, action })
     }
 
+    fn observe(&self, action: &'static str, time: Duration) {
+        let labels = Labels { driver: self.driver, action };
+        self.actions.0.get_or_create(&labels).observe(time.as_secs_f64());
+    }
+
     async fn timed<T>(&self, action: &'static str, work: impl Future<Output = T>) -> T {
         let start = Instant::now();
         let done = work.await;
-        self.timer(action).observe(start.elapsed().as_secs_f64());
+        self.observe(action, start.elapsed());
         done
     }
 }
@@ -102,6 +107,10 @@ impl ObjectStore for Measured {
                 Err(error)
             }
         }
+    }
+
+    async fn read(&self, key: &Key) -> Result<(ObjectMeta, Bytes)> {
+        self.timed("GetContent", self.store.read(key)).await
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {

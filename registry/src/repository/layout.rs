@@ -10,23 +10,23 @@ use berth_storage::Key;
 
 /// The root of everything.
 pub(super) fn root() -> Key {
-    Key::default().join("docker").join("registry").join("v2")
+    Key::default().with("docker").with("registry").with("v2")
 }
 
 /// The object that makes the whole registry read-only. An addition of ours.
 pub(super) fn read_only_switch() -> Key {
-    root().join(OWN).join("read-only")
+    root().with(OWN).with("read-only")
 }
 
 /// The root of the content of all repositories, blobs and manifests alike.
 pub(super) fn blobs() -> Key {
-    root().join("blobs")
+    root().with("blobs")
 }
 
 /// The bytes whose digest is `digest`.
 pub(super) fn blob(digest: &Digest) -> Key {
     let hex = digest.hex();
-    blobs().join(digest.algorithm()).join(&hex[..2]).join(hex).join("data")
+    blobs().with(digest.algorithm()).with(&hex[..2]).with(&hex).with("data")
 }
 
 /// The digest of which `key` is the [`blob`].
@@ -39,12 +39,12 @@ pub(super) fn digest_of_blob(key: &Key) -> Option<Digest> {
 
 /// The root of all repositories.
 pub(super) fn repositories() -> Key {
-    root().join("repositories")
+    root().with("repositories")
 }
 
 /// The folder of a repository, which holds those of the repositories nested in it as well.
 pub(super) fn repository(name: &RepositoryName) -> Key {
-    name.as_str().split('/').fold(repositories(), |key, component| key.join(component))
+    name.as_str().split('/').fold(repositories(), Key::with)
 }
 
 /// The folder that makes a repository exist.
@@ -57,7 +57,7 @@ pub(super) const OWN: &str = "_berth";
 pub(super) const UPLOADS: &str = "_uploads";
 
 fn link(folder: &Key, digest: &Digest) -> Key {
-    folder.join(digest.algorithm()).join(digest.hex()).join("link")
+    folder.join(digest.algorithm()).with(digest.hex()).with("link")
 }
 
 /// The digest of which `key` is the link in `folder`.
@@ -70,7 +70,7 @@ pub(super) fn digest_of_link(key: &Key, folder: &Key) -> Option<Digest> {
 
 /// Links to the blobs that a repository has.
 pub(super) fn layers(name: &RepositoryName) -> Key {
-    repository(name).join("_layers")
+    repository(name).with("_layers")
 }
 
 /// The link that makes a blob visible in a repository.
@@ -80,12 +80,12 @@ pub(super) fn layer(name: &RepositoryName, digest: &Digest) -> Key {
 
 /// What is known of the manifests of a repository.
 pub(super) fn manifests(name: &RepositoryName) -> Key {
-    repository(name).join(MANIFESTS)
+    repository(name).with(MANIFESTS)
 }
 
 /// Links to the manifests that a repository has.
 pub(super) fn revisions(name: &RepositoryName) -> Key {
-    manifests(name).join("revisions")
+    manifests(name).with("revisions")
 }
 
 /// The link that makes a manifest visible in a repository.
@@ -95,22 +95,22 @@ pub(super) fn revision(name: &RepositoryName, digest: &Digest) -> Key {
 
 /// The tags of a repository.
 pub(super) fn tags(name: &RepositoryName) -> Key {
-    manifests(name).join("tags")
+    manifests(name).with("tags")
 }
 
 /// Everything about a tag.
 pub(super) fn tag(name: &RepositoryName, tag: &Tag) -> Key {
-    tags(name).join(tag)
+    tags(name).with(tag)
 }
 
 /// The link to what a tag points at.
 pub(super) fn tag_current(name: &RepositoryName, tag: &Tag) -> Key {
-    self::tag(name, tag).join("current").join("link")
+    self::tag(name, tag).with("current").with("link")
 }
 
 /// Links to everything that a tag ever pointed at.
 pub(super) fn tag_history(name: &RepositoryName, tag: &Tag) -> Key {
-    self::tag(name, tag).join("index")
+    self::tag(name, tag).with("index")
 }
 
 /// The link that remembers that a tag pointed at `digest`.
@@ -126,37 +126,37 @@ pub(super) fn digest_of_tag_history(key: &Key, name: &RepositoryName) -> Option<
 
 /// The media type of a manifest whose bytes do not tell it. An addition of ours.
 pub(super) fn media_type(name: &RepositoryName, digest: &Digest) -> Key {
-    media_types(name).join(digest.algorithm()).join(digest.hex())
+    media_types(name).with(digest.algorithm()).with(digest.hex())
 }
 
 /// The media types that are remembered in a repository.
 pub(super) fn media_types(name: &RepositoryName) -> Key {
-    repository(name).join(OWN).join("media-types")
+    repository(name).with(OWN).with("media-types")
 }
 
 /// The object that is put when a tag is pulled. An addition of ours.
 pub(super) fn pulled(name: &RepositoryName, tag: &Tag) -> Key {
-    pulls(name).join(tag)
+    pulls(name).with(tag)
 }
 
 /// When the tags of a repository were last pulled.
 pub(super) fn pulls(name: &RepositoryName) -> Key {
-    repository(name).join(OWN).join("pulls")
+    repository(name).with(OWN).with("pulls")
 }
 
 /// The trash of a repository. An addition of ours.
 pub(super) fn trash(name: &RepositoryName) -> Key {
-    repository(name).join(OWN).join("trash")
+    repository(name).with(OWN).with("trash")
 }
 
 /// Notes of deleted tags and manifests.
 pub(super) fn trashed_manifests(name: &RepositoryName) -> Key {
-    trash(name).join("manifests")
+    trash(name).with("manifests")
 }
 
 /// A note that something of a manifest was deleted.
 pub(super) fn trashed_manifest(name: &RepositoryName, digest: &Digest, note: &str) -> Key {
-    trashed_manifests(name).join(digest.algorithm()).join(digest.hex()).join(note)
+    trashed_manifests(name).with(digest.algorithm()).with(digest.hex()).with(note)
 }
 
 /// The digest and the name of the note of which `key` is the [`trashed_manifest`].
@@ -171,26 +171,26 @@ pub(super) fn parts_of_trashed_manifest<'a>(
 
 /// Links to a blob that went with their repository.
 pub(super) fn trashed_layer(name: &RepositoryName, digest: &Digest) -> Key {
-    trash(name).join("layers").join(digest.algorithm()).join(digest.hex())
+    trash(name).with("layers").with(digest.algorithm()).with(digest.hex())
 }
 
 /// Damaged content that repairs have set aside. An addition of ours.
 pub(super) fn all_damaged() -> Key {
-    root().join("_berth").join("damaged")
+    root().with("_berth").with("damaged")
 }
 
 fn damaged_as(digest: &Digest, actual: &Digest) -> Key {
-    all_damaged().join(digest.algorithm()).join(digest.hex()).join(actual.hex())
+    all_damaged().with(digest.algorithm()).with(digest.hex()).with(actual.hex())
 }
 
 /// What lay under `digest` and has the digest `actual`, which is of the same algorithm.
 pub(super) fn damaged(digest: &Digest, actual: &Digest) -> Key {
-    damaged_as(digest, actual).join("data")
+    damaged_as(digest, actual).with("data")
 }
 
 /// What has been copied by now of what is to be [`damaged`].
 pub(super) fn damaged_partly(digest: &Digest, actual: &Digest) -> Key {
-    damaged_as(digest, actual).join("partial")
+    damaged_as(digest, actual).with("partial")
 }
 
 /// The digest under which what is [`damaged`] as `key` lay, and the one that it has.
@@ -204,12 +204,12 @@ pub(super) fn digests_of_damaged(key: &Key) -> Option<(Digest, Digest)> {
 
 /// The index of referrers of a repository. An addition of ours.
 pub(super) fn referrers_index(name: &RepositoryName) -> Key {
-    repository(name).join("_referrers")
+    repository(name).with("_referrers")
 }
 
 /// Links to the manifests whose subject is `subject`.
 pub(super) fn referrers(name: &RepositoryName, subject: &Digest) -> Key {
-    referrers_index(name).join(subject.algorithm()).join(subject.hex())
+    referrers_index(name).with(subject.algorithm()).with(subject.hex())
 }
 
 /// The link that remembers that the manifest `digest` has the subject `subject`.
@@ -226,27 +226,27 @@ pub(super) fn digests_of_referrer(key: &Key, name: &RepositoryName) -> Option<(D
 
 /// The uploads in progress of a repository.
 pub(super) fn uploads(name: &RepositoryName) -> Key {
-    repository(name).join(UPLOADS)
+    repository(name).with(UPLOADS)
 }
 
 /// Everything about an upload.
 pub(super) fn upload(name: &RepositoryName, id: &UploadId) -> Key {
-    uploads(name).join(id)
+    uploads(name).with(id)
 }
 
 /// What has arrived of an upload.
 pub(super) fn upload_data(name: &RepositoryName, id: &UploadId) -> Key {
-    upload(name, id).join("data")
+    upload(name, id).with("data")
 }
 
 /// When an upload was started.
 pub(super) fn upload_started_at(name: &RepositoryName, id: &UploadId) -> Key {
-    upload(name, id).join("startedat")
+    upload(name, id).with("startedat")
 }
 
 /// States of the hash of an upload, by algorithm and offset.
 pub(super) fn upload_hash_states(name: &RepositoryName, id: &UploadId, algorithm: Algorithm) -> Key {
-    upload(name, id).join("hashstates").join(algorithm)
+    upload(name, id).with("hashstates").with(algorithm)
 }
 
 /// How many bytes a state of the hash has taken in, if `key`, which is below the folder `upload`, is one.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use berth_oci::Digest;
 use berth_storage::{Clock, Error as StorageError, Key, ObjectMeta, ObjectStore, PutCondition};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::TryStreamExt as _;
 
 use super::liveness::Liveness;
@@ -55,14 +55,7 @@ fn parse_link(key: &Key, content: &[u8]) -> Option<Digest> {
 
 /// The content of the object, if there is one, and what is known about it.
 pub(super) async fn read(store: &dyn ObjectStore, key: &Key) -> Result<Option<(ObjectMeta, Bytes)>> {
-    let Some(object) = found(store.get(key, None).await)? else { return Ok(None) };
-    let unreadable = |source| Error::Unavailable(StorageError::Unavailable { key: key.clone(), source });
-    let chunks: Vec<Bytes> = object.body.try_collect().await.map_err(unreadable)?;
-    let content = match <[Bytes; 1]>::try_from(chunks) {
-        Ok([content]) => content,
-        Err(chunks) => chunks.iter().flatten().copied().collect::<BytesMut>().freeze(),
-    };
-    Ok(Some((object.meta, content)))
+    found(store.read(key).await)
 }
 
 impl State {

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{TryStreamExt as _, stream::BoxStream};
 
-use crate::{Key, PresignedUrl, Result};
+use crate::{Error, Key, PresignedUrl, Result};
 
 /// Bytes on their way, chunk by chunk.
 pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
@@ -93,6 +93,18 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     ///
     /// A body that is being read stays readable when the object is replaced or deleted meanwhile.
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object>;
+
+    /// The whole object at once, for one that is small. `NotFound` when there is none.
+    async fn read(&self, key: &Key) -> Result<(ObjectMeta, Bytes)> {
+        let Object { meta, body } = self.get(key, None).await?;
+        let chunks: io::Result<Vec<Bytes>> = body.try_collect().await;
+        let chunks = chunks.map_err(|source| Error::Unavailable { key: key.clone(), source })?;
+        let content = match <[Bytes; 1]>::try_from(chunks) {
+            Ok([content]) => content,
+            Err(chunks) => chunks.concat().into(),
+        };
+        Ok((meta, content))
+    }
 
     /// Keeps `body` under `key`, if the condition holds. Of several writers with the same condition exactly one
     /// succeeds; the others get `AlreadyExists` or `VersionMismatch`, whatever process they are in.

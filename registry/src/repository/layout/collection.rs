@@ -5,52 +5,52 @@ use berth_oci::Digest;
 use berth_storage::Key;
 
 fn folder() -> Key {
-    super::root().join("_berth").join("garbage-collection")
+    super::root().with("_berth").with("garbage-collection")
 }
 
 /// Who collects at the moment.
 pub(in crate::repository) fn lease() -> Key {
-    folder().join("lease")
+    folder().with("lease")
 }
 
 /// What became of the last run, or becomes of the one that goes on.
 pub(in crate::repository) fn report() -> Key {
-    folder().join("report")
+    folder().with("report")
 }
 
 /// What is being deleted at the moment.
 pub(in crate::repository) fn announcement() -> Key {
-    folder().join("deleting")
+    folder().with("deleting")
 }
 
 /// Which list of what rests in quarantine is in force.
 pub(in crate::repository) fn current_list() -> Key {
-    folder().join("quarantine")
+    folder().with("quarantine")
 }
 
 /// The lists of what rests in quarantine, by their ids.
 pub(in crate::repository) fn lists() -> Key {
-    folder().join("lists")
+    folder().with("lists")
 }
 
 /// A list and everything about it.
 pub(in crate::repository) fn list(id: &str) -> Key {
-    lists().join(id)
+    lists().with(id)
 }
 
 /// A part of a list.
 pub(in crate::repository) fn list_part(id: &str, number: u32) -> Key {
-    list(id).join("parts").join(format!("{number:06}"))
+    list(id).with("parts").with(format!("{number:06}"))
 }
 
 /// The marks on what was rescued from a list.
 pub(in crate::repository) fn rescued(id: &str) -> Key {
-    list(id).join("rescued")
+    list(id).with("rescued")
 }
 
 /// The mark that says that `digest` was rescued.
 pub(in crate::repository) fn rescue_mark(id: &str, digest: &Digest) -> Key {
-    rescued(id).join(digest.algorithm()).join(digest.hex())
+    rescued(id).with(digest.algorithm()).with(digest.hex())
 }
 
 /// The digest of which `key` is the [`rescue_mark`].

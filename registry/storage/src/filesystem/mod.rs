@@ -1,9 +1,10 @@
 //! Objects as files below a folder, safe against crashes.
 //!
 //! An object is written to a temporary file beside its place, flushed, renamed and flushed in its folder, so
-//! that it is there as a whole or not at all. All work on files is done on the blocking pool, in large
-//! pieces.
+//! that it is there as a whole or not at all. Work on files is done on the blocking pool, in large pieces, but for a
+//! look at what was looked at before.
 
+mod familiar;
 mod folder;
 mod leftovers;
 mod read;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
+use self::familiar::Familiar;
 use self::upload::Completion;
 use self::write::Put;
 use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
@@ -33,12 +35,13 @@ use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutConditio
 #[derive(Debug, Clone)]
 pub struct Filesystem {
     root: Arc<Path>,
+    familiar: Arc<Familiar>,
 }
 
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into().into() }
+        Self { root: root.into().into(), familiar: Arc::default() }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
@@ -60,8 +63,21 @@ where
 #[async_trait]
 impl ObjectStore for Filesystem {
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
-        let (path, name) = (self.path(key), key.clone());
-        on_blocking_pool(key, move || read::meta(name, &path.metadata()?)).await
+        let path = self.path(key);
+        if let Some(found) = self.familiar.head(key, &path) {
+            return found.map_err(|error| Error::from_io(key, error));
+        }
+        let (familiar, name) = (Arc::clone(&self.familiar), key.clone());
+        on_blocking_pool(key, move || familiar.meet(&name, &path)).await
+    }
+
+    async fn read(&self, key: &Key) -> Result<(ObjectMeta, Bytes)> {
+        let path = self.path(key);
+        if let Some(read) = self.familiar.read(key, &path) {
+            return Ok(read);
+        }
+        let (familiar, name) = (Arc::clone(&self.familiar), key.clone());
+        on_blocking_pool(key, move || familiar.open(&name, &path)).await
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
