@@ -2,10 +2,13 @@
 //!
 //! Computing a digest is left to whoever streams the bytes; this file only knows how one is written.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// How many digits the longest digest has.
+const LONGEST_HEX: usize = 128;
 
 /// The registered hash algorithms that a digest may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,17 +102,20 @@ impl Digest {
 
     /// The value behind the colon, in lower-case hexadecimal digits.
     pub fn hex(&self) -> String {
-        let mut hex = String::with_capacity(2 * self.as_bytes().len());
-        hex.extend(self.hex_digits());
-        hex
+        let mut digits = [0; LONGEST_HEX];
+        self.write_hex(&mut digits).to_owned()
     }
 
-    /// The digits, one by one: a digest is written for every request, several times, which formatting by the byte would make
-    /// the dearest part of a small answer.
-    fn hex_digits(&self) -> impl Iterator<Item = char> {
+    /// Writes the digits. A digest is written several times for every request, where formatting it byte by byte would be the
+    /// dearest part of a small answer.
+    fn write_hex<'a>(&self, digits: &'a mut [u8; LONGEST_HEX]) -> &'a str {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
-        let nibbles = self.as_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        let bytes = self.as_bytes();
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default()
     }
 
     /// The value itself: 32 or 64 bytes.
@@ -157,8 +163,8 @@ fn nibble(digit: u8) -> Option<u8> {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.algorithm().as_str())?;
-        f.write_char(':')?;
-        f.write_str(&self.hex())
+        f.write_str(":")?;
+        f.write_str(self.write_hex(&mut [0; LONGEST_HEX]))
     }
 }
 

@@ -1,12 +1,11 @@
 //! The requests that nearly all traffic consists of: is this a registry, and pulls. They go straight to their handlers.
 //!
 //! The router would lead them to the same place, for as much again as the answer itself costs. Whatever is not quite usual
-//! about a request is left to the router: a name or digest that cannot be read as it stands, a body, or an answer of which
-//! notifications tell.
+//! about a request is left to the router: a name or digest that cannot be read as it stands, or an answer of which notifications
+//! tell.
 
 use axum::{
     body::{Body, HttpBody},
-    extract::Request,
     http::{Method, header::CONTENT_LENGTH, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -44,12 +43,10 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// What the request asks for; `None` when the router has to find out.
-    pub(super) fn of(api: &Api, request: &Request) -> Option<Self> {
-        let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
-            && request.body().is_end_stream()
-            && !api.notifications.are_sent();
-        if is_plain { Self::at(request.uri().path()) } else { None }
+    /// What a request without a body asks for; `None` when the router has to find out.
+    pub(super) fn of(api: &Api, request: &Parts) -> Option<Self> {
+        let is_pull = matches!(request.method, Method::GET | Method::HEAD);
+        if is_pull && !api.notifications.are_sent() { Self::at(request.uri.path()) } else { None }
     }
 
     fn at(path: &str) -> Option<Self> {
@@ -75,15 +72,14 @@ impl Endpoint {
     }
 
     /// The answer, for whoever may have it.
-    pub(super) async fn answer(self, api: &Api, request: Request, exchange: &Exchange) -> Result<Response> {
+    pub(super) async fn answer(self, api: &Api, parts: &Parts, exchange: &Exchange) -> Result<Response> {
         let (handler, route) = self.route();
         exchange.found(api, handler, route);
         health::require_wellness(api)?;
-        let (parts, _) = request.into_parts();
-        let identity = identify(api, &parts).await?;
+        let identity = identify(api, parts).await?;
         exchange.user.fill(&identity);
-        let answered = self.pull(api, &identity, &parts).await.unwrap_or_else(Error::into_response);
-        let answered = match Challenge::to_bearer(api, &identity, &parts) {
+        let answered = self.pull(api, &identity, parts).await.unwrap_or_else(Error::into_response);
+        let answered = match Challenge::to_bearer(api, &identity, parts) {
             Some(challenge) => challenge.complete(answered),
             None => answered,
         };

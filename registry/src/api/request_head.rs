@@ -1,7 +1,7 @@
 //! What the head of a request must be like before anybody acts on it.
 //!
 //! What cannot be read at all is refused below, by hyper, and has no body: a head that is not HTTP, lengths that
-//! contradict each other, more than 200 headers or 256 KiB. Here it is read and does not make sense for a registry, or
+//! contradict each other, more than 100 headers or 256 KiB. Here it is read and does not make sense for a registry, or
 //! could mean one thing to a proxy and another to us. The connection ends with the answer, so that nothing behind such
 //! a head is taken for a request (RFC 9112, section 11.2).
 
@@ -17,7 +17,7 @@ use super::error::{Error, Result};
 const MAX_URI: usize = 16 << 10;
 
 /// The most headers, and the most bytes of their names and values. Bearer tokens of large organisations take 10 KiB.
-const MAX_HEADERS: usize = 100;
+const MAX_HEADERS: usize = 80;
 const MAX_HEADER_BYTES: usize = 48 << 10;
 
 /// Refuses a request whose head does not make sense.
@@ -33,7 +33,7 @@ fn objection<B>(request: &Request<B>) -> Option<Error> {
         return refuse(StatusCode::URI_TOO_LONG, "the path and the query are longer than 16 KiB");
     }
     if headers.len() > MAX_HEADERS || length(headers) > MAX_HEADER_BYTES {
-        let told = "the request has more than 100 headers, or more than 48 KiB of them";
+        let told = "the request has more than 80 headers, or more than 48 KiB of them";
         return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, told);
     }
     if matches!(*method, Method::CONNECT | Method::TRACE) {

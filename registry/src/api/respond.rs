@@ -1,5 +1,7 @@
 //! Answers: every status of success and every header of the protocol is written here.
 
+use std::fmt::{Display, Write as _};
+
 use axum::{
     Json,
     body::Body,
@@ -45,12 +47,15 @@ const NOT_TO_BE_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 
 /// A header value of text that is known to have none but visible ASCII characters.
-fn value(text: &impl ToString) -> HeaderValue {
-    HeaderValue::try_from(text.to_string()).unwrap_or(HeaderValue::from_static(""))
+fn value(text: &impl Display) -> HeaderValue {
+    // Room for a digest, which most values are.
+    let mut value = String::with_capacity(80);
+    let _ = write!(value, "{text}");
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn etag(digest: &Digest) -> HeaderValue {
-    value(&format!("\"{digest}\""))
+    value(&format_args!("\"{digest}\""))
 }
 
 /// A token, under both names that clients look for (token specification of Distribution, RFC 6749).
@@ -76,12 +81,12 @@ impl IntoResponse for Token {
 
 /// The bytes that an upload has, as clients read it: `0-0` also when there are none.
 pub(super) fn upload_range(size: u64) -> HeaderValue {
-    value(&format!("0-{}", size.saturating_sub(1)))
+    value(&format_args!("0-{}", size.saturating_sub(1)))
 }
 
 /// The length of a blob, for who has asked for bytes that it does not have.
 pub(super) fn unsatisfied_range(size: u64) -> HeaderValue {
-    value(&format!("bytes */{size}"))
+    value(&format_args!("bytes */{size}"))
 }
 
 /// 200: this is a registry.
@@ -136,7 +141,7 @@ impl IntoResponse for BlobBody {
                 let (first, last) = range.into_inner();
                 let part = [
                     (CONTENT_LENGTH, value(&(last - first + 1))),
-                    (CONTENT_RANGE, value(&format!("bytes {first}-{last}/{size}"))),
+                    (CONTENT_RANGE, value(&format_args!("bytes {first}-{last}/{size}"))),
                 ];
                 (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response()
             }

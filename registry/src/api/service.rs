@@ -56,10 +56,13 @@ impl Service {
     async fn pass(self, mut request: Request, exchange: &Exchange) -> Result<Response> {
         request_head::check(&request)?;
         prefix::enter(&exchange.answers.prefix, &mut request)?;
-        if let Some(endpoint) = Endpoint::of(&self.api, &request) {
-            return endpoint.answer(&self.api, request, exchange).await;
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream()
+            && let Some(endpoint) = Endpoint::of(&self.api, &parts)
+        {
+            return endpoint.answer(&self.api, &parts, exchange).await;
         }
-        let request = fold_request(exchange.accompany(request));
+        let request = fold_request(exchange.accompany(Request::from_parts(parts, body)));
         Ok(notify::tell(&self.api, self.routes, request).await)
     }
 }

@@ -10,7 +10,7 @@ use berth_storage::Key;
 
 /// The root of everything.
 pub(super) fn root() -> Key {
-    Key::default().with("docker").with("registry").with("v2")
+    Key::default().with_path("docker/registry/v2")
 }
 
 /// The object that makes the whole registry read-only. An addition of ours.
@@ -44,7 +44,7 @@ pub(super) fn repositories() -> Key {
 
 /// The folder of a repository, which holds those of the repositories nested in it as well.
 pub(super) fn repository(name: &RepositoryName) -> Key {
-    name.as_str().split('/').fold(repositories(), Key::with)
+    repositories().with_path(name.as_str())
 }
 
 /// The folder that makes a repository exist.
@@ -105,7 +105,7 @@ pub(super) fn tag(name: &RepositoryName, tag: &Tag) -> Key {
 
 /// The link to what a tag points at.
 pub(super) fn tag_current(name: &RepositoryName, tag: &Tag) -> Key {
-    self::tag(name, tag).with("current").with("link")
+    self::tag(name, tag).with_path("current/link")
 }
 
 /// Links to everything that a tag ever pointed at.

@@ -70,7 +70,7 @@ pub struct Registry {
 #[derive(Debug, Clone)]
 pub struct Repository {
     pub(super) state: Arc<State>,
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Rules>,
     pub(super) name: RepositoryName,
     /// Who acts, as far as that is known.
     pub(super) actor: Option<Arc<str>>,
@@ -86,7 +86,7 @@ impl Registry {
     pub fn with_clock(store: Arc<dyn ObjectStore>, rules: Rules, clock: Clock) -> Self {
         let quarantine = Quarantine::new(Arc::clone(&store), clock.clone());
         let state = Arc::new(State {
-            rules: RwLock::new(rules),
+            rules: RwLock::new(Arc::new(rules)),
             store,
             clock,
             liveness: Liveness::default(),
@@ -106,13 +106,13 @@ impl Registry {
     }
 
     /// What is allowed now.
-    pub(super) fn rules(&self) -> Rules {
+    pub(super) fn rules(&self) -> Arc<Rules> {
         self.state.rules()
     }
 
     /// Allows something else from now on. Requests that have begun end under the rules that they began with.
     pub fn set_rules(&self, rules: Rules) {
-        *self.state.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        *self.state.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
     /// The repositories that have a manifest and are `visible`, in lexical order.

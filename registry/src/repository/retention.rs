@@ -68,7 +68,7 @@ impl Registry {
 
     /// Tells what other rules would delete.
     pub async fn try_retention(&self, rules: Vec<RetentionRule>) -> Result<Retention> {
-        retain(&self.state, &Rules { retention: rules.into(), ..self.rules() }, true).await
+        retain(&self.state, &Rules { retention: rules.into(), ..Rules::clone(&self.rules()) }, true).await
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn retain(state: &Arc<State>, rules: &Rules, dry_run: bool) -> 
         if rules.retention.iter().any(|rule| rule.applies_to(&found.name)) {
             let repository = Repository {
                 state: Arc::clone(state),
-                rules: Rules { delete_enabled: true, ..rules.clone() },
+                rules: Arc::new(Rules { delete_enabled: true, ..rules.clone() }),
                 name: found.name,
                 actor: Some(ACTOR.into()),
             };

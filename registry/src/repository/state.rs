@@ -24,7 +24,7 @@ const CONCURRENCY: usize = 16;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) rules: RwLock<Rules>,
+    pub(super) rules: RwLock<Arc<Rules>>,
     pub(super) clock: Clock,
     pub(super) liveness: Liveness,
     pub(super) quarantine: Quarantine,
@@ -60,9 +60,11 @@ pub(super) async fn read(store: &dyn ObjectStore, key: &Key) -> Result<Option<(O
 
 impl State {
     /// What is allowed now.
-    pub(super) fn rules(&self) -> Rules {
-        let mut rules = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
-        rules.read_only |= self.read_only.load(Ordering::Relaxed);
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+        if self.read_only.load(Ordering::Relaxed) && !rules.read_only {
+            return Arc::new(Rules { read_only: true, ..Rules::clone(&rules) });
+        }
         rules
     }
 

@@ -18,9 +18,6 @@ const READ_BUFFER: usize = 256 << 10;
 /// The longest head of an HTTP/2 request, in bytes as HPACK counts them.
 const HEADER_LIST: u32 = 64 << 10;
 
-/// The most headers of an HTTP/1.1 request that are read. `api` refuses fewer in better words.
-const HEADERS: usize = 200;
-
 /// How many requests an HTTP/2 client may have in flight on one connection.
 const STREAMS: u32 = 200;
 
@@ -71,7 +68,6 @@ fn either(head_limit: Duration) -> Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(head_limit)
         .max_buf_size(READ_BUFFER)
-        .max_headers(HEADERS)
         // Scripts look for `Docker-Content-Digest` as registries have always written it.
         .title_case_headers(true);
     builder

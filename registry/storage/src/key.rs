@@ -37,9 +37,7 @@ impl Key {
     /// The same, for a key that nobody else needs: a path of ten components grows in one piece of memory.
     pub fn with(self, component: impl fmt::Display) -> Self {
         let Self(mut key) = self;
-        if key.capacity() - key.len() < USUAL_REST / 2 {
-            key.reserve(USUAL_REST);
-        }
+        make_room(&mut key);
         let end = key.len();
         if end > 0 {
             key.push('/');
@@ -55,12 +53,33 @@ impl Key {
         Self(key)
     }
 
+    /// The same for several components, which are separated by `/`.
+    pub fn with_path(self, path: &str) -> Self {
+        if !path.split('/').all(is_component) {
+            return path.split('/').fold(self, Self::with);
+        }
+        let Self(mut key) = self;
+        make_room(&mut key);
+        if !key.is_empty() {
+            key.push('/');
+        }
+        key.push_str(path);
+        Self(key)
+    }
+
     /// The components of the key that come after those of `prefix`, if it starts with them.
     pub fn strip_prefix(&self, prefix: &Self) -> Option<&str> {
         if prefix.0.is_empty() {
             return Some(&self.0);
         }
         self.0.strip_prefix(&prefix.0)?.strip_prefix('/')
+    }
+}
+
+/// Reserves what the next components will usually take, once for all of them.
+fn make_room(key: &mut String) {
+    if key.capacity() - key.len() < USUAL_REST / 2 {
+        key.reserve(USUAL_REST);
     }
 }
 
@@ -107,6 +126,8 @@ mod tests {
         let key = Key::default().join("a").join("").join("b.c").join("_d");
         assert_eq!(key.as_str(), "a/b.c/_d");
         assert_eq!(key, "a/b.c/_d".parse().unwrap());
+        assert_eq!(key, Key::default().with("a").with("").with("b.c").with("_d"));
+        assert_eq!(key, Key::default().with_path("a/b.c").with_path("_d"));
         assert_eq!(key.strip_prefix(&"a".parse().unwrap()), Some("b.c/_d"));
         assert_eq!(key.strip_prefix(&"a/b".parse().unwrap()), None);
     }

@@ -13,7 +13,7 @@ use super::report::{Phase, Report, timestamp};
 use super::{Options, Run};
 use crate::repository::quarantine::List;
 use crate::repository::state::State;
-use crate::repository::{Repository, Result, Rules, catalog, retention, uploads};
+use crate::repository::{Repository, Result, catalog, retention, uploads};
 
 /// A run, and what it has found so far.
 #[derive(Debug)]
@@ -132,5 +132,5 @@ impl Collector {
 }
 
 fn repository(state: &Arc<State>, name: RepositoryName) -> Repository {
-    Repository { state: Arc::clone(state), rules: Rules::default(), name, actor: None }
+    Repository { state: Arc::clone(state), rules: Arc::default(), name, actor: None }
 }
