@@ -4,6 +4,8 @@
 //! about a request is left to the router: a name or digest that cannot be read as it stands, or an answer of which notifications
 //! tell.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, HttpBody},
     http::{Method, header::CONTENT_LENGTH, request::Parts},
@@ -23,6 +25,7 @@ use super::{
     extract::{InPath, Known, Wanted},
     health, manifests,
     negotiate::Accepted,
+    prepared::Prepared,
     redirect::Redirection,
     respond::Version,
 };
@@ -36,6 +39,8 @@ use crate::{
 pub(super) enum Endpoint {
     /// `/v2/`
     Version,
+    /// `/v2/<name>/manifests/<reference>`, of which an answer is ready.
+    Prepared(Arc<Prepared>),
     /// `/v2/<name>/manifests/<reference>`
     Manifest(RepositoryName, Reference),
     /// `/v2/<name>/blobs/<digest>`
@@ -46,7 +51,11 @@ impl Endpoint {
     /// What a request without a body asks for; `None` when the router has to find out.
     pub(super) fn of(api: &Api, request: &Parts) -> Option<Self> {
         let is_pull = matches!(request.method, Method::GET | Method::HEAD);
-        if is_pull && !api.notifications.are_sent() { Self::at(request.uri.path()) } else { None }
+        if !is_pull || api.notifications.are_sent() {
+            return None;
+        }
+        let path = request.uri.path();
+        api.prepared.at(path).map(Self::Prepared).or_else(|| Self::at(path))
     }
 
     fn at(path: &str) -> Option<Self> {
@@ -66,7 +75,7 @@ impl Endpoint {
     fn route(&self) -> (Handler, &'static str) {
         match self {
             Self::Version => (Handler::Base, "/v2/"),
-            Self::Manifest(..) => (Handler::Manifest, "/v2/{name}/manifests/{reference}"),
+            Self::Manifest(..) | Self::Prepared(_) => (Handler::Manifest, "/v2/{name}/manifests/{reference}"),
             Self::Blob(..) => (Handler::Blob, "/v2/{name}/blobs/{digest}"),
         }
     }
@@ -89,22 +98,38 @@ impl Endpoint {
     async fn pull(self, api: &Api, identity: &Identity, parts: &Parts) -> Result<Response> {
         let permit = |name| permit(api, identity, name, &[Action::Pull]).map(Pull);
         let (is_head, headers) = (parts.method == Method::HEAD, &parts.headers);
-        let known = Known::of(headers);
         match self {
             Self::Version => Ok(Version.into_response()),
-            Self::Manifest(name, reference) => {
-                let Pull(repository) = permit(name)?;
-                let accepted = Accepted::of(headers);
-                let manifest = manifests::find(&repository, &reference, &accepted, is_head).await?;
-                Ok(manifests::unless_known(manifest, &known))
+            Self::Prepared(prepared) => {
+                let pull = permit(prepared.name.clone())?;
+                if prepared.serves(&pull, is_head, headers) {
+                    return Ok(prepared.answer(&Known::of(headers)));
+                }
+                pull_manifest(api, pull, prepared.reference.clone(), parts).await
             }
-            Self::Blob(name, digest) if is_head => blobs::head(permit(name)?, InPath(digest), known).await,
+            Self::Manifest(name, reference) => pull_manifest(api, permit(name)?, reference, parts).await,
+            Self::Blob(name, digest) if is_head => {
+                blobs::head(permit(name)?, InPath(digest), Known::of(headers)).await
+            }
             Self::Blob(name, digest) => {
                 let (wanted, redirection) = (Wanted::of_request(headers), Redirection::of(api, parts));
-                blobs::pull(permit(name)?, InPath(digest), known, wanted, redirection).await
+                blobs::pull(permit(name)?, InPath(digest), Known::of(headers), wanted, redirection).await
             }
         }
     }
+}
+
+/// Finds the manifest, and keeps the answer ready for the next time.
+async fn pull_manifest(
+    api: &Api,
+    Pull(repository): Pull,
+    reference: Reference,
+    parts: &Parts,
+) -> Result<Response> {
+    let (is_head, accepted) = (parts.method == Method::HEAD, Accepted::of(&parts.headers));
+    let manifest = manifests::find(&repository, &reference, &accepted, is_head).await?;
+    api.prepared.keep(parts.uri.path(), &repository, reference, &manifest).await;
+    Ok(manifests::unless_known(manifest, &Known::of(&parts.headers)))
 }
 
 /// The answer to `HEAD`: the length is told, and the body left out.
@@ -124,7 +149,7 @@ mod tests {
 
     fn name_at(path: &str) -> Option<String> {
         match Endpoint::at(path)? {
-            Endpoint::Version => None,
+            Endpoint::Version | Endpoint::Prepared(_) => None,
             Endpoint::Manifest(name, _) | Endpoint::Blob(name, _) => Some(name.to_string()),
         }
     }

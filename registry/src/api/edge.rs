@@ -3,6 +3,7 @@
 
 use std::{
     error::Error as StdError,
+    fmt::Write as _,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -53,10 +54,14 @@ fn is_plain(id: &str) -> bool {
 
 /// Unique among the processes of a registry, as far as they have not started in the same microsecond.
 fn new_id() -> HeaderValue {
-    static START: LazyLock<u128> =
-        LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros()));
+    static PROCESS: LazyLock<String> = LazyLock::new(|| {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        format!("{started:x}-")
+    });
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = format!("{:x}-{:x}", *START, COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut id = String::with_capacity(32);
+    id.push_str(&PROCESS);
+    let _ = write!(id, "{:x}", COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
 }
 

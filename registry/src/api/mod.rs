@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what every request passes through, in order | [`service()`] |
 //! | which path and method leads where | `routes` |
-//! | which requests go straight to their handlers | `direct` |
+//! | which requests go straight to their handlers | `direct`, `prepared` |
 //! | what a request must be like at all | `request_head` |
 //! | how a prefix and a name with slashes are routed | `prefix`, `fold_name` |
 //! | what a request says | `extract`, `query`, `body`, `location`, `forwarded` |
@@ -50,6 +50,7 @@ mod manifests;
 mod negotiate;
 mod notify;
 mod prefix;
+mod prepared;
 mod query;
 mod read_only;
 mod redirect;
@@ -81,7 +82,7 @@ use ring::hmac;
 pub use debug::debug_router;
 pub use service::Service;
 
-use self::cors::Cors;
+use self::{cors::Cors, prepared::PreparedAnswers};
 use crate::{
     auth::Auth,
     config::{Http, Limits, Redirect},
@@ -114,6 +115,7 @@ pub struct Components {
     answers: Arc<RwLock<Arc<Answers>>>,
     /// Which pulls are redirected; shared in the same way.
     redirect: Arc<RwLock<Option<Arc<Redirect>>>>,
+    prepared: Arc<PreparedAnswers>,
 }
 
 impl Deref for Api {
@@ -152,6 +154,7 @@ impl Api {
             notifications: Notifications::default(),
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
             redirect: Arc::default(),
+            prepared: Arc::default(),
         }))
     }
 

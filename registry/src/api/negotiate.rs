@@ -34,6 +34,12 @@ impl Accepted {
         accepted.peek().is_none() || accepted.any(|accepted| types.contains(&accepted))
     }
 
+    /// Whether the client names the very type of the manifest, or any, so that nothing else is looked for.
+    pub(super) fn names(&self, stored: &StoredManifest) -> bool {
+        let mut accepted = self.types().peekable();
+        accepted.peek().is_none() || accepted.any(|accepted| accepted == stored.media_type.essence())
+    }
+
     /// Whether the client names kinds of manifests, and not this one of OCI. What is older than OCI is sent to
     /// everybody, as Distribution does.
     fn excludes(&self, stored: &StoredManifest) -> bool {
@@ -79,7 +85,7 @@ pub(super) async fn fit(
     accepted: &Accepted,
     found: StoredManifest,
 ) -> Result<StoredManifest> {
-    if matches!(reference, Reference::Digest(_)) {
+    if matches!(reference, Reference::Digest(_)) || accepted.names(&found) {
         return Ok(found);
     }
     let image = if accepted.wants_image_of(&found) { default_image(&found) } else { None };

@@ -1,6 +1,9 @@
 //! What is counted of requests: by handler in the words of Distribution, and pulls and pushes in our own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use hyper::{Method, StatusCode};
 use prometheus_client::{
@@ -72,6 +75,9 @@ impl Handler {
     }
 }
 
+/// How many handlers there are.
+const HANDLERS: usize = Handler::Other as usize + 1;
+
 /// What became of a client's claim to be somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
@@ -140,8 +146,20 @@ struct ByResult {
 #[derive(Clone, Debug, Default)]
 pub struct Requests(Arc<Counts>);
 
+/// What is counted of the requests by one method to one handler that are answered with 200. To find it among all that is counted
+/// takes as long as to count.
+#[derive(Debug)]
+struct Pulls {
+    duration: Histogram,
+    request_size: Histogram,
+    response_size: Histogram,
+    total: Counter,
+}
+
 #[derive(Debug)]
 struct Counts {
+    /// What is counted of pulls that succeed, at hand: by handler, for `GET` and `HEAD`.
+    at_hand: [[OnceLock<Pulls>; 2]; HANDLERS],
     in_flight: Family<ByHandler, Gauge>,
     duration: Family<ByMethod, Histogram>,
     request_size: Family<ByHandler, Histogram>,
@@ -159,6 +177,7 @@ impl Default for Counts {
     fn default() -> Self {
         let sizes = || Histogram::new(exponential_buckets(1024.0, 2.0, 22));
         Self {
+            at_hand: Default::default(),
             in_flight: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
             request_size: Family::new_with_constructor(sizes),
@@ -193,22 +212,56 @@ impl Requests {
     }
 }
 
+impl Pulls {
+    fn count(&self, outcome: &Outcome) {
+        self.duration.observe(outcome.duration.as_secs_f64());
+        self.request_size.observe(approximate(outcome.received));
+        self.response_size.observe(approximate(outcome.sent));
+        self.total.inc();
+    }
+}
+
 impl Counts {
     fn count(&self, handler: Handler, method: &Method, outcome: &Outcome) {
-        let (handler_label, method_label) = (handler.label(), method_label(method));
-        let by_handler = ByHandler { handler: handler_label };
-        let by_method = ByMethod { handler: handler_label, method: method_label };
-        let code = outcome.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
-        self.duration.get_or_create(&by_method).observe(outcome.duration.as_secs_f64());
-        self.request_size.get_or_create(&by_handler).observe(approximate(outcome.received));
-        self.response_size.get_or_create(&by_handler).observe(approximate(outcome.sent));
-        self.total.get_or_create(&ByCode { handler: handler_label, method: method_label, code }).inc();
+        match self.pulls(handler, method, outcome.status) {
+            Some(pulls) => pulls.count(outcome),
+            None => self.count_any(handler, method, outcome),
+        }
         if let Some(content) = handler.content() {
             self.count_content(content, method, outcome);
         }
         if let Some(authentication) = outcome.authentication {
             self.authentications.get_or_create(&ByResult { result: authentication.label() }).inc();
         }
+    }
+
+    /// What is at hand for such a request.
+    fn pulls(&self, handler: Handler, method: &Method, status: Option<StatusCode>) -> Option<&Pulls> {
+        let column = match *method {
+            Method::GET => 0,
+            Method::HEAD => 1,
+            _ => return None,
+        };
+        let found = || {
+            let (handler, method) = (handler.label(), method_label(method));
+            Pulls {
+                duration: self.duration.get_or_create_owned(&ByMethod { handler, method }),
+                request_size: self.request_size.get_or_create_owned(&ByHandler { handler }),
+                response_size: self.response_size.get_or_create_owned(&ByHandler { handler }),
+                total: self.total.get_or_create_owned(&ByCode { handler, method, code: 200 }),
+            }
+        };
+        (status == Some(StatusCode::OK)).then(|| self.at_hand[handler as usize][column].get_or_init(found))
+    }
+
+    fn count_any(&self, handler: Handler, method: &Method, outcome: &Outcome) {
+        let (handler, method) = (handler.label(), method_label(method));
+        let code = outcome.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
+        let by_handler = ByHandler { handler };
+        self.duration.get_or_create(&ByMethod { handler, method }).observe(outcome.duration.as_secs_f64());
+        self.request_size.get_or_create(&by_handler).observe(approximate(outcome.received));
+        self.response_size.get_or_create(&by_handler).observe(approximate(outcome.sent));
+        self.total.get_or_create(&ByCode { handler, method, code }).inc();
     }
 
     fn count_content(&self, content: Content, method: &Method, outcome: &Outcome) {

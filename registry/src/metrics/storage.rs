@@ -17,7 +17,7 @@ use std::{
 
 use async_trait::async_trait;
 use berth_storage::{
-    ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
+    ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space, Witness,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -172,6 +172,10 @@ impl ObjectStore for Measured {
 
     fn patience(&self) -> Duration {
         self.store.patience()
+    }
+
+    fn witness(&self, object: &ObjectMeta) -> Option<Box<dyn Witness>> {
+        self.store.witness(object)
     }
 
     async fn presigned_url(&self, key: &Key, lifetime: Duration) -> Result<Option<PresignedUrl>> {

@@ -4,6 +4,7 @@ mod lookup;
 mod media_types;
 mod push;
 mod remembered;
+mod standing;
 
 use berth_oci::{Digest, Manifest, MediaType, Reference, Tag};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use self::lookup::Lead;
 pub use self::push::{Address, ManifestPush, PushedManifest};
 pub(super) use self::remembered::Remembered;
+pub use self::standing::Standing;
 use super::{Error, Precondition, Repository, Result, layout};
 
 /// A manifest that a repository has.

@@ -47,7 +47,7 @@ pub use garbage_collection::{
 };
 pub(crate) use hasher::{Hasher, digest_of};
 pub use layer_urls::LayerUrls;
-pub use manifests::{Address, ManifestPush, Manifests, PushedManifest, StoredManifest};
+pub use manifests::{Address, ManifestPush, Manifests, PushedManifest, Standing, StoredManifest};
 pub use page::{Listing, Page};
 pub use precondition::{Precondition, Targets};
 pub use read_only::ReadOnlySwitch;

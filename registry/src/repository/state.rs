@@ -45,7 +45,8 @@ pub(super) fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>> {
     }
 }
 
-fn parse_link(key: &Key, content: &[u8]) -> Option<Digest> {
+/// The digest that a link holds.
+pub(super) fn parse_link(key: &Key, content: &[u8]) -> Option<Digest> {
     let digest = str::from_utf8(content).ok().and_then(|text| Digest::from_str(text.trim()).ok());
     if digest.is_none() {
         tracing::warn!(%key, "the link holds no digest and is ignored");

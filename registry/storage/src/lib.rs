@@ -18,7 +18,7 @@ pub use error::{Error, Result};
 pub use filesystem::Filesystem;
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
-pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space, Version};
+pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space, Version, Witness};
 pub use presigned_url::PresignedUrl;
 pub use s3::{
     Copying, Encryption, Endpoint, Requests, S3, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,

@@ -77,6 +77,12 @@ pub enum PutCondition {
     IfVersion(Version),
 }
 
+/// Who tells of an object, without waiting and as it is now, whether it is the version that it was.
+pub trait Witness: Debug + Send + Sync {
+    /// Whether the object has not changed. When that cannot be told at once, it has.
+    fn holds(&self) -> bool;
+}
+
 /// Objects under keys, and uploads that become objects.
 ///
 /// A reader sees a whole object or none, never a part. What an operation has acknowledged is not lost when
@@ -182,6 +188,11 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// next to nothing; a store that is far away spares requests so.
     fn patience(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// A witness of the object of which `object` tells; `None` where there is none, or if the object is another now.
+    fn witness(&self, _object: &ObjectMeta) -> Option<Box<dyn Witness>> {
+        None
     }
 
     /// A URL by which whoever has it reads the object, whole or in ranges, with `GET` and for `lifetime`, or for as long as

@@ -96,6 +96,11 @@ impl Quarantine {
         }
     }
 
+    /// Whether the content is sure not to be on the list, as far as that is known without asking the storage.
+    pub(super) fn is_known_to_lack(&self, digest: &Digest) -> bool {
+        self.known_list().is_some_and(|list| !list.contains(digest))
+    }
+
     fn known_list(&self) -> Option<Arc<List>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let known = known.as_ref().filter(|known| known.as_of.elapsed() < REFRESH_AFTER)?;

@@ -2,22 +2,18 @@
 //!
 //! A look at such a file by its name costs a microsecond, since the system has it at hand, and the way to the blocking pool ten
 //! times as much; so the look is taken on the spot. While the file is the same as when it was read, what was read is told again.
-//!
-//! Whether it is the same shows in its number and in the time of its last change. Two things could hide a change, and are
-//! left out: a file that was changed so lately that the clock of the file system may not have moved on since, and a file
-//! on another machine, of which this one may be shown what was true some seconds ago.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
-use rustix::fs::{StatFs, fstatfs, statfs};
+use rustix::fs::{fstatfs, statfs};
 
+use super::identity::{Identity, is_local};
 use super::read::meta;
 use crate::{Key, ObjectMeta};
 
@@ -30,14 +26,6 @@ const OVERHEAD: usize = 512;
 /// The longest content that is remembered, in bytes. Links and the switches of the registry are shorter.
 const LONGEST: u64 = 1024;
 
-/// How long ago a file must have changed for its next change to show. Clocks of file systems stand still for some milliseconds.
-const SETTLED: Duration = Duration::from_secs(1);
-
-/// File systems of this machine alone, by the numbers that `statfs(2)` gives: ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS,
-/// ZFS, bcachefs.
-const LOCAL: [u32; 8] =
-    [0x0000_ef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e];
-
 /// What is known of such objects.
 #[derive(Debug)]
 pub(super) struct Familiar(Cache<Key, Arc<Known>, ByLength>);
@@ -49,37 +37,6 @@ pub(super) struct Known {
     pub(super) meta: ObjectMeta,
     /// The content, of a small file that may be told again.
     pub(super) content: Option<Bytes>,
-}
-
-/// What tells a file from every other, and from itself before a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Whether every later change will show.
-    fn is_settled(&self, now: SystemTime) -> bool {
-        let (Ok(seconds), Ok(nanoseconds)) = (self.changed.0.try_into(), self.changed.1.try_into()) else {
-            return false;
-        };
-        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-        now.duration_since(changed).is_ok_and(|age| age > SETTLED)
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -109,7 +66,7 @@ impl Familiar {
                 return Some(Err(error));
             }
         };
-        if Identity::of(&metadata) == known.file {
+        if Identity::from(&metadata) == known.file {
             return Some(Ok(known.meta.clone()));
         }
         Some(meta(key.clone(), &metadata))
@@ -119,7 +76,7 @@ impl Familiar {
     pub(super) fn read(&self, key: &Key, path: &Path) -> Option<(ObjectMeta, Bytes)> {
         let known = self.0.get(key)?;
         let content = known.content.clone()?;
-        let is_same = Identity::of(&path.metadata().ok()?) == known.file;
+        let is_same = Identity::from(&path.metadata().ok()?) == known.file;
         is_same.then(|| (known.meta.clone(), content))
     }
 
@@ -141,7 +98,7 @@ impl Familiar {
         let mut content = Vec::with_capacity(usize::try_from(meta.size).map_err(io::Error::other)?);
         file.read_to_end(&mut content)?;
         let content = Bytes::from(content);
-        let may_be_told = meta.size <= LONGEST && Identity::of(&metadata).is_settled(SystemTime::now());
+        let may_be_told = meta.size <= LONGEST && Identity::from(&metadata).is_settled(SystemTime::now());
         if may_be_told && fstatfs(&file).is_ok_and(is_local) {
             self.remember(&metadata, &meta, Some(content.clone()));
         }
@@ -149,35 +106,25 @@ impl Familiar {
     }
 
     fn remember(&self, metadata: &Metadata, meta: &ObjectMeta, content: Option<Bytes>) {
-        let known = Known { file: Identity::of(metadata), meta: meta.clone(), content };
+        let known = Known { file: Identity::from(metadata), meta: meta.clone(), content };
         self.0.insert(meta.key.clone(), Arc::new(known));
     }
-}
-
-fn is_local(file_system: StatFs) -> bool {
-    u32::try_from(file_system.f_type & 0xffff_ffff).is_ok_and(|number| LOCAL.contains(&number))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use super::super::identity::settled;
     use super::*;
 
-    /// A file that changed long enough ago, and its key.
-    fn settled() -> (tempfile::TempDir, std::path::PathBuf, Key) {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("link");
-        fs::write(&path, "1").unwrap();
-        while !Identity::of(&path.metadata().unwrap()).is_settled(SystemTime::now()) {
-            std::thread::yield_now();
-        }
-        (root, path, "link".parse().unwrap())
+    fn key() -> Key {
+        "link".parse().unwrap()
     }
 
     #[test]
     fn what_was_read_is_told_again_until_the_file_changes() {
-        let (root, path, key) = settled();
+        let ((root, path), key) = (settled(), key());
         let familiar = Familiar::default();
         assert_eq!(familiar.read(&key, &path), None);
         let read = familiar.open(&key, &path).unwrap();
@@ -192,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_change_in_place_shows() {
-        let (_root, path, key) = settled();
+        let ((_root, path), key) = (settled(), key());
         let familiar = Familiar::default();
         familiar.open(&key, &path).unwrap();
         fs::write(&path, "2").unwrap();
@@ -202,7 +149,7 @@ mod tests {
     #[test]
     fn what_has_just_changed_is_read_each_time() {
         let root = tempfile::tempdir().unwrap();
-        let (path, key) = (root.path().join("link"), "link".parse().unwrap());
+        let (path, key) = (root.path().join("link"), key());
         let familiar = Familiar::default();
         fs::write(&path, "1").unwrap();
         familiar.open(&key, &path).unwrap();
@@ -211,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_familiar_object_is_looked_at_and_not_remembered_to_be_there() {
-        let (_root, path, key) = settled();
+        let ((_root, path), key) = (settled(), key());
         let familiar = Familiar::default();
         assert!(familiar.head(&key, &path).is_none());
         familiar.meet(&key, &path).unwrap();
@@ -224,7 +171,7 @@ mod tests {
 
     #[test]
     fn content_that_is_long_is_not_remembered() {
-        let (_root, path, key) = settled();
+        let ((_root, path), key) = (settled(), key());
         let familiar = Familiar::default();
         fs::write(&path, vec![0; 4096]).unwrap();
         assert_eq!(familiar.open(&key, &path).unwrap().1.len(), 4096);

@@ -6,6 +6,7 @@
 
 mod familiar;
 mod folder;
+mod identity;
 mod leftovers;
 mod read;
 mod space;
@@ -13,6 +14,7 @@ mod temporary;
 mod upload;
 mod version;
 mod walk;
+mod witness;
 mod write;
 
 use std::io;
@@ -28,8 +30,9 @@ use tokio::task;
 
 use self::familiar::Familiar;
 use self::upload::Completion;
+use self::witness::FileWitness;
 use self::write::Put;
-use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
+use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space, Witness};
 
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
@@ -141,6 +144,10 @@ impl ObjectStore for Filesystem {
     async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
         let path = self.path(prefix);
         on_blocking_pool(prefix, move || leftovers::remove(&path, before)).await
+    }
+
+    fn witness(&self, object: &ObjectMeta) -> Option<Box<dyn Witness>> {
+        Some(Box::new(FileWitness::of(object, &self.path(&object.key))?))
     }
 
     async fn space(&self) -> Result<Option<Space>> {

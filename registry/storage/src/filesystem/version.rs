@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::identity::Identity;
 use super::write::is_absent;
 use crate::Version;
 use crate::object_store::Stamp;
@@ -15,8 +16,14 @@ use crate::object_store::Stamp;
 /// The version of the file that `metadata` describes. Each write makes a new file and gives it its name, and both
 /// show in its number and in the time of its last change.
 pub(super) fn of(metadata: &Metadata) -> Version {
-    let nanoseconds = metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec());
-    Version(Stamp::Numbers([metadata.ino(), nanoseconds.cast_unsigned(), metadata.size()]))
+    of_identity(&Identity::from(metadata))
+}
+
+/// The version of a file that is known by its identity.
+pub(super) fn of_identity(file: &Identity) -> Version {
+    let (seconds, nanoseconds) = file.changed;
+    let changed = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
+    Version(Stamp::Numbers([file.inode, changed.cast_unsigned(), file.size]))
 }
 
 /// A file that nobody else replaces or removes until this is dropped.
