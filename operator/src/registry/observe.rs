@@ -140,8 +140,8 @@ pub fn certificate_secret(registry: &Registry) -> Option<String> {
 }
 
 async fn children(client: &Client, identity: &Identity, served: &Served) -> Result<Children, kube::Error> {
-    let ids = Objects::ids(identity).into_ordered();
-    let reads = ids.into_iter().filter(|id| served.has(id.kind)).map(async |id| {
+    let ids = Objects::ids(identity).into_stages();
+    let reads = ids.into_iter().flatten().filter(|id| served.has(id.kind)).map(async |id| {
         let object = match id.api(client, &identity.namespace).get_opt(&id.name).await {
             // An older role does not know of it, and most Registries do not need it.
             Err(kube::Error::Api(status)) if status.code == 403 && Kind::OPTIONAL.contains(&id.kind) => None,

@@ -2,7 +2,7 @@
 //!
 //! Only metadata is watched, and nothing is kept, so a cluster with many Secrets costs no memory.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
 
 use berth_crds::Registry;
 use futures::{
@@ -24,10 +24,12 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store},
+        scheduler::{ScheduleRequest, debounced_scheduler},
         watcher,
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{build::Objects, consent_watches, observe::certificate_secret};
@@ -43,6 +45,9 @@ pub type Guarded = DeserializeGuard<Registry>;
 
 /// A namespace, or all of them.
 pub type Scope = Option<String>;
+
+/// How long to collect changes of other objects before a Registry is looked at.
+const DEBOUNCE: Duration = Duration::from_millis(250);
 
 /// The optional kinds that are watched. What cert-manager stores is a Secret, and those are watched.
 const WATCHED: [Kind; 3] = [Kind::HTTPRoute, Kind::BackendTLSPolicy, Kind::ServersTransport];
@@ -86,6 +91,16 @@ pub(super) fn concerned(
         consent_watches::namespaces(client, known),
     ];
     stream::select_all(everywhere.into_iter().chain(optional).chain(applicants)).boxed()
+}
+
+/// The same, each once it has not come again for a moment. A reconciliation changes many objects of a Registry, and the
+/// controllers of the cluster change them after it; all of that is worth one more look.
+pub(super) fn settled<T>(changes: impl Stream<Item = T> + Send) -> impl Stream<Item = T> + Send
+where
+    T: Clone + Eq + Hash + Send,
+{
+    let now = |message| ScheduleRequest { message, run_at: Instant::now() };
+    debounced_scheduler(changes.map(now), DEBOUNCE)
 }
 
 /// What is labelled as ours.
@@ -218,8 +233,8 @@ fn owners<K: Resource>(
 /// Whether the spec names that object, or the object has a name that the Registry needs for one of its own.
 fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
     let spec = &registry.spec;
-    let needed = Objects::ids(&Identity::of(registry)).into_ordered();
-    if needed.iter().any(|id| id.name == name && id.kind.api_resource().kind == kind) {
+    let needed = Objects::ids(&Identity::of(registry)).into_stages();
+    if needed.iter().flatten().any(|id| id.name == name && id.kind.api_resource().kind == kind) {
         return true;
     }
     let s3 = spec.storage.s3.as_ref();
