@@ -121,8 +121,8 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(site: &Site, name: &str, size: usize) -> Result<Self> {
-        let mut content = vec![b'l'; size];
+    fn new(site: &Site, name: &str, length: usize) -> Result<Self> {
+        let mut content = vec![b'l'; length];
         let name = format!("{}-{name}", site.port);
         content[..name.len()].copy_from_slice(name.as_bytes());
         let file = site.folder.path().join("layer");

@@ -65,7 +65,7 @@ use loaded::LiveFiles;
 use observe::Observed;
 use validate::Validated;
 pub use watches::{Guarded, Scope};
-pub(crate) use watches::api;
+pub(crate) use watches::{api, outline};
 
 /// How many Registries are looked at at the same time.
 const CONCURRENCY: u16 = 4;
@@ -123,7 +123,7 @@ where
     let mut unread = Some(unread);
     let registries = watcher::watcher(watches::api::<Guarded>(client, scope), watcher::Config::default())
         .default_backoff()
-        .modify(|registry| registry.managed_fields_mut().clear())
+        .modify(watches::outline)
         .inspect(move |event| match event {
             Ok(Event::InitDone) => unread.take().into_iter().for_each(Outstanding::done),
             Ok(Event::Delete(registry)) => forget(&forgetting, registry),

@@ -4,7 +4,7 @@
 
 use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
 
-use berth_crds::Registry;
+use berth_crds::{ConditionType, Registry, RegistryStatus};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -46,6 +46,9 @@ pub type Guarded = DeserializeGuard<Registry>;
 /// A namespace, or all of them.
 pub type Scope = Option<String>;
 
+/// Where `kubectl apply` keeps another copy of the spec.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// How long to collect changes of other objects before a Registry is looked at.
 const DEBOUNCE: Duration = Duration::from_millis(250);
 
@@ -62,6 +65,19 @@ where
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     }
+}
+
+/// Leaves of a Registry what is looked at while it is only remembered: its spec, its annotations, and whether it is ready. What
+/// is decided is decided on a live read, and several controllers remember each Registry.
+pub(crate) fn outline(registry: &mut Guarded) {
+    registry.managed_fields_mut().clear();
+    registry.annotations_mut().remove(LAST_APPLIED);
+    let Ok(registry) = &mut registry.0 else { return };
+    let Some(status) = registry.status.take() else { return };
+    let mut conditions = status.conditions;
+    conditions.retain(|condition| condition.type_ == ConditionType::Ready.as_str());
+    conditions.shrink_to_fit();
+    registry.status = Some(RegistryStatus { conditions, ..RegistryStatus::default() });
 }
 
 /// The Registries that a change of some object concerns.
@@ -277,6 +293,25 @@ mod tests {
 
     fn names(object: &PartialObjectMeta<Secret>, known: &Store<Guarded>) -> Vec<String> {
         owners(object, "Secret", known).into_iter().map(|registry| registry.name).collect()
+    }
+
+    #[test]
+    fn of_a_registry_only_its_outline_is_remembered() {
+        let condition = |about: ConditionType| json!({"type": about.as_str(), "status": "True", "reason": "R", "message": "", "lastTransitionTime": "2026-03-01T00:00:00Z"});
+        let conditions = [condition(ConditionType::Ready), condition(ConditionType::Progressing)];
+        let mut registry = fixtures::registry("{logLevel: debug}");
+        registry.status =
+            Some(serde_json::from_value(json!({"host": "hub", "conditions": conditions})).unwrap());
+        registry.annotations_mut().insert(LAST_APPLIED.to_owned(), "{}".to_owned());
+        let mut guarded = DeserializeGuard(Ok(registry));
+        outline(&mut guarded);
+
+        let registry = guarded.0.unwrap();
+        let status = registry.status.clone().unwrap();
+        assert_eq!(status.conditions.iter().map(|one| one.type_.as_str()).collect::<Vec<_>>(), ["Ready"]);
+        assert_eq!(status.host, None);
+        assert!(registry.annotations().is_empty());
+        assert_eq!(registry.spec, fixtures::registry("{logLevel: debug}").spec);
     }
 
     #[test]
