@@ -38,7 +38,7 @@ memory:
 measure-operator:
     cargo test --locked -p berth-tests --features outer-rings --test convergence -- --ignored --nocapture measure::
 
-# How fast large layers reach a bucket, beside the client library by itself; with MEASURED_REGISTRY, of another program. Takes 15 GiB.
+# How fast large layers reach a bucket, beside the client library by itself; with MEASURED_REGISTRY, of another program. Needs 20 GiB in TMPDIR: MinIO lets go of what is deleted minutes later.
 measure-s3:
     cargo test --locked -p berth-tests --features outer-rings --test s3 -- --ignored --nocapture --test-threads=1 measure::
 
