@@ -34,6 +34,14 @@ memory:
     cargo test --locked --release -p berth-registry --test repository -- --ignored --exact --nocapture \
         collection_memory::a_million_blobs_are_collected_in_less_than_two_hundred_megabytes
 
+# What the operator uses and how fast it is, beside its API server: with MEASURED_OPERATOR, of another program than this commit's.
+measure-operator:
+    cargo test --locked -p berth-tests --features outer-rings --test convergence -- --ignored --nocapture measure::
+
+# How fast large layers reach a bucket, beside the client library by itself; with MEASURED_REGISTRY, of another program. Needs 20 GiB in TMPDIR: MinIO lets go of what is deleted minutes later.
+measure-s3:
+    cargo test --locked -p berth-tests --features outer-rings --test s3 -- --ignored --nocapture --test-threads=1 measure::
+
 # Clients while requests to S3 go wrong, for as many hours as wanted; a seed from an earlier run repeats its choices.
 faults hours="1" seed="":
     FAULTS_SECONDS=$(({{ hours }} * 3600)) FAULTS_SEED={{ seed }} \

@@ -1,4 +1,4 @@
-//! The one place that writes the objects of a Registry: server-side apply in a fixed order, and removal of what is
+//! The one place that writes the objects of a Registry: server-side apply in fixed stages, and removal of what is
 //! no longer wanted.
 //!
 //! Nothing is sent for an object that is as it was left. For each object the operator remembers what it asked for and
@@ -10,6 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use futures::{StreamExt, stream};
 use kube::{
     Client,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
@@ -25,6 +26,9 @@ use crate::{
     metadata::{Identity, OPERATOR},
 };
 
+/// How many objects of a Registry are written at the same time.
+const CONCURRENCY: usize = 8;
+
 /// What should become of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Desired<T> {
@@ -35,6 +39,9 @@ pub enum Desired<T> {
     /// It stays as it is, whether it exists or not: the spec is wrong about it, and what works goes on working.
     AsIs,
 }
+
+/// An object, and what should become of it.
+pub type Step = (ChildId, Desired<Value>);
 
 /// The objects after an apply, and what the API server refused.
 #[derive(Debug, Default)]
@@ -65,35 +72,47 @@ struct Fingerprint {
 }
 
 /// Those of the desired objects whose names objects of somebody else have. They must not be applied.
-pub fn taken_names(
+pub fn taken_names<'a>(
     identity: &Identity,
-    desired: &[(ChildId, Desired<Value>)],
+    desired: impl IntoIterator<Item = &'a Step>,
     observed: &Children,
 ) -> Vec<ChildId> {
     let needed =
-        desired.iter().filter(|(_, desired)| matches!(desired, Desired::Present(_))).map(|(id, _)| id);
+        desired.into_iter().filter(|(_, desired)| matches!(desired, Desired::Present(_))).map(|(id, _)| id);
     let is_foreign = |id: &&ChildId| observed.raw(id).is_some_and(|object| !identity.has(&object.metadata));
     needed.filter(is_foreign).cloned().collect()
 }
 
-/// Makes the objects of a Registry as desired, in the given order. Objects that should be absent are removed last,
-/// and only when nothing was refused. Fails on errors of the API server that may pass by themselves.
+/// Makes the objects of a Registry as desired, one stage after the other; those of a stage at the same time, since a new
+/// Registry has many, and each waits for a disk. Objects that should be absent are removed last, and only when nothing was
+/// refused. Fails on errors of the API server that may pass by themselves, and then goes on to no further stage.
 pub async fn apply(
     client: &Client,
     fingerprints: &Fingerprints,
     identity: &Identity,
-    desired: Vec<(ChildId, Desired<Value>)>,
+    stages: Vec<Vec<Step>>,
     observed: Children,
 ) -> Result<Applied, kube::Error> {
     let mut applied = Applied { children: observed, rejections: Vec::new() };
     let mut unwanted = Vec::new();
-    for (id, desired) in desired {
-        match desired {
-            Desired::Present(manifest) => {
-                apply_one(client, fingerprints, identity, id, &manifest, &mut applied).await?;
+    for stage in stages {
+        let writer = Writer { client, fingerprints, identity, observed: &applied.children };
+        let mut applying = Vec::new();
+        for (id, desired) in stage {
+            match desired {
+                Desired::Present(manifest) => applying.push(writer.apply(id, manifest)),
+                Desired::Absent => unwanted.push(id),
+                Desired::AsIs => {}
             }
-            Desired::Absent => unwanted.push(id),
-            Desired::AsIs => {}
+        }
+        // Each comes to its end, even if another fails: what was changed is told and remembered.
+        let answers: Vec<_> = stream::iter(applying).buffered(CONCURRENCY).collect().await;
+        for answer in answers {
+            match answer? {
+                Answer::Unchanged => {}
+                Answer::Live(id, live) => applied.children.insert(id, live),
+                Answer::Refused(rejection) => applied.rejections.push(rejection),
+            }
         }
     }
     if applied.rejections.is_empty() {
@@ -104,32 +123,45 @@ pub async fn apply(
     Ok(applied)
 }
 
-async fn apply_one(
-    client: &Client,
-    fingerprints: &Fingerprints,
-    identity: &Identity,
-    id: ChildId,
-    manifest: &Value,
-    applied: &mut Applied,
-) -> Result<(), kube::Error> {
-    if let Some(live) = applied.children.raw(&id)
-        && fingerprints.matches(identity, &id, &Fingerprint::of(manifest, live))
-    {
-        return Ok(());
-    }
-    let parameters = PatchParams::apply(OPERATOR).force();
-    match id.api(client, &identity.namespace).patch(&id.name, &parameters, &Patch::Apply(manifest)).await {
-        Ok(live) => {
-            report_change(&id, applied.children.raw(&id), &live);
-            fingerprints.remember(identity, id.clone(), Fingerprint::of(manifest, &live));
-            applied.children.insert(id, live);
-            Ok(())
+/// What the objects of a stage are applied with.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    client: &'a Client,
+    fingerprints: &'a Fingerprints,
+    identity: &'a Identity,
+    observed: &'a Children,
+}
+
+/// What came of applying an object.
+#[expect(clippy::large_enum_variant, reason = "a new Registry gets the large one for each of its objects")]
+enum Answer {
+    /// Nothing was asked.
+    Unchanged,
+    /// The API server has it like this now.
+    Live(ChildId, DynamicObject),
+    Refused(Rejection),
+}
+
+impl Writer<'_> {
+    async fn apply(self, id: ChildId, manifest: Value) -> Result<Answer, kube::Error> {
+        let Self { client, fingerprints, identity, observed } = self;
+        let before = observed.raw(&id);
+        let is_as_left = |live| fingerprints.matches(identity, &id, &Fingerprint::of(&manifest, live));
+        if before.is_some_and(is_as_left) {
+            return Ok(Answer::Unchanged);
         }
-        Err(kube::Error::Api(status)) if is_refusal(&status) => {
-            applied.rejections.push(Rejection { child: id, message: status.message });
-            Ok(())
+        let (api, parameters) = (id.api(client, &identity.namespace), PatchParams::apply(OPERATOR).force());
+        match api.patch(&id.name, &parameters, &Patch::Apply(&manifest)).await {
+            Ok(live) => {
+                report_change(&id, before, &live);
+                fingerprints.remember(identity, id.clone(), Fingerprint::of(&manifest, &live));
+                Ok(Answer::Live(id, live))
+            }
+            Err(kube::Error::Api(status)) if is_refusal(&status) => {
+                Ok(Answer::Refused(Rejection { child: id, message: status.message }))
+            }
+            Err(error) => Err(error),
         }
-        Err(error) => Err(error),
     }
 }
 

@@ -16,7 +16,7 @@ use hyper_util::{
         Client as HttpClient,
         connect::{Connected, Connection, HttpConnector},
     },
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use kube::{Client, Config, client::ConfigExt};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -25,6 +25,10 @@ use crate::leader::Leadership;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection without a request is kept. A reconciliation asks much at once, and then often nothing for hours, while
+/// each connection holds the memory of its TLS.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Nothing was sent, because another operator may lead.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -43,7 +47,12 @@ pub fn client(connection: &Config, leadership: Leadership) -> Result<Client, kub
         .option_layer(connection.auth_layer()?)
         .layer(connection.extra_headers_layer()?)
         .map_err(BoxError::from)
-        .service(HttpClient::builder(TokioExecutor::new()).build(secure));
+        .service(
+            HttpClient::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_LIMIT)
+                .build(secure),
+        );
     Ok(Client::new(service, connection.default_namespace.clone()))
 }
 

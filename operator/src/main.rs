@@ -7,7 +7,8 @@ use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-#[tokio::main]
+// It waits for the API server nearly all the time. Of a thread for each core of a large node, each would keep memory of its own.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
     let config = Config::parse();
     telemetry::start(&config).context("--log-level: write error, warn, info, debug or trace")?;

@@ -81,7 +81,7 @@ fn start() -> Result<ControlPlane> {
 }
 
 /// A token of the operator's ServiceAccount.
-fn token() -> Result<String> {
+pub(crate) fn token() -> Result<String> {
     let token = run("berth-system", &["create", "token", "berth", "--duration=2h"]);
     Ok(token.context("no token for the operator")?.trim().to_owned())
 }

@@ -11,5 +11,7 @@
 mod choices;
 mod edits;
 mod fixture;
+mod measure;
 mod proof;
 mod scale;
+mod shipped;

@@ -42,7 +42,7 @@ impl Manifests {
         let settings =
             build::Settings { image: "registry".to_owned(), image_pull_policy: "Never".to_owned(), rotation };
         let steps = build::build(&validated, &issued, &settings).into_steps(&validated.identity);
-        let present = steps.into_iter().filter_map(|(id, desired)| match desired {
+        let present = steps.into_iter().flatten().filter_map(|(id, desired)| match desired {
             Desired::Present(manifest) => Some((id.to_string(), manifest)),
             Desired::Absent | Desired::AsIs => None,
         });

@@ -138,11 +138,11 @@ async fn advance(context: &Context, access: &RegistryAccess) -> Result<Action, E
     let observed = observe::observe(&context.client, &context.scopes, access).await?;
     let judged = judge::judge(access, &observed, now);
     let steps = build::steps(access, &identity, &judged, &observed.secrets);
-    let taken = !apply::taken_names(&identity, &steps, &observed.secrets).is_empty();
+    let taken = !apply::taken_names(&identity, steps.iter(), &observed.secrets).is_empty();
     let applied = if taken {
         apply::Applied { children: observed.secrets, rejections: Vec::new() }
     } else {
-        apply::apply(&context.client, &context.fingerprints, &identity, steps, observed.secrets).await?
+        apply::apply(&context.client, &context.fingerprints, &identity, vec![steps], observed.secrets).await?
     };
     let has_secret = status::has_secret(access, &identity, &applied);
     let finding = status::finding(access, &judged, &applied, taken);

@@ -47,7 +47,7 @@ use crate::{
     backoff::{Backoff, RegistryKey},
     context::reporter,
     metrics::Metrics,
-    registry::{Error, Guarded, Scope, api, pause},
+    registry::{Error, Guarded, Scope, api, outline, pause},
 };
 use copy::Template;
 use fulfil::{Outcome, Wish};
@@ -140,7 +140,7 @@ where
     let forgetting = Arc::clone(&context);
     let registries = watcher::watcher(api::<Guarded>(&context.client, scope), watcher::Config::default())
         .default_backoff()
-        .modify(|registry| registry.managed_fields_mut().clear())
+        .modify(outline)
         .inspect(move |event| {
             if let Ok(Event::Delete(registry)) = event {
                 forgetting.forget(&key(registry.meta()));

@@ -44,14 +44,13 @@ use kube::{
     },
 };
 use opentelemetry::KeyValue;
-use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::{
-    apply::{self, Applied, Desired},
+    apply::{self, Applied, Desired, Step},
     backoff::RegistryKey,
-    children::{ChildId, Children},
+    children::Children,
     context::Context,
     health::Outstanding,
     metadata::Identity,
@@ -65,11 +64,8 @@ use issue::Certificates;
 use loaded::LiveFiles;
 use observe::Observed;
 use validate::Validated;
-pub(crate) use watches::api;
 pub use watches::{Guarded, Scope};
-
-/// How long to collect changes of a Registry before it is looked at.
-const DEBOUNCE: Duration = Duration::from_millis(250);
+pub(crate) use watches::{api, outline};
 
 /// How many Registries are looked at at the same time.
 const CONCURRENCY: u16 = 4;
@@ -127,7 +123,7 @@ where
     let mut unread = Some(unread);
     let registries = watcher::watcher(watches::api::<Guarded>(client, scope), watcher::Config::default())
         .default_backoff()
-        .modify(|registry| registry.managed_fields_mut().clear())
+        .modify(watches::outline)
         .inspect(move |event| match event {
             Ok(Event::InitDone) => unread.take().into_iter().for_each(Outstanding::done),
             Ok(Event::Delete(registry)) => forget(&forgetting, registry),
@@ -145,10 +141,11 @@ where
             PredicateConfig::default(),
         );
     Controller::for_stream(registries, known.clone())
-        .with_config(controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
-        .reconcile_on(watches::concerned(&context, scope, &known))
-        .reconcile_all_on(watches::classes(client))
-        .reconcile_all_on(token_issuer::changes(Arc::clone(&context)))
+        // A Registry itself is looked at without delay: its user waits.
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(watches::settled(watches::concerned(&context, scope, &known)))
+        .reconcile_all_on(watches::settled(watches::classes(client)))
+        .reconcile_all_on(watches::settled(token_issuer::changes(Arc::clone(&context))))
         .graceful_shutdown_on(shutdown)
         .run(reconcile, |_, never, _| match *never {}, context)
         .for_each(|outcome| async move {
@@ -238,7 +235,7 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     let identity = Identity::of(registry);
     let mut observed = span::step("observe", observe::observe(context, registry)).await?;
     let mut plan = Plan::of(registry, &observed, context)?;
-    let taken = apply::taken_names(&identity, &plan.steps, &observed.children);
+    let taken = apply::taken_names(&identity, plan.steps.iter().flatten(), &observed.children);
     if !taken.is_empty() {
         report::taken_names(context, registry, &taken).await?;
         return Ok(Action::requeue(NAME_TAKEN_RETRY));
@@ -276,12 +273,9 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
 }
 
 /// What `registry` should consist of, as things are now: nothing is written. Tests hold what is there against it.
-pub async fn desired(
-    context: &Context,
-    registry: &Registry,
-) -> Result<Vec<(ChildId, Desired<Value>)>, Error> {
+pub async fn desired(context: &Context, registry: &Registry) -> Result<Vec<Step>, Error> {
     let observed = Box::pin(observe::observe(context, registry)).await?;
-    Ok(Plan::of(registry, &observed, context)?.steps)
+    Ok(Plan::of(registry, &observed, context)?.steps.concat())
 }
 
 /// What is to be done, decided without a request.
@@ -289,7 +283,8 @@ struct Plan {
     validated: Validated,
     accounts: Accounts,
     certificates: Certificates,
-    steps: Vec<(ChildId, Desired<Value>)>,
+    /// In the stages in which they are applied.
+    steps: Vec<Vec<Step>>,
 }
 
 impl Plan {
@@ -315,7 +310,7 @@ async fn apply_service(
     let identity = &validated.identity;
     let service = build::Objects::ids(identity).service;
     let step = (service, Desired::Present(build::service(validated)));
-    let applying = apply::apply(&context.client, &context.fingerprints, identity, vec![step], observed);
+    let applying = apply::apply(&context.client, &context.fingerprints, identity, vec![vec![step]], observed);
     Ok(span::step("apply", applying).await?.children)
 }
 

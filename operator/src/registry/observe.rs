@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_crds::{Registry, RegistryAccess, allowed::From, service_account_tokens::ServiceAccountTokens};
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret},
     networking::v1::IngressClass,
@@ -26,6 +26,9 @@ use crate::{
     metadata::Identity,
     token_issuer,
 };
+
+/// How many of a Registry's objects are read at the same time.
+const READS: usize = 12;
 
 /// A RegistryAccess, or why it does not parse.
 pub type GuardedAccess = DeserializeGuard<RegistryAccess>;
@@ -140,8 +143,8 @@ pub fn certificate_secret(registry: &Registry) -> Option<String> {
 }
 
 async fn children(client: &Client, identity: &Identity, served: &Served) -> Result<Children, kube::Error> {
-    let ids = Objects::ids(identity).into_ordered();
-    let reads = ids.into_iter().filter(|id| served.has(id.kind)).map(async |id| {
+    let ids = Objects::ids(identity).into_stages();
+    let reads = ids.into_iter().flatten().filter(|id| served.has(id.kind)).map(async |id| {
         let object = match id.api(client, &identity.namespace).get_opt(&id.name).await {
             // An older role does not know of it, and most Registries do not need it.
             Err(kube::Error::Api(status)) if status.code == 403 && Kind::OPTIONAL.contains(&id.kind) => None,
@@ -149,8 +152,10 @@ async fn children(client: &Client, identity: &Identity, served: &Served) -> Resu
         };
         Ok::<_, kube::Error>((id, object))
     });
+    // Each that is read at the same time takes a connection of its own.
+    let mut read = stream::iter(reads).buffer_unordered(READS);
     let mut children = Children::default();
-    for (id, object) in try_join_all(reads).await? {
+    while let Some((id, object)) = read.try_next().await? {
         if let Some(object) = object {
             children.insert(id, object);
         }

@@ -2,9 +2,9 @@
 //!
 //! Only metadata is watched, and nothing is kept, so a cluster with many Secrets costs no memory.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
 
-use berth_crds::Registry;
+use berth_crds::{ConditionType, Registry, RegistryStatus};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -24,10 +24,12 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store},
+        scheduler::{ScheduleRequest, debounced_scheduler},
         watcher,
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{build::Objects, consent_watches, observe::certificate_secret};
@@ -44,6 +46,12 @@ pub type Guarded = DeserializeGuard<Registry>;
 /// A namespace, or all of them.
 pub type Scope = Option<String>;
 
+/// Where `kubectl apply` keeps another copy of the spec.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// How long to collect changes of other objects before a Registry is looked at.
+const DEBOUNCE: Duration = Duration::from_millis(250);
+
 /// The optional kinds that are watched. What cert-manager stores is a Secret, and those are watched.
 const WATCHED: [Kind; 3] = [Kind::HTTPRoute, Kind::BackendTLSPolicy, Kind::ServersTransport];
 
@@ -57,6 +65,19 @@ where
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     }
+}
+
+/// Leaves of a Registry what is looked at while it is only remembered: its spec, its annotations, and whether it is ready. What
+/// is decided is decided on a live read, and several controllers remember each Registry.
+pub(crate) fn outline(registry: &mut Guarded) {
+    registry.managed_fields_mut().clear();
+    registry.annotations_mut().remove(LAST_APPLIED);
+    let Ok(registry) = &mut registry.0 else { return };
+    let Some(status) = registry.status.take() else { return };
+    let mut conditions = status.conditions;
+    conditions.retain(|condition| condition.type_ == ConditionType::Ready.as_str());
+    conditions.shrink_to_fit();
+    registry.status = Some(RegistryStatus { conditions, ..RegistryStatus::default() });
 }
 
 /// The Registries that a change of some object concerns.
@@ -86,6 +107,16 @@ pub(super) fn concerned(
         consent_watches::namespaces(client, known),
     ];
     stream::select_all(everywhere.into_iter().chain(optional).chain(applicants)).boxed()
+}
+
+/// The same, each once it has not come again for a moment. A reconciliation changes many objects of a Registry, and the
+/// controllers of the cluster change them after it; all of that is worth one more look.
+pub(super) fn settled<T>(changes: impl Stream<Item = T> + Send) -> impl Stream<Item = T> + Send
+where
+    T: Clone + Eq + Hash + Send,
+{
+    let now = |message| ScheduleRequest { message, run_at: Instant::now() };
+    debounced_scheduler(changes.map(now), DEBOUNCE)
 }
 
 /// What is labelled as ours.
@@ -218,8 +249,8 @@ fn owners<K: Resource>(
 /// Whether the spec names that object, or the object has a name that the Registry needs for one of its own.
 fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
     let spec = &registry.spec;
-    let needed = Objects::ids(&Identity::of(registry)).into_ordered();
-    if needed.iter().any(|id| id.name == name && id.kind.api_resource().kind == kind) {
+    let needed = Objects::ids(&Identity::of(registry)).into_stages();
+    if needed.iter().flatten().any(|id| id.name == name && id.kind.api_resource().kind == kind) {
         return true;
     }
     let s3 = spec.storage.s3.as_ref();
@@ -262,6 +293,25 @@ mod tests {
 
     fn names(object: &PartialObjectMeta<Secret>, known: &Store<Guarded>) -> Vec<String> {
         owners(object, "Secret", known).into_iter().map(|registry| registry.name).collect()
+    }
+
+    #[test]
+    fn of_a_registry_only_its_outline_is_remembered() {
+        let condition = |about: ConditionType| json!({"type": about.as_str(), "status": "True", "reason": "R", "message": "", "lastTransitionTime": "2026-03-01T00:00:00Z"});
+        let conditions = [condition(ConditionType::Ready), condition(ConditionType::Progressing)];
+        let mut registry = fixtures::registry("{logLevel: debug}");
+        registry.status =
+            Some(serde_json::from_value(json!({"host": "hub", "conditions": conditions})).unwrap());
+        registry.annotations_mut().insert(LAST_APPLIED.to_owned(), "{}".to_owned());
+        let mut guarded = DeserializeGuard(Ok(registry));
+        outline(&mut guarded);
+
+        let registry = guarded.0.unwrap();
+        let status = registry.status.clone().unwrap();
+        assert_eq!(status.conditions.iter().map(|one| one.type_.as_str()).collect::<Vec<_>>(), ["Ready"]);
+        assert_eq!(status.host, None);
+        assert!(registry.annotations().is_empty());
+        assert_eq!(registry.spec, fixtures::registry("{logLevel: debug}").spec);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use service::service;
 
 use super::{authority::Periods, issue::Issued, validate::Validated};
 use crate::{
-    apply::Desired,
+    apply::{Desired, Step},
     children::{ChildId, Kind},
     metadata::Identity,
 };
@@ -106,9 +106,10 @@ pub struct Objects<T> {
 pub type DesiredState = Objects<Desired<Value>>;
 
 impl<T> Objects<T> {
-    /// The order in which they are applied: what others refer to comes first. Taken apart without `..`, so that an
-    /// object cannot be forgotten.
-    pub fn into_ordered(self) -> [T; 22] {
+    /// The stages in which they are applied: what others are made from comes first, then what others refer to. Those of a
+    /// stage need nothing of each other, and go out at the same time. Taken apart without `..`, so that an object cannot be
+    /// forgotten.
+    pub fn into_stages(self) -> [Vec<T>; 3] {
         let Self {
             authority,
             serving_certificate,
@@ -134,28 +135,26 @@ impl<T> Objects<T> {
             garbage_collection,
         } = self;
         [
-            authority,
-            serving_certificate,
-            accounts,
-            certificate,
-            admin,
-            pull,
-            auth,
-            storage,
-            config,
-            ca_bundle,
-            claim,
-            service_account,
-            collector,
-            service,
-            servers_transport,
-            backend_tls,
-            ingress,
-            route,
-            network_policy,
-            disruption_budget,
-            deployment,
-            garbage_collection,
+            // The only keys and passwords there are. What is signed or hashed with them must not outlive a crash that they do not.
+            vec![authority, accounts],
+            vec![
+                serving_certificate,
+                certificate,
+                admin,
+                pull,
+                auth,
+                storage,
+                config,
+                ca_bundle,
+                claim,
+                service_account,
+                collector,
+                service,
+                servers_transport,
+                backend_tls,
+                network_policy,
+            ],
+            vec![ingress, route, disruption_budget, deployment, garbage_collection],
         ]
     }
 }
@@ -193,9 +192,10 @@ impl Objects<ChildId> {
 }
 
 impl DesiredState {
-    /// Each object with its kind and name, in the order in which they are applied.
-    pub fn into_steps(self, identity: &Identity) -> Vec<(ChildId, Desired<Value>)> {
-        Objects::ids(identity).into_ordered().into_iter().zip(self.into_ordered()).collect()
+    /// Each object with its kind and name, in the stages in which they are applied.
+    pub fn into_steps(self, identity: &Identity) -> Vec<Vec<Step>> {
+        let stages = Objects::ids(identity).into_stages().into_iter().zip(self.into_stages());
+        stages.map(|(ids, desired)| ids.into_iter().zip(desired).collect()).collect()
     }
 }
 
@@ -282,7 +282,7 @@ mod tests {
         let public = "{host: hub.example.com, ingress: {className: web, annotations: {a: b}}}";
         for spec in ["{}", full, empty_dir, bucket, public] {
             let (identity, desired) = desired(spec);
-            for (id, desired) in desired.into_steps(&identity) {
+            for (id, desired) in desired.into_steps(&identity).into_iter().flatten() {
                 let Desired::Present(manifest) = desired else { continue };
                 assert_eq!(manifest["kind"], format!("{:?}", id.kind));
                 assert_eq!(manifest["metadata"]["name"], id.name);
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn everything_but_a_kept_claim_is_deleted_with_the_registry() {
         let (identity, desired) = desired("{}");
-        for (id, desired) in desired.into_steps(&identity) {
+        for (id, desired) in desired.into_steps(&identity).into_iter().flatten() {
             let Desired::Present(manifest) = desired else { continue };
             let owned = manifest["metadata"]["ownerReferences"][0]["uid"] == "4f6c";
             assert_eq!(owned, id.kind != Kind::PersistentVolumeClaim, "{id}");

@@ -13,8 +13,7 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::{
-    apply::{self, Applied, Desired},
-    children::ChildId,
+    apply::{self, Applied, Desired, Step},
     context::Context,
     digest::sha256_hex,
     metadata::{Identity, OPERATOR},
@@ -73,10 +72,10 @@ pub struct Pending {
 
 impl Pending {
     /// The run that `registry` asks for and that was not done yet.
-    pub fn of(registry: &Registry, steps: &[(ChildId, Desired<Value>)]) -> Option<Self> {
+    pub fn of(registry: &Registry, steps: &[Vec<Step>]) -> Option<Self> {
         let value = pending(registry)?;
         let name = Objects::ids(&Identity::of(registry)).garbage_collection;
-        let cron_job = steps.iter().find_map(|(id, desired)| match desired {
+        let cron_job = steps.iter().flatten().find_map(|(id, desired)| match desired {
             Desired::Present(manifest) if *id == name => Some(manifest.clone()),
             _ => None,
         });
@@ -144,6 +143,7 @@ async fn create(context: &Context, identity: &Identity, job: &Value) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use crate::children::ChildId;
     use serde_json::json;
 
     use super::*;

@@ -24,6 +24,9 @@ pub(super) struct Bucket {
     pub(super) client: AmazonS3,
     /// The same bucket as clients reach it. Nothing is sent by it.
     pub(super) public: AmazonS3,
+    /// The same client, which signs no bytes: for the parts of uploads. What they become is named after the digest of its bytes,
+    /// which whoever reads it verifies, so that a signature of them guards nothing, and costs each side as much as that digest.
+    pub(super) client_of_parts: AmazonS3,
     /// The same client, which sends a request once only: for those that mean something else when they are done twice.
     pub(super) client_of_one_attempt: AmazonS3,
     pub(super) connections: Connections,
@@ -35,7 +38,8 @@ impl Bucket {
     pub(super) fn open(settings: S3Settings, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
         let connections = Connections::new(&settings.trust, &settings.requests)?;
         let again = || attempts::policy(&settings.requests);
-        let client = client_at(&settings.endpoint, &settings, &connections, again(), |builder| {
+        let here = &settings.endpoint;
+        let client = client_at(here, &settings, &connections, again(), |builder| {
             credentials::add(builder, settings.credentials.as_ref(), variable)
         })?;
         // Temporary credentials are fetched once for all.
@@ -45,9 +49,11 @@ impl Bucket {
             None => client.clone(),
         };
         let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-        let client_of_one_attempt = client_at(&settings.endpoint, &settings, &connections, once, same)?;
+        let client_of_one_attempt = client_at(here, &settings, &connections, once, same)?;
+        let unsigned = |builder: AmazonS3Builder| same(builder).with_unsigned_payload(true);
+        let client_of_parts = client_at(here, &settings, &connections, again(), unsigned)?;
         let conditions = Conditions::new(settings.writing.conditional);
-        Ok(Self { client, public, client_of_one_attempt, connections, settings, conditions })
+        Ok(Self { client, public, client_of_parts, client_of_one_attempt, connections, settings, conditions })
     }
 
     /// The name of `key` in the bucket.

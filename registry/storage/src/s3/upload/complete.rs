@@ -39,6 +39,7 @@ pub(in super::super) async fn complete(
         Body::Parts(multipart) if multipart.target == object.as_str() => {
             bucket.add_last(object, multipart, tail).await?;
             bucket.finish_multipart(object, multipart).await?;
+            state.body = Body::Nothing;
         }
         Body::Parts(multipart) if multipart.target == upload.as_str() => {
             bucket.add_last(upload, multipart, tail).await?;
@@ -88,7 +89,8 @@ impl Bucket {
             return Ok(());
         }
         let (size, index) = (tail.len() as u64, multipart.parts.len());
-        let part = self.client.put_part(&self.path(target)?, &multipart.id, index, tail.into()).await;
+        let part =
+            self.client_of_parts.put_part(&self.path(target)?, &multipart.id, index, tail.into()).await;
         match part {
             Ok(part) => multipart.parts.push(Part { tag: part.content_id, size }),
             // It was finished before, and whoever did that did not live to note it.

@@ -1,5 +1,6 @@
 //! A body on its way into an upload: whole parts go to S3 while the next one arrives, the rest becomes the tail.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -22,8 +23,12 @@ use crate::{ByteStream, Error, Key, Result};
 /// After so many parts, twice as large ones are made, so that the number of parts that S3 allows is enough.
 const PARTS_OF_A_SIZE: usize = 2_500;
 
-/// With more appends than this going on, parts are as small as S3 allows: the memory is for as many as possible.
+/// With more appends than this going on, parts are as small as S3 allows, and each append has one on its way: the memory is for
+/// as many as possible.
 const APPENDS_WITH_LARGE_PARTS: usize = 1;
+
+/// How many parts of an append without company are on their way: one alone lets the server wait for us, and us for its disk.
+const PARTS_ON_THEIR_WAY: usize = 2;
 
 /// An upload that grows.
 pub(super) struct Receiving<'a> {
@@ -37,8 +42,8 @@ pub(super) struct Receiving<'a> {
     buffer: Buffer,
     /// The share of the memory that the buffer has, once it is not small.
     room: Option<Room>,
-    /// The part that is on its way.
-    in_flight: Option<JoinHandle<Result<Part>>>,
+    /// The parts that are on their way, in their order.
+    in_flight: VecDeque<JoinHandle<Result<Part>>>,
 }
 
 impl<'a> Receiving<'a> {
@@ -56,7 +61,17 @@ impl<'a> Receiving<'a> {
         let room = active.memory.room(buffer.size).await;
         // Parts at the place of an object cannot be read before they are one. So what was acknowledged is not put there.
         let destination = destination.filter(|_| buffer.size == 0 && state.body == Body::Nothing);
-        Ok(Self { bucket, active, upload, destination, stored, state, buffer, room, in_flight: None })
+        Ok(Self {
+            bucket,
+            active,
+            upload,
+            destination,
+            stored,
+            state,
+            buffer,
+            room,
+            in_flight: VecDeque::new(),
+        })
     }
 
     /// Takes in the body, and returns what broke it off if something did.
@@ -85,7 +100,7 @@ impl<'a> Receiving<'a> {
 
     /// Remembers what has arrived, and returns how much the upload has now.
     pub(super) async fn finish(mut self) -> Result<u64> {
-        self.settle().await?;
+        self.settle(0).await?;
         let tail = self.buffer.take(self.buffer.size);
         let before = std::mem::replace(&mut self.state.tail, self.bucket.save_tail(self.upload, tail).await?);
         self.state.is_open = false;
@@ -97,7 +112,7 @@ impl<'a> Receiving<'a> {
     /// How large the next part is to be.
     fn part_size(&self) -> u64 {
         let (size, parts) = match &self.state.body {
-            Body::Parts(multipart) => (multipart.part_size, multipart.parts.len()),
+            Body::Parts(multipart) => (multipart.part_size, multipart.parts.len() + self.in_flight.len()),
             _ if self.active.count() > APPENDS_WITH_LARGE_PARTS => (SMALLEST_PART, 0),
             _ => (self.bucket.settings.writing.part_size, 0),
         };
@@ -108,30 +123,40 @@ impl<'a> Receiving<'a> {
     async fn send_part(&mut self) -> Result<()> {
         let size = self.part_size();
         self.claim(size).await?;
-        self.settle().await?;
+        self.settle(self.parts_on_their_way() - 1).await?;
         let Body::Parts(multipart) = &self.state.body else { return Ok(()) };
         let target: Key = multipart.target.parse().map_err(|damage| error::invalid(self.upload, damage))?;
         let payload: PutPayload = self.buffer.take(size).into_iter().collect();
-        let (bucket, id, index) = (Arc::clone(self.bucket), multipart.id.clone(), multipart.parts.len());
+        let (bucket, id, index) =
+            (Arc::clone(self.bucket), multipart.id.clone(), multipart.parts.len() + self.in_flight.len());
         let room = self.room.take();
-        self.in_flight = Some(tokio::spawn(async move {
+        self.in_flight.push_back(tokio::spawn(async move {
             let _room = room;
             let path = bucket.path(&target)?;
-            let put = bucket.client.put_part(&path, &id, index, payload).await;
+            let put = bucket.client_of_parts.put_part(&path, &id, index, payload).await;
             let PartId { content_id } = put.map_err(|failure| error::explain(&target, failure))?;
             Ok(Part { tag: content_id, size })
         }));
         Ok(())
     }
 
-    /// Waits for the part that is on its way.
-    async fn settle(&mut self) -> Result<()> {
-        let Some(in_flight) = self.in_flight.take() else { return Ok(()) };
-        let sent = in_flight.await;
-        let part =
-            sent.map_err(|stopped| Error::Unavailable { key: self.upload.clone(), source: stopped.into() })??;
-        if let Body::Parts(multipart) = &mut self.state.body {
-            multipart.parts.push(part);
+    fn parts_on_their_way(&self) -> usize {
+        if self.active.count() > APPENDS_WITH_LARGE_PARTS { 1 } else { PARTS_ON_THEIR_WAY }
+    }
+
+    /// Waits until no more than so many parts are on their way.
+    async fn settle(&mut self, most: usize) -> Result<()> {
+        while self.in_flight.len() > most
+            && let Some(first) = self.in_flight.pop_front()
+        {
+            let sent = first.await;
+            let part = sent.map_err(|stopped| Error::Unavailable {
+                key: self.upload.clone(),
+                source: stopped.into(),
+            })??;
+            if let Body::Parts(multipart) = &mut self.state.body {
+                multipart.parts.push(part);
+            }
         }
         Ok(())
     }
