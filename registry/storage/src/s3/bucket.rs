@@ -24,9 +24,6 @@ pub(super) struct Bucket {
     pub(super) client: AmazonS3,
     /// The same bucket as clients reach it. Nothing is sent by it.
     pub(super) public: AmazonS3,
-    /// The same client, which signs no bytes: for the parts of uploads. What they become is named after the digest of its bytes,
-    /// which whoever reads it verifies, so that a signature of them guards nothing, and costs each side as much as that digest.
-    pub(super) client_of_parts: AmazonS3,
     /// The same client, which sends a request once only: for those that mean something else when they are done twice.
     pub(super) client_of_one_attempt: AmazonS3,
     pub(super) connections: Connections,
@@ -50,10 +47,8 @@ impl Bucket {
         };
         let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         let client_of_one_attempt = client_at(here, &settings, &connections, once, same)?;
-        let unsigned = |builder: AmazonS3Builder| same(builder).with_unsigned_payload(true);
-        let client_of_parts = client_at(here, &settings, &connections, again(), unsigned)?;
         let conditions = Conditions::new(settings.writing.conditional);
-        Ok(Self { client, public, client_of_parts, client_of_one_attempt, connections, settings, conditions })
+        Ok(Self { client, public, client_of_one_attempt, connections, settings, conditions })
     }
 
     /// The name of `key` in the bucket.

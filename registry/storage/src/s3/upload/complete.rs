@@ -89,8 +89,7 @@ impl Bucket {
             return Ok(());
         }
         let (size, index) = (tail.len() as u64, multipart.parts.len());
-        let part =
-            self.client_of_parts.put_part(&self.path(target)?, &multipart.id, index, tail.into()).await;
+        let part = self.client.put_part(&self.path(target)?, &multipart.id, index, tail.into()).await;
         match part {
             Ok(part) => multipart.parts.push(Part { tag: part.content_id, size }),
             // It was finished before, and whoever did that did not live to note it.

@@ -133,7 +133,7 @@ impl<'a> Receiving<'a> {
         self.in_flight.push_back(tokio::spawn(async move {
             let _room = room;
             let path = bucket.path(&target)?;
-            let put = bucket.client_of_parts.put_part(&path, &id, index, payload).await;
+            let put = bucket.client.put_part(&path, &id, index, payload).await;
             let PartId { content_id } = put.map_err(|failure| error::explain(&target, failure))?;
             Ok(Part { tag: content_id, size })
         }));
