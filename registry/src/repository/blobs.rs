@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use berth_oci::{ByteRange, Digest, RepositoryName};
-use berth_storage::{ByteStream, PresignedUrl};
+use berth_storage::{Body, PresignedUrl};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::state::found;
@@ -38,7 +38,7 @@ pub struct BlobContent {
     /// Offsets of the first and the last byte of the body, when a range was asked for.
     pub range: Option<RangeInclusive<u64>>,
     /// The bytes.
-    pub body: ByteStream,
+    pub body: Body,
 }
 
 impl fmt::Debug for BlobContent {

@@ -4,6 +4,7 @@
 //! answering pings can hold a stream open without ever taking the next byte of it.
 
 use std::{
+    error::Error as StdError,
     pin::Pin,
     sync::{
         Arc,
@@ -14,6 +15,8 @@ use std::{
 };
 
 use hyper::body::{Body, Frame, SizeHint};
+
+use super::files::{Chunk, Files};
 
 /// What goes on on a connection.
 #[derive(Debug, Default)]
@@ -89,31 +92,46 @@ impl Drop for Work {
     }
 }
 
+type Error = Box<dyn StdError + Send + Sync>;
+
 /// The body of an answer. Between two chunks it is the client's turn.
 #[derive(Debug)]
 pub(super) struct ResponseBody<B> {
     body: B,
+    /// Where the service has left the pieces of files that are among its chunks.
+    files: Files,
     work: Work,
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn new(body: B, work: Work) -> Self {
-        Self { body, work }
+    pub(super) fn new(body: B, files: Files, work: Work) -> Self {
+        Self { body, files, work }
     }
 }
 
-impl<B: Body + Unpin> Body for ResponseBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl<B: Body> ResponseBody<B> {
+    fn pass(&self, frame: Frame<B::Data>) -> Result<Frame<Chunk<B::Data>>, Error> {
+        match frame.into_data() {
+            Ok(data) => Ok(Frame::data(self.files.pass(data)?)),
+            Err(other) => {
+                other.into_trailers().map(Frame::trailers).map_err(|_| "a frame of an unknown kind".into())
+            }
+        }
+    }
+}
+
+impl<B: Body<Error: Into<Error>> + Unpin> Body for ResponseBody<B> {
+    type Data = Chunk<B::Data>;
+    type Error = Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Chunk<B::Data>>, Error>>> {
         self.work.resume();
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.work.rest();
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| self.pass(frame.map_err(Into::into)?)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -154,7 +172,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_leaves_the_connection_idle() {
         let activity = Arc::new(Activity::default());
-        let mut body = ResponseBody::new(Full::new(Bytes::from("hello")), activity.begin());
+        let mut body = ResponseBody::new(Full::new(Bytes::from("hello")), Files::default(), activity.begin());
         let chunk = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         assert!(chunk.is_some());
         activity.idle(STEP).await;
@@ -164,7 +182,7 @@ mod tests {
     async fn an_answer_that_waits_for_the_storage_is_work() {
         let activity = Arc::new(Activity::default());
         let never = futures::stream::pending::<Result<Frame<Bytes>, Infallible>>();
-        let mut body = ResponseBody::new(StreamBody::new(never), activity.begin());
+        let mut body = ResponseBody::new(StreamBody::new(never), Files::default(), activity.begin());
         assert!(poll_fn(|context| Pin::new(&mut body).poll_frame(context)).now_or_never().is_none());
         assert!(tokio::time::timeout(STEP * 1000, activity.idle(STEP)).await.is_err());
     }

@@ -19,6 +19,7 @@ use super::{
     HttpService, Limits, Peer, PeerAddress, TlsFiles,
     activity::{Activity, ResponseBody},
     drain::Draining,
+    files::Files,
     lingering::Lingering,
     listener::{Slot, Stream},
     protocol::Protocols,
@@ -83,7 +84,7 @@ impl<S> Connections<S> {
         match timeout(self.limits.handshake, secure(stream, tls.current())).await?? {
             Secured::Tls { stream, http2 } => {
                 let peer = Peer { address, tls: true };
-                self.speak(self.protocols.of_tls(http2), stream, peer, draining).await
+                self.speak(self.protocols.of_tls(http2), stream, None, peer, draining).await
             }
             Secured::Over => Ok(()),
         }
@@ -113,7 +114,8 @@ impl<S> Connections<S> {
             }
             Some(_) => {
                 let peer = Peer { address, tls: false };
-                self.speak(self.protocols.of_plain(), Box::new(stream), peer, draining).await
+                let (stream, files) = stream.with_files();
+                self.speak(self.protocols.of_plain(), stream, files, peer, draining).await
             }
         }
     }
@@ -123,6 +125,7 @@ impl<S> Connections<S> {
         &self,
         protocol: &auto::Builder<TokioExecutor>,
         stream: Box<dyn Duplex>,
+        files: Option<Files>,
         peer: Peer,
         mut draining: Draining,
     ) -> Result<(), Error>
@@ -132,7 +135,7 @@ impl<S> Connections<S> {
     {
         let activity = Arc::new(Activity::default());
         let service = service_fn(|request| {
-            answer(self.service.clone(), request, peer, self.limits, Arc::clone(&activity))
+            answer(self.service.clone(), request, peer, self.limits, files.clone(), Arc::clone(&activity))
         });
         let stream = Lingering::new(StallGuard::new(stream, self.limits.stall), Arc::clone(&activity));
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
@@ -158,6 +161,7 @@ async fn answer<S, B>(
     request: Request<Incoming>,
     peer: Peer,
     limits: Limits,
+    files: Option<Files>,
     activity: Arc<Activity>,
 ) -> Result<Response<ResponseBody<B>>, Infallible>
 where
@@ -169,6 +173,11 @@ where
     let may_read_on = is_http1 && !request.headers().contains_key(EXPECT);
     let mut request = request.map(|body| RequestBody::new(body, limits.stall, unwanted.clone()));
     request.extensions_mut().insert(peer);
+    // The answers of HTTP/2 share a connection, and would take one another's pieces.
+    let files = files.filter(|_| is_http1);
+    if let Some(files) = files.clone() {
+        request.extensions_mut().insert(files);
+    }
     let mut response = service.oneshot(request).await?;
     if may_read_on {
         unwanted.read_within(limits.unwanted).await;
@@ -179,5 +188,5 @@ where
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
-    Ok(response.map(|body| ResponseBody::new(body, work)))
+    Ok(response.map(|body| ResponseBody::new(body, files.unwrap_or_default(), work)))
 }

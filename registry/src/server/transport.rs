@@ -8,6 +8,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use super::files::{FileStream, Files};
+
 /// Bytes in both directions; all that HTTP needs to know of a connection.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -20,6 +22,9 @@ pub(super) trait Transport: Duplex + 'static {
 
     /// Answers small writes at once: a manifest must not wait for the acknowledgement of its headers.
     fn send_at_once(&self);
+
+    /// What plain HTTP is spoken on, and where its answers leave pieces of files, if the system can send them from here.
+    fn with_files(self) -> (Box<dyn Duplex>, Option<Files>);
 }
 
 impl Transport for TcpStream {
@@ -33,6 +38,11 @@ impl Transport for TcpStream {
             tracing::debug!(%error, "a connection keeps delaying small writes");
         }
     }
+
+    fn with_files(self) -> (Box<dyn Duplex>, Option<Files>) {
+        let files = Files::default();
+        (Box::new(FileStream::new(self, files.clone())), Some(files))
+    }
 }
 
 impl Transport for UnixStream {
@@ -45,4 +55,8 @@ impl Transport for UnixStream {
 
     /// A Unix socket delays nothing.
     fn send_at_once(&self) {}
+
+    fn with_files(self) -> (Box<dyn Duplex>, Option<Files>) {
+        (Box::new(self), None)
+    }
 }

@@ -1,9 +1,12 @@
 //! Objects as files below a folder, safe against crashes.
 //!
 //! An object is written to a temporary file beside its place, flushed, renamed and flushed in its folder, so
-//! that it is there as a whole or not at all. All work on files is done on the blocking pool, in large
-//! pieces.
+//! that it is there as a whole or not at all. Work on files is done on the blocking pool, in large pieces; only
+//! what the kernel has in memory is looked up and read at once, which takes less time than the way to the pool.
 
+mod buffer;
+mod cached;
+mod file_range;
 mod folder;
 mod leftovers;
 mod read;
@@ -25,6 +28,9 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
+pub use self::file_range::{FilePiece, FileRange};
+
+use self::cached::{Cache, Wait};
 use self::upload::Completion;
 use self::write::Put;
 use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
@@ -33,17 +39,30 @@ use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutConditio
 #[derive(Debug, Clone)]
 pub struct Filesystem {
     root: Arc<Path>,
+    cache: Arc<Cache>,
 }
 
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into().into() }
+        Self { root: root.into().into(), cache: Arc::default() }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_str())
+    }
+
+    /// Does `read` at once where nothing has to be waited for, and else on the blocking pool.
+    async fn read<T, F>(&self, key: &Key, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(Wait) -> io::Result<T> + Send + 'static,
+    {
+        match self.cache.ask(|| read(Wait::Never)) {
+            Some(answer) => answer.map_err(|error| Error::from_io(key, error)),
+            None => on_blocking_pool(key, move || read(Wait::ForDisk)).await,
+        }
     }
 }
 
@@ -61,12 +80,12 @@ where
 impl ObjectStore for Filesystem {
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
         let (path, name) = (self.path(key), key.clone());
-        on_blocking_pool(key, move || read::meta(name, &path.metadata()?)).await
+        self.read(key, move |wait| read::look(name.clone(), &path, wait)).await
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
         let (path, name) = (self.path(key), key.clone());
-        on_blocking_pool(key, move || read::open(name, &path, range)).await
+        self.read(key, move |wait| read::open(name.clone(), &path, range.clone(), wait)).await
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
