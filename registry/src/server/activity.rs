@@ -23,7 +23,7 @@ use super::files::{Chunk, Files};
 pub(super) struct Activity {
     /// How many requests wait for this server rather than for their client.
     working: AtomicUsize,
-    /// Counts every beginning and every end of such work.
+    /// Counts every beginning and every end of such work, and what clients take of long pieces in between.
     changes: AtomicU64,
     /// The last request was answered without a look at all of its body.
     unread: AtomicBool,
@@ -36,6 +36,11 @@ impl Activity {
         let mut work = Work { activity: Arc::clone(self), resting: true };
         work.resume();
         work
+    }
+
+    /// Takes notice that the client has taken a part of what it is to take.
+    pub(super) fn note_progress(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes notice that the client has sent, or will send, what nobody reads.
@@ -175,6 +180,22 @@ mod tests {
         let mut body = ResponseBody::new(Full::new(Bytes::from("hello")), Files::default(), activity.begin());
         let chunk = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         assert!(chunk.is_some());
+        activity.idle(STEP).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_a_long_piece_slowly_leaves_nothing_idle() {
+        let activity = Activity::default();
+        let takes = async {
+            for _ in 0..10 {
+                tokio::time::sleep(STEP * 3 / 4).await;
+                activity.note_progress();
+            }
+        };
+        tokio::select! {
+            () = takes => {}
+            () = activity.idle(STEP) => panic!("the client is not idle"),
+        }
         activity.idle(STEP).await;
     }
 

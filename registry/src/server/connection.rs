@@ -25,7 +25,7 @@ use super::{
     protocol::Protocols,
     stall::{RequestBody, StallGuard},
     tls::{Secured, secure},
-    transport::{Duplex, Transport},
+    transport::{Transport, Wire},
     unwanted::Unwanted,
     wrong_port::{Mistaken, TLS_HANDSHAKE, tell_to_use_http},
 };
@@ -84,7 +84,7 @@ impl<S> Connections<S> {
         match timeout(self.limits.handshake, secure(stream, tls.current())).await?? {
             Secured::Tls { stream, http2 } => {
                 let peer = Peer { address, tls: true };
-                self.speak(self.protocols.of_tls(http2), stream, None, peer, draining).await
+                self.speak(self.protocols.of_tls(http2), Wire::of_bytes(stream), peer, draining).await
             }
             Secured::Over => Ok(()),
         }
@@ -114,8 +114,7 @@ impl<S> Connections<S> {
             }
             Some(_) => {
                 let peer = Peer { address, tls: false };
-                let (stream, files) = stream.with_files();
-                self.speak(self.protocols.of_plain(), stream, files, peer, draining).await
+                self.speak(self.protocols.of_plain(), stream.into_wire(), peer, draining).await
             }
         }
     }
@@ -124,8 +123,7 @@ impl<S> Connections<S> {
     async fn speak<B>(
         &self,
         protocol: &auto::Builder<TokioExecutor>,
-        stream: Box<dyn Duplex>,
-        files: Option<Files>,
+        Wire { stream, activity, files }: Wire,
         peer: Peer,
         mut draining: Draining,
     ) -> Result<(), Error>
@@ -133,7 +131,6 @@ impl<S> Connections<S> {
         S: HttpService<B>,
         B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
-        let activity = Arc::new(Activity::default());
         let service = service_fn(|request| {
             answer(self.service.clone(), request, peer, self.limits, files.clone(), Arc::clone(&activity))
         });

@@ -27,10 +27,14 @@ use berth_storage::FilePiece;
 use bytes::{Buf, Bytes};
 
 pub(super) use self::{chunk::Chunk, stream::FileStream};
+use super::activity::Activity;
 
 /// The pieces of files that a connection is about to send; an extension of its requests.
 #[derive(Clone, Debug, Default)]
-pub struct Files(Arc<Mutex<Pieces>>);
+pub struct Files {
+    pieces: Arc<Mutex<Pieces>>,
+    activity: Arc<Activity>,
+}
 
 #[derive(Debug, Default)]
 struct Pieces {
@@ -43,6 +47,11 @@ struct Pieces {
 impl Files {
     /// The longest piece that can be sent, in bytes: so much of an answer counts as sent when it is handed over.
     pub const LONGEST: usize = stand_in::LENGTH;
+
+    /// Of a connection, whose activity hears of each part that is sent: a piece is long, and a client may be slow.
+    pub(super) fn of(activity: &Arc<Activity>) -> Self {
+        Self { pieces: Arc::default(), activity: Arc::clone(activity) }
+    }
 
     /// Leaves a piece for the socket, and returns what the body has to yield in its place.
     pub fn stand_in(&self, piece: FilePiece) -> Bytes {
@@ -74,6 +83,7 @@ impl Files {
 
     /// Takes note that the socket has taken so many bytes of what it sends next.
     fn advance(&self, sent: usize) {
+        self.activity.note_progress();
         let mut pieces = self.lock();
         if let Some(piece) = pieces.passed.front_mut() {
             piece.offset += sent as u64;
@@ -85,7 +95,7 @@ impl Files {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pieces> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

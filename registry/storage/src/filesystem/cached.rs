@@ -64,13 +64,13 @@ mod tests {
 
     #[test]
     fn what_was_just_written_is_known_without_waiting() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("data");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
         fs::write(&path, "hello").unwrap();
         let mut room = [0; 8];
         let read = Cache::default().ask(|| read(&open(&path, OFlags::RDONLY)?, &mut room, 1)).unwrap();
         assert_eq!(&room[..read.unwrap()], b"ello");
-        let absent = Cache::default().ask(|| open(&root.path().join("absent"), OFlags::RDONLY));
+        let absent = Cache::default().ask(|| open(&folder.path().join("absent"), OFlags::RDONLY));
         assert!(absent.is_none_or(|absent| is_absent(&absent.unwrap_err())));
     }
 

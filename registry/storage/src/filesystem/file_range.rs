@@ -16,7 +16,7 @@ use super::cached::{self, Wait};
 
 /// How far apart the places are at which it is looked whether a piece is in memory: the kernel reads and forgets in
 /// units of about this size.
-const STRIDE: usize = 128 << 10;
+const STRIDE: usize = 512 << 10;
 
 /// A part of an open file.
 ///
@@ -158,7 +158,7 @@ mod tests {
 
     /// A file of so many bytes, and a part of it.
     fn range(size: usize, offset: u64, length: u64) -> (FileRange, Vec<u8>, Arc<File>) {
-        let content: Vec<u8> = (0..size).map(|index| (index % 251) as u8).collect();
+        let content: Vec<u8> = (0..=250).cycle().take(size).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&content).unwrap();
         let file = Arc::new(file);
