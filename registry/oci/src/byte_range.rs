@@ -1,7 +1,7 @@
 //! The `Range` header of a download (RFC 9110, section 14.2), as far as registries use it: one range of
 //! bytes.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 /// Which part of a blob a client wants.
@@ -20,12 +20,24 @@ pub enum ByteRange {
     Last(u64),
 }
 
+/// The largest number that whoever counts bytes in signed integers can read.
+const LARGEST: u64 = i64::MAX.cast_unsigned();
+
 /// A `Range` header that is not one range of bytes; a server then sends the whole content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("range {0:?} is not supported: write one range as bytes=first-last, bytes=first- or bytes=-length")]
 pub struct InvalidByteRange(String);
 
 impl ByteRange {
+    /// The offsets that it names itself, of the first byte and behind the last one. `None` when the length of the content has to
+    /// be known first, as for an offset that is too large for some to read.
+    pub fn bounds(self) -> Option<Range<u64>> {
+        match self {
+            Self::FromTo { first, last } if first <= last && last < LARGEST => Some(first..last + 1),
+            Self::FromTo { .. } | Self::From(_) | Self::Last(_) => None,
+        }
+    }
+
     /// Offsets of the first and the last byte within content of `size` bytes; `None` when no byte is in the
     /// range, as in one that ends before it starts.
     pub fn resolve(self, size: u64) -> Option<RangeInclusive<u64>> {
@@ -90,6 +102,16 @@ mod tests {
         assert_eq!(resolved("bytes=-0", 10), None);
         assert_eq!(resolved("bytes=0-", 0), None);
         assert_eq!(resolved("bytes=-1", 0), None);
+    }
+
+    #[test]
+    fn a_range_that_names_both_offsets_needs_no_length() {
+        let bounds = |text: &str| text.parse::<ByteRange>().unwrap().bounds();
+        assert_eq!(bounds("bytes=2-5"), Some(2..6));
+        assert_eq!(bounds("bytes=0-9223372036854775806"), Some(0..LARGEST));
+        for text in ["bytes=2-", "bytes=-5", "bytes=5-2", "bytes=0-18446744073709551615"] {
+            assert_eq!(bounds(text), None, "{text}");
+        }
     }
 
     #[test]

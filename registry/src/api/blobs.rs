@@ -1,6 +1,9 @@
 //! Blobs: pulling and deleting (distribution specification, end-2 and end-10).
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Extension,
+    response::{IntoResponse, Response},
+};
 use berth_oci::Digest;
 
 use super::{
@@ -11,7 +14,7 @@ use super::{
     redirect::Redirection,
     respond::{BlobBody, BlobHead, BlobNotModified, BlobRedirect, Deleted},
 };
-use crate::{notifications::Occurrence, repository::BlobInfo};
+use crate::{notifications::Occurrence, repository::BlobInfo, server::Files};
 
 /// `HEAD /v2/<name>/blobs/<digest>`, which is answered here also where `GET` is redirected: there is nothing to read, and
 /// a client learns the length one request sooner. Distribution redirects it too.
@@ -35,6 +38,7 @@ pub(super) async fn pull(
     known: Known,
     wanted: Option<Wanted>,
     Redirection(lifetime): Redirection,
+    files: Option<Extension<Files>>,
 ) -> Result<Response> {
     if known.contains(&digest) {
         repository.blobs().head(&digest).await?;
@@ -49,7 +53,8 @@ pub(super) async fn pull(
     let range = wanted.and_then(|wanted| wanted.of(&digest));
     let content = repository.blobs().open(&digest, range).await?;
     let pulled = Occurrence::BlobPulled(BlobInfo { digest, size: content.size });
-    Ok((Happened::new(repository, [pulled]), BlobBody(content)).into_response())
+    Ok((Happened::new(repository, [pulled]), BlobBody { content, files: files.map(|files| files.0) })
+        .into_response())
 }
 
 /// `DELETE /v2/<name>/blobs/<digest>`

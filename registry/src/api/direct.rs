@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     body::{Body, HttpBody},
     http::{Method, header::CONTENT_LENGTH, request::Parts},
     response::{IntoResponse, Response},
@@ -32,6 +33,7 @@ use super::{
 use crate::{
     auth::{Action, Identity},
     metrics::Handler,
+    server::Files,
 };
 
 /// What such a request asks for.
@@ -113,7 +115,9 @@ impl Endpoint {
             }
             Self::Blob(name, digest) => {
                 let (wanted, redirection) = (Wanted::of_request(headers), Redirection::of(api, parts));
-                blobs::pull(permit(name)?, InPath(digest), Known::of(headers), wanted, redirection).await
+                let files = parts.extensions.get::<Files>().cloned().map(Extension);
+                let known = Known::of(headers);
+                blobs::pull(permit(name)?, InPath(digest), known, wanted, redirection, files).await
             }
         }
     }

@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
+use berth_storage::Body as Content;
 use form_urlencoded::byte_serialize;
 use futures::{StreamExt, stream::BoxStream};
 use jiff::{Timestamp, Unit};
@@ -26,6 +27,7 @@ use crate::repository::{
     BlobContent, BlobInfo, Listing, PresignedBlob, ReadOnlySwitch, Rebuilt, Restored, Retention, Run,
     StoredManifest, TagSummary, Trashed,
 };
+use crate::server::Files;
 
 /// The name and value by which clients know a registry.
 pub(super) const API_VERSION: (HeaderName, HeaderValue) =
@@ -128,13 +130,17 @@ impl IntoResponse for BlobHead {
 }
 
 /// 200 with a blob, or 206 with a part of it.
-pub(super) struct BlobBody(pub(super) BlobContent);
+pub(super) struct BlobBody {
+    pub(super) content: BlobContent,
+    /// Where pieces of files are left, if the connection can send them.
+    pub(super) files: Option<Files>,
+}
 
 impl IntoResponse for BlobBody {
     fn into_response(self) -> Response {
-        let BlobContent { digest, size, range, body } = self.0;
+        let BlobContent { digest, size, range, body } = self.content;
         let headers = blob_headers(&digest);
-        let body = Body::from_stream(body);
+        let body = body_of(body, self.files);
         match range {
             None => (headers, [(CONTENT_LENGTH, value(&size))], body).into_response(),
             Some(range) => {
@@ -146,6 +152,16 @@ impl IntoResponse for BlobBody {
                 (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response()
             }
         }
+    }
+}
+
+fn body_of(content: Content, files: Option<Files>) -> Body {
+    match (content, files) {
+        (Content::File(range), Some(files)) => {
+            let pieces = range.pieces(Files::LONGEST);
+            Body::from_stream(pieces.map(move |piece| piece.map(|piece| files.stand_in(piece))))
+        }
+        (content, _) => Body::from_stream(content),
     }
 }
 

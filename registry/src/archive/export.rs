@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Read, Write};
 
 use berth_oci::Digest;
+use futures::StreamExt as _;
 use tar::{Builder, EntryType, Header};
 use tokio::runtime::Handle;
 
@@ -43,7 +44,7 @@ fn open(
         let name = ImageName::written(repository.name(), &(*digest).into());
         Error::Repository { name, source }
     })?;
-    Ok((blob.size, VerifiedBody::new(blob.body, *digest, runtime.clone(), progress.clone())))
+    Ok((blob.size, VerifiedBody::new(blob.body.boxed(), *digest, runtime.clone(), progress.clone())))
 }
 
 fn append(tar: &mut Builder<impl Write>, name: &str, size: u64, content: impl Read) -> Result<()> {

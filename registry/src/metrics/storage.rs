@@ -17,7 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use berth_storage::{
-    ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space, Witness,
+    Body, ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
+    Witness,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -99,12 +100,14 @@ impl ObjectStore for Measured {
         let object = self.store.get(key, range).await;
         let (waited, timer) = (Waited::starting_at(start.elapsed()), self.timer("GetContent"));
         match object {
-            Ok(Object { meta, body }) => {
-                Ok(Object { meta, body: Observed::new(body, waited, Some(timer)).boxed() })
+            Ok(Object { meta, body: Body::Stream(stream) }) => {
+                let body = Observed::new(stream, waited, Some(timer)).boxed().into();
+                Ok(Object { meta, body })
             }
-            Err(error) => {
+            // What is sent from a file waits for the client, and hardly ever for the storage.
+            opened => {
                 timer.observe(waited.total().as_secs_f64());
-                Err(error)
+                opened
             }
         }
     }

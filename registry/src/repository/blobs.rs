@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use berth_oci::{ByteRange, Digest, RepositoryName};
-use berth_storage::{ByteStream, PresignedUrl};
+use berth_storage::{Body, PresignedUrl};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::state::found;
@@ -38,7 +38,7 @@ pub struct BlobContent {
     /// Offsets of the first and the last byte of the body, when a range was asked for.
     pub range: Option<RangeInclusive<u64>>,
     /// The bytes.
-    pub body: ByteStream,
+    pub body: Body,
 }
 
 impl fmt::Debug for BlobContent {
@@ -60,6 +60,11 @@ pub struct PresignedBlob {
     pub url: PresignedUrl,
 }
 
+/// Which part of a blob of this size a range names.
+fn part(range: ByteRange, size: u64) -> Result<RangeInclusive<u64>> {
+    range.resolve(size).ok_or(Error::RangeNotSatisfiable { size })
+}
+
 /// The blobs of a repository.
 #[derive(Debug)]
 pub struct Blobs<'a>(pub(super) &'a Repository);
@@ -75,16 +80,17 @@ impl Blobs<'_> {
     pub async fn open(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobContent> {
         let target = self.target(digest).await?.ok_or(Error::BlobUnknown(*digest))?;
         let key = layout::blob(&target);
-        let range = match range {
-            None => None,
-            Some(range) => {
-                let size = self.0.state.head(&key).await?.ok_or(Error::BlobUnknown(*digest))?.size;
-                Some(range.resolve(size).ok_or(Error::RangeNotSatisfiable { size })?)
-            }
-        };
-        let bounds = range.as_ref().map(|range| *range.start()..range.end().saturating_add(1));
-        let object = found(self.0.state.store.get(&key, bounds).await)?.ok_or(Error::BlobUnknown(*digest))?;
-        Ok(BlobContent { digest: *digest, size: object.meta.size, range, body: object.body })
+        let unknown = || Error::BlobUnknown(*digest);
+        let mut bounds = range.and_then(ByteRange::bounds);
+        if let Some(range) = range.filter(|_| bounds.is_none()) {
+            let size = self.0.state.head(&key).await?.ok_or_else(unknown)?.size;
+            let (first, last) = part(range, size)?.into_inner();
+            bounds = Some(first..last + 1);
+        }
+        let object = found(self.0.state.store.get(&key, bounds).await)?.ok_or_else(unknown)?;
+        let size = object.meta.size;
+        let range = range.map(|range| part(range, size)).transpose()?;
+        Ok(BlobContent { digest: *digest, size, range, body: object.body })
     }
 
     /// By which URL a client reads the blob from the storage itself, for `lifetime`. `None` when the storage has no such

@@ -19,12 +19,13 @@ use super::{
     HttpService, Limits, Peer, PeerAddress, TlsFiles,
     activity::{Activity, ResponseBody},
     drain::Draining,
+    files::Files,
     lingering::Lingering,
     listener::{Slot, Stream},
     protocol::Protocols,
     stall::{RequestBody, StallGuard},
     tls::{Secured, secure},
-    transport::{Duplex, Transport},
+    transport::{Transport, Wire},
     unwanted::Unwanted,
     wrong_port::{Mistaken, TLS_HANDSHAKE, tell_to_use_http},
 };
@@ -83,7 +84,7 @@ impl<S> Connections<S> {
         match timeout(self.limits.handshake, secure(stream, tls.current())).await?? {
             Secured::Tls { stream, http2 } => {
                 let peer = Peer { address, tls: true };
-                self.speak(self.protocols.of_tls(http2), stream, peer, draining).await
+                self.speak(self.protocols.of_tls(http2), Wire::of_bytes(stream), peer, draining).await
             }
             Secured::Over => Ok(()),
         }
@@ -113,7 +114,7 @@ impl<S> Connections<S> {
             }
             Some(_) => {
                 let peer = Peer { address, tls: false };
-                self.speak(self.protocols.of_plain(), Box::new(stream), peer, draining).await
+                self.speak(self.protocols.of_plain(), stream.into_wire(), peer, draining).await
             }
         }
     }
@@ -122,7 +123,7 @@ impl<S> Connections<S> {
     async fn speak<B>(
         &self,
         protocol: &auto::Builder<TokioExecutor>,
-        stream: Box<dyn Duplex>,
+        Wire { stream, activity, files }: Wire,
         peer: Peer,
         mut draining: Draining,
     ) -> Result<(), Error>
@@ -130,9 +131,8 @@ impl<S> Connections<S> {
         S: HttpService<B>,
         B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
-        let activity = Arc::new(Activity::default());
         let service = service_fn(|request| {
-            answer(self.service.clone(), request, peer, self.limits, Arc::clone(&activity))
+            answer(self.service.clone(), request, peer, self.limits, files.clone(), Arc::clone(&activity))
         });
         let stream = Lingering::new(StallGuard::new(stream, self.limits.stall), Arc::clone(&activity));
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
@@ -158,6 +158,7 @@ async fn answer<S, B>(
     request: Request<Incoming>,
     peer: Peer,
     limits: Limits,
+    files: Option<Files>,
     activity: Arc<Activity>,
 ) -> Result<Response<ResponseBody<B>>, Infallible>
 where
@@ -169,6 +170,11 @@ where
     let may_read_on = is_http1 && !request.headers().contains_key(EXPECT);
     let mut request = request.map(|body| RequestBody::new(body, limits.stall, unwanted.clone()));
     request.extensions_mut().insert(peer);
+    // The answers of HTTP/2 share a connection, and would take one another's pieces.
+    let files = files.filter(|_| is_http1);
+    if let Some(files) = files.clone() {
+        request.extensions_mut().insert(files);
+    }
     let mut response = service.oneshot(request).await?;
     if may_read_on {
         unwanted.read_within(limits.unwanted).await;
@@ -179,5 +185,5 @@ where
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
-    Ok(response.map(|body| ResponseBody::new(body, work)))
+    Ok(response.map(|body| ResponseBody::new(body, files.unwrap_or_default(), work)))
 }

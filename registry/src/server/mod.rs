@@ -6,6 +6,7 @@
 mod activity;
 mod connection;
 mod drain;
+mod files;
 mod limits;
 mod lingering;
 mod listener;
@@ -24,6 +25,7 @@ use futures::{Stream, StreamExt};
 use hyper::{Request, Response, body::Body};
 use tower::Service;
 
+pub use files::Files;
 pub use limits::Limits;
 pub use listener::LocalAddress;
 pub use peer::{Peer, PeerAddress};

@@ -1,6 +1,6 @@
 //! What a connection is made of before anything is spoken on it: a TCP stream or a Unix stream.
 
-use std::{future::Future, io};
+use std::{future::Future, io, sync::Arc};
 
 use rustix::net::{RecvFlags, recv};
 use tokio::{
@@ -8,10 +8,31 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use super::{
+    activity::Activity,
+    files::{FileStream, Files},
+};
+
 /// Bytes in both directions; all that HTTP needs to know of a connection.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// What HTTP is spoken on.
+pub(super) struct Wire {
+    pub(super) stream: Box<dyn Duplex>,
+    /// What goes on on it.
+    pub(super) activity: Arc<Activity>,
+    /// Where answers leave pieces of files, if they can be sent from here.
+    pub(super) files: Option<Files>,
+}
+
+impl Wire {
+    /// One on which there are bytes and nothing else.
+    pub(super) fn of_bytes(stream: Box<dyn Duplex>) -> Self {
+        Self { stream, activity: Arc::default(), files: None }
+    }
+}
 
 /// A connection as it was accepted.
 pub(super) trait Transport: Duplex + 'static {
@@ -20,6 +41,9 @@ pub(super) trait Transport: Duplex + 'static {
 
     /// Answers small writes at once: a manifest must not wait for the acknowledgement of its headers.
     fn send_at_once(&self);
+
+    /// What plain HTTP is spoken on.
+    fn into_wire(self) -> Wire;
 }
 
 impl Transport for TcpStream {
@@ -33,6 +57,12 @@ impl Transport for TcpStream {
             tracing::debug!(%error, "a connection keeps delaying small writes");
         }
     }
+
+    fn into_wire(self) -> Wire {
+        let activity = Arc::default();
+        let files = Files::of(&activity);
+        Wire { stream: Box::new(FileStream::new(self, files.clone())), activity, files: Some(files) }
+    }
 }
 
 impl Transport for UnixStream {
@@ -45,4 +75,8 @@ impl Transport for UnixStream {
 
     /// A Unix socket delays nothing.
     fn send_at_once(&self) {}
+
+    fn into_wire(self) -> Wire {
+        Wire::of_bytes(Box::new(self))
+    }
 }

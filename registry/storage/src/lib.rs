@@ -4,6 +4,7 @@
 //! `tests/conformance` checks each sentence on every implementation. What the bytes mean and where they
 //! belong is left to the registry's rules: nothing here knows HTTP, OCI or hashes.
 
+mod body;
 mod clock;
 mod error;
 mod filesystem;
@@ -13,12 +14,13 @@ mod object_store;
 mod presigned_url;
 mod s3;
 
+pub use body::{Body, ByteStream};
 pub use clock::Clock;
 pub use error::{Error, Result};
-pub use filesystem::Filesystem;
+pub use filesystem::{FilePiece, FileRange, Filesystem};
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
-pub use object_store::{ByteStream, Object, ObjectMeta, ObjectStore, PutCondition, Space, Version, Witness};
+pub use object_store::{Object, ObjectMeta, ObjectStore, PutCondition, Space, Version, Witness};
 pub use presigned_url::PresignedUrl;
 pub use s3::{
     Copying, Encryption, Endpoint, Requests, S3, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,

@@ -143,7 +143,7 @@ impl ObjectStore for Memory {
         let entries = self.entries_after_a_turn().await;
         let entry = entries.get(key).ok_or_else(|| Error::NotFound(key.clone()))?;
         let body = entry.slice(range);
-        Ok(Object { meta: entry.meta(key), body: stream::iter([Ok(body)]).boxed() })
+        Ok(Object { meta: entry.meta(key), body: stream::iter([Ok(body)]).boxed().into() })
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {

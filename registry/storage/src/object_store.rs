@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{TryStreamExt as _, stream::BoxStream};
+use futures::{
+    TryStreamExt as _,
+    stream::{BoxStream, StreamExt as _},
+};
 
-use crate::{Error, Key, PresignedUrl, Result};
-
-/// Bytes on their way, chunk by chunk.
-pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
+use crate::{Body, ByteStream, Error, Key, PresignedUrl, Result};
 
 /// Which content an object has: two versions of an object are equal when nobody has put it in between.
 ///
@@ -48,7 +48,7 @@ pub struct Object {
     /// What is known about the whole object.
     pub meta: ObjectMeta,
     /// The bytes of the range that was asked for.
-    pub body: ByteStream,
+    pub body: Body,
 }
 
 impl Debug for Object {
@@ -166,7 +166,7 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// when a store that cannot read what it has taken in has dropped it; `Busy` when an append is going on and
     /// the store cannot read beside it.
     async fn read_upload(&self, upload: &Key, range: Range<u64>) -> Result<ByteStream> {
-        Ok(self.get(upload, Some(range)).await?.body)
+        Ok(self.get(upload, Some(range)).await?.body.boxed())
     }
 
     /// Turns the upload into the object in one step. When the object exists already it stays as it is, and

@@ -102,7 +102,7 @@ impl ObjectStore for Vast {
         let number = hex.get(48..).and_then(|number| u64::from_str_radix(number, 16).ok());
         let bytes = manifest(number.ok_or_else(|| Error::NotFound(key.clone()))?);
         let meta = self.meta(key.clone(), bytes.len() as u64);
-        Ok(Object { meta, body: stream::iter([Ok(bytes)]).boxed() })
+        Ok(Object { meta, body: stream::iter([Ok(bytes)]).boxed().into() })
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {

@@ -1,5 +1,6 @@
 //! A registry to push to, and things to push.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -7,7 +8,7 @@ use berth_oci::{Descriptor, Digest, MediaType, Reference, RepositoryName};
 use berth_registry::repository::{Error, Page, PushedManifest, Registry, Repository, Result, Rules};
 use berth_storage::{ByteStream, Clock, Filesystem, Key, Memory, ObjectStore};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use tempfile::TempDir;
@@ -82,7 +83,7 @@ pub(crate) fn body<const N: usize>(chunks: [&str; N]) -> ByteStream {
     stream::iter(chunks).boxed()
 }
 
-pub(crate) async fn collect(body: ByteStream) -> Vec<u8> {
+pub(crate) async fn collect(body: impl Stream<Item = io::Result<Bytes>>) -> Vec<u8> {
     body.try_collect::<Vec<_>>().await.unwrap().concat()
 }
 

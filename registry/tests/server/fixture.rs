@@ -1,6 +1,6 @@
 //! A server to test, in this process, on a free port of this machine or on a Unix socket.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use berth_registry::{
     api::{self, Api},
@@ -9,7 +9,7 @@ use berth_registry::{
     repository::{Registry, Rules},
     server::{Limits, LocalAddress, Server, TlsFiles},
 };
-use berth_storage::Memory;
+use berth_storage::{Filesystem, Memory, ObjectStore};
 use futures::channel::mpsc;
 use tokio::{net::TcpStream, task::JoinHandle};
 
@@ -19,6 +19,7 @@ use crate::raw::Raw;
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) limits: fn(Limits) -> Limits,
+    store: Arc<dyn ObjectStore>,
 }
 
 impl Setup {
@@ -33,7 +34,12 @@ impl Setup {
         let options = Options { addr: Some("127.0.0.1:0".to_owned()), ..Options::default() };
         let mut config = config::load(None, variables, &options).unwrap().config;
         config.http.h2c = false;
-        Self { config, limits: |limits| limits }
+        Self { config, limits: |limits| limits, store: Arc::new(Memory::new()) }
+    }
+
+    /// Over files below a folder.
+    pub(crate) fn over(self, folder: &Path) -> Self {
+        Self { store: Arc::new(Filesystem::new(folder)), ..self }
     }
 
     /// With other limits of connections.
@@ -44,7 +50,7 @@ impl Setup {
     pub(crate) async fn start(self) -> Running {
         let rules = Rules::default();
         let limit = rules.max_manifest_size;
-        let registry = Registry::new(Arc::new(Memory::new()), rules);
+        let registry = Registry::new(self.store, rules);
         let auth = Auth::open(&self.config).unwrap();
         let api = Api::new(registry, auth, limit, &self.config.http);
         let server = Server::bind(&self.config.http).await.unwrap().with_limits(self.limits);

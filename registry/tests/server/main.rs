@@ -7,6 +7,7 @@ mod certificates;
 mod clients;
 mod descriptors;
 mod ending;
+mod files;
 mod fixture;
 mod frames;
 mod http2;

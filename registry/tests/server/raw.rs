@@ -102,6 +102,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Raw<T> {
         Some(Answer { status: head[9..12].parse().unwrap(), head, body: String::new() })
     }
 
+    /// Reads so many bytes; fewer if the connection ends before.
+    pub(crate) async fn bytes(&mut self, length: usize) -> Vec<u8> {
+        while self.received.len() < length && self.read().await {}
+        self.received.drain(..length.min(self.received.len())).collect()
+    }
+
     /// Reads what else comes until the server closes the connection.
     pub(crate) async fn rest(&mut self) -> String {
         while self.read().await {}

@@ -17,7 +17,7 @@ const CALLS: [(&str, u32); 16] = [
     ("rmdir", 10),
     ("write", 50),
     ("writev", 14),
-    ("openat", 70),
+    ("openat,openat2", 70),
     ("close", 70),
     ("flock", 10),
     ("utimensat", 4),

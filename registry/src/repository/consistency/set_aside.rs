@@ -4,7 +4,7 @@
 //! lies here twice.
 
 use berth_oci::Digest;
-use futures::{Stream, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) async fn move_there(state: &State, digest: &Digest, actual: &Digest) 
         let copy = layout::damaged_partly(digest, actual);
         // What a repair has left that was interrupted.
         state.store.abort(&copy).await?;
-        match state.store.append(&copy, 0, damaged.body, Some(&place)).await {
+        match state.store.append(&copy, 0, damaged.body.boxed(), Some(&place)).await {
             Ok(size) => state.store.complete(&copy, size, &place).await?,
             Err(error) => {
                 state.store.abort(&copy).await?;

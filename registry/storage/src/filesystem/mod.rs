@@ -1,10 +1,13 @@
 //! Objects as files below a folder, safe against crashes.
 //!
 //! An object is written to a temporary file beside its place, flushed, renamed and flushed in its folder, so
-//! that it is there as a whole or not at all. Work on files is done on the blocking pool, in large pieces, but for a
-//! look at what was looked at before.
+//! that it is there as a whole or not at all. Work on files is done on the blocking pool, in large pieces; only
+//! what the kernel has in memory is looked up and read at once, which takes less time than the way to the pool.
 
+mod buffer;
+mod cached;
 mod familiar;
+mod file_range;
 mod folder;
 mod identity;
 mod leftovers;
@@ -28,6 +31,9 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
+pub use self::file_range::{FilePiece, FileRange};
+
+use self::cached::{Cache, Wait};
 use self::familiar::Familiar;
 use self::upload::Completion;
 use self::witness::FileWitness;
@@ -38,18 +44,31 @@ use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutConditio
 #[derive(Debug, Clone)]
 pub struct Filesystem {
     root: Arc<Path>,
+    cache: Arc<Cache>,
     familiar: Arc<Familiar>,
 }
 
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into().into(), familiar: Arc::default() }
+        Self { root: root.into().into(), cache: Arc::default(), familiar: Arc::default() }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_str())
+    }
+
+    /// Does `read` at once where nothing has to be waited for, and else on the blocking pool.
+    async fn ask<T, F>(&self, key: &Key, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(Wait) -> io::Result<T> + Send + 'static,
+    {
+        match self.cache.ask(|| read(Wait::Never)) {
+            Some(answer) => answer.map_err(|error| Error::from_io(key, error)),
+            None => on_blocking_pool(key, move || read(Wait::ForDisk)).await,
+        }
     }
 }
 
@@ -71,7 +90,7 @@ impl ObjectStore for Filesystem {
             return found.map_err(|error| Error::from_io(key, error));
         }
         let (familiar, name) = (Arc::clone(&self.familiar), key.clone());
-        on_blocking_pool(key, move || familiar.meet(&name, &path)).await
+        self.ask(key, move |wait| familiar.meet(&name, &path, wait)).await
     }
 
     async fn read(&self, key: &Key) -> Result<(ObjectMeta, Bytes)> {
@@ -80,12 +99,12 @@ impl ObjectStore for Filesystem {
             return Ok(read);
         }
         let (familiar, name) = (Arc::clone(&self.familiar), key.clone());
-        on_blocking_pool(key, move || familiar.open(&name, &path)).await
+        self.ask(key, move |wait| familiar.open(&name, &path, wait)).await
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Object> {
         let (path, name) = (self.path(key), key.clone());
-        on_blocking_pool(key, move || read::open(name, &path, range)).await
+        self.ask(key, move |wait| read::open(name.clone(), &path, range.clone(), wait)).await
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {

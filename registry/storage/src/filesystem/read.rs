@@ -1,19 +1,24 @@
-//! Objects that are read, in large pieces and one piece ahead of the reader.
+//! Objects that are looked at and opened.
 
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
-use tokio::task::{self, JoinHandle};
+use rustix::fs::{Mode, OFlags};
 
+use super::cached::{self, Wait};
+use super::file_range::FileRange;
 use super::version;
-use crate::{ByteStream, Key, Object, ObjectMeta};
+use crate::{Body, Key, Object, ObjectMeta};
 
-/// How much is read at once: large enough that the way to the blocking pool does not count.
-const PIECE: u64 = 512 * 1024;
+/// Up to this length a body is read at once: the file can be closed again, and links and most manifests are complete
+/// after one look at the disk.
+const SMALL: u64 = 16 << 10;
 
 /// What `metadata` says about the object `key`.
 pub(super) fn meta(key: Key, metadata: &Metadata) -> io::Result<ObjectMeta> {
@@ -24,72 +29,53 @@ pub(super) fn meta(key: Key, metadata: &Metadata) -> io::Result<ObjectMeta> {
     Ok(ObjectMeta { key, size: metadata.len(), modified: metadata.modified()?, version })
 }
 
-/// Opens the object and reads its first piece, which for a small one is all.
-pub(super) fn open(key: Key, path: &Path, range: Option<Range<u64>>) -> io::Result<Object> {
-    let mut file = File::open(path)?;
+/// Opens the file for reading, or only for looking at it.
+pub(super) fn file(path: &Path, flags: OFlags, wait: Wait) -> io::Result<File> {
+    match wait {
+        Wait::Never => cached::open(path, flags),
+        Wait::ForDisk => Ok(rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())?.into()),
+    }
+}
+
+/// Opens the object.
+pub(super) fn open(key: Key, path: &Path, range: Option<Range<u64>>, wait: Wait) -> io::Result<Object> {
+    let file = file(path, OFlags::RDONLY, wait)?;
     let meta = meta(key, &file.metadata()?)?;
     let range = range.unwrap_or(0..meta.size);
     let (start, end) = (range.start.min(meta.size), range.end.min(meta.size));
-    if start > 0 {
-        file.seek(SeekFrom::Start(start))?;
-    }
-    let mut source = Source { file, remaining: end.saturating_sub(start) };
-    let first = source.read_piece()?;
-    Ok(Object { meta, body: pieces(source, first) })
+    let body = body(file, start, end.saturating_sub(start), wait)?;
+    Ok(Object { meta, body })
 }
 
-/// What is left to read of a file.
-struct Source {
-    file: File,
-    remaining: u64,
-}
-
-impl Source {
-    fn read_piece(&mut self) -> io::Result<Bytes> {
-        let length = self.remaining.min(PIECE);
-        let mut piece = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
-        Read::by_ref(&mut self.file).take(length).read_to_end(&mut piece)?;
-        if (piece.len() as u64) < length {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        self.remaining -= length;
-        Ok(piece.into())
+/// What is read of the file. A small part is read now; a large one is left to whoever wants it.
+fn body(file: File, start: u64, length: u64, wait: Wait) -> io::Result<Body> {
+    if length <= SMALL {
+        let bytes = whole(&file, start, length, wait)?;
+        return Ok(Body::Stream(stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed()));
     }
-
-    /// Starts to read the next piece on the blocking pool, if there is one.
-    fn read_ahead(mut self) -> Next {
-        if self.remaining == 0 {
-            return Next::End;
-        }
-        Next::Reading(task::spawn_blocking(move || self.read_piece().map(|piece| (self, piece))))
+    let probe = cached::read(&file, &mut [0], start);
+    let range = FileRange::new(Arc::new(file), start, length);
+    match probe {
+        // Nobody could say whether sending it waits for the disk.
+        Err(error) if error.kind() == ErrorKind::Unsupported => match wait {
+            Wait::Never => Err(error),
+            Wait::ForDisk => Ok(Body::Stream(range.boxed())),
+        },
+        _ => Ok(Body::File(range)),
     }
 }
 
-/// The piece that the reader gets next.
-enum Next {
-    Ready(Source, Bytes),
-    Reading(JoinHandle<io::Result<(Source, Bytes)>>),
-    End,
-}
-
-impl Next {
-    async fn piece(self) -> Option<io::Result<(Source, Bytes)>> {
-        match self {
-            Self::Ready(source, piece) => Some(Ok((source, piece))),
-            Self::Reading(reading) => Some(reading.await.unwrap_or_else(|stopped| Err(stopped.into()))),
-            Self::End => None,
-        }
+/// That much of the file, at once.
+pub(super) fn whole(file: &File, start: u64, length: u64, wait: Wait) -> io::Result<Bytes> {
+    if wait == Wait::Never && length > SMALL {
+        return Err(ErrorKind::WouldBlock.into());
     }
-}
-
-/// The pieces of a file. While the reader has one, the next is being read.
-fn pieces(source: Source, first: Bytes) -> ByteStream {
-    let first = if first.is_empty() { Next::End } else { Next::Ready(source, first) };
-    stream::unfold(first, |next| async {
-        match next.piece().await? {
-            Ok((source, piece)) => Some((Ok(piece), source.read_ahead())),
-            Err(error) => Some((Err(error), Next::End)),
-        }
-    })
-    .boxed()
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    match wait {
+        Wait::ForDisk => file.read_exact_at(&mut bytes, start)?,
+        // The rest may come from the disk, or the file may have been cut: the pool finds out.
+        Wait::Never if bytes.is_empty() || cached::read(file, &mut bytes, start)? == bytes.len() => {}
+        Wait::Never => return Err(ErrorKind::WouldBlock.into()),
+    }
+    Ok(bytes.into())
 }

@@ -87,11 +87,11 @@ impl Witness for FileWitness {
 mod tests {
     use std::fs;
 
-    use super::super::{familiar::Familiar, identity::settled};
+    use super::super::{cached::Wait, familiar::Familiar, identity::settled};
     use super::*;
 
     fn witness(path: &Path) -> FileWitness {
-        let meta = Familiar::default().meet(&"link".parse().unwrap(), path).unwrap();
+        let meta = Familiar::default().meet(&"link".parse().unwrap(), path, Wait::ForDisk).unwrap();
         FileWitness::of(&meta, path).unwrap()
     }
 
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn nobody_is_a_witness_of_another_version() {
         let (_root, path) = settled();
-        let meta = Familiar::default().meet(&"link".parse().unwrap(), &path).unwrap();
+        let meta = Familiar::default().meet(&"link".parse().unwrap(), &path, Wait::ForDisk).unwrap();
         fs::write(&path, "2").unwrap();
         assert!(FileWitness::of(&meta, &path).is_none());
     }

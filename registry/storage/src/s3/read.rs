@@ -27,7 +27,8 @@ impl Bucket {
         match self.client.get_opts(&path, options).await {
             Ok(found) => {
                 let meta = bucket::meta(key.clone(), &found.meta);
-                Ok(Object { meta, body: body::body(&self.client, &self.settings.requests, path, found) })
+                let body = body::body(&self.client, &self.settings.requests, path, found);
+                Ok(Object { meta, body: body.into() })
             }
             Err(failure) if has_range && error::is_range_after_end(&failure) => self.without_bytes(key).await,
             Err(failure) => Err(error::explain(key, failure)),
@@ -36,6 +37,6 @@ impl Bucket {
 
     /// The object of which no byte is wanted: S3 knows no empty range.
     async fn without_bytes(&self, key: &Key) -> Result<Object> {
-        Ok(Object { meta: self.head(key).await?, body: stream::empty().boxed() })
+        Ok(Object { meta: self.head(key).await?, body: stream::empty().boxed().into() })
     }
 }

@@ -1,11 +1,12 @@
 //! A store to be tested, and what the tests do with it.
 
+use std::io;
 use std::process::Command;
 use std::sync::Arc;
 
 use berth_storage::{ByteStream, Key, ObjectStore, PutCondition, Version};
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tempfile::TempDir;
 
 /// A store without objects, and the folder that it needs while it is used.
@@ -45,7 +46,7 @@ pub(crate) fn body(chunks: &[&str]) -> ByteStream {
     stream::iter(chunks).boxed()
 }
 
-pub(crate) async fn collect(body: ByteStream) -> Vec<u8> {
+pub(crate) async fn collect(body: impl Stream<Item = io::Result<Bytes>>) -> Vec<u8> {
     body.try_fold(Vec::new(), |mut all, chunk| async move {
         all.extend_from_slice(&chunk);
         Ok(all)

@@ -27,7 +27,7 @@ pub(in super::super) async fn read(
     let first = match stored.state.body {
         Body::Object(_) if range.start < size => {
             let Object { body, .. } = bucket.get(upload, Some(range.start..range.end.min(size))).await?;
-            body
+            body.boxed()
         }
         _ => stream::empty().boxed(),
     };
