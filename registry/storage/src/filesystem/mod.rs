@@ -7,6 +7,7 @@
 mod folder;
 mod leftovers;
 mod read;
+mod shared_flush;
 mod space;
 mod temporary;
 mod upload;
@@ -16,7 +17,7 @@ mod write;
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::task;
 
+use self::folder::Folders;
 use self::upload::Completion;
 use self::write::Put;
 use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space};
@@ -32,18 +34,18 @@ use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutConditio
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
 pub struct Filesystem {
-    root: Arc<Path>,
+    folders: Arc<Folders>,
 }
 
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into().into() }
+        Self { folders: Arc::new(Folders::below(root.into())) }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
     fn path(&self, key: &Key) -> PathBuf {
-        self.root.join(key.as_str())
+        self.folders.root().join(key.as_str())
     }
 }
 
@@ -70,18 +72,23 @@ impl ObjectStore for Filesystem {
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
-        let (root, path) = (Arc::clone(&self.root), self.path(key));
-        let put = on_blocking_pool(key, move || write::put(&root, &path, &body, &condition)).await?;
+        let (folders, path) = (Arc::clone(&self.folders), self.path(key));
+        let put = on_blocking_pool(key, move || write::put(&folders, &path, &body, &condition)).await?;
         if put == Put::Refused { Err(Error::VersionMismatch(key.clone())) } else { Ok(()) }
     }
 
+    async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
+        let (folders, path) = (Arc::clone(&self.folders), self.path(key));
+        on_blocking_pool(key, move || write::note(&folders, &path, &body)).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<()> {
-        let (root, path) = (Arc::clone(&self.root), self.path(key));
-        on_blocking_pool(key, move || write::delete(&root, &path)).await
+        let (folders, path) = (Arc::clone(&self.folders), self.path(key));
+        on_blocking_pool(key, move || write::delete(&folders, &path)).await
     }
 
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
-        walk::list(Arc::clone(&self.root), prefix.clone(), start_after.cloned())
+        walk::list(self.folders.root().into(), prefix.clone(), start_after.cloned())
     }
 
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
@@ -95,12 +102,12 @@ impl ObjectStore for Filesystem {
         body: ByteStream,
         _destination: Option<&Key>,
     ) -> Result<u64> {
-        upload::append(Arc::clone(&self.root), self.path(upload), upload, offset, body).await
+        upload::append(Arc::clone(&self.folders), self.path(upload), upload, offset, body).await
     }
 
     async fn flush_upload(&self, upload: &Key) -> Result<()> {
-        let path = self.path(upload);
-        on_blocking_pool(upload, move || upload::flush(&path)).await
+        let (folders, path) = (Arc::clone(&self.folders), self.path(upload));
+        on_blocking_pool(upload, move || upload::flush(&folders, &path)).await
     }
 
     async fn upload_size(&self, upload: &Key) -> Result<u64> {
@@ -108,8 +115,8 @@ impl ObjectStore for Filesystem {
     }
 
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
-        let (root, from, to) = (Arc::clone(&self.root), self.path(upload), self.path(object));
-        match on_blocking_pool(upload, move || upload::complete(&root, &from, size, &to)).await? {
+        let (folders, from, to) = (Arc::clone(&self.folders), self.path(upload), self.path(object));
+        match on_blocking_pool(upload, move || upload::complete(&folders, &from, size, &to)).await? {
             Completion::Done => Ok(()),
             Completion::Busy => Err(Error::Busy(upload.clone())),
             Completion::OfSize(expected) => Err(Error::OffsetMismatch { expected }),
@@ -117,9 +124,9 @@ impl ObjectStore for Filesystem {
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {
-        let (root, path) = (Arc::clone(&self.root), self.path(upload));
+        let (folders, path) = (Arc::clone(&self.folders), self.path(upload));
         let busy = upload.clone();
-        on_blocking_pool(upload, move || upload::abort(&root, &path)).await?.ok_or(Error::Busy(busy))
+        on_blocking_pool(upload, move || upload::abort(&folders, &path)).await?.ok_or(Error::Busy(busy))
     }
 
     async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
@@ -128,7 +135,7 @@ impl ObjectStore for Filesystem {
     }
 
     async fn space(&self) -> Result<Option<Space>> {
-        let root = Arc::clone(&self.root);
-        on_blocking_pool(&Key::default(), move || space::of(&root).map(Some)).await
+        let folders = Arc::clone(&self.folders);
+        on_blocking_pool(&Key::default(), move || space::of(folders.root()).map(Some)).await
     }
 }
