@@ -40,7 +40,9 @@ impl Hasher {
 
     /// Takes in one chunk after the other.
     pub(super) fn update_all(&mut self, chunks: &[Bytes]) {
-        chunks.iter().for_each(|chunk| self.update(chunk));
+        for chunk in chunks {
+            self.update(chunk);
+        }
     }
 
     /// The digest of everything that was taken in.

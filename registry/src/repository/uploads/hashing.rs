@@ -39,8 +39,8 @@ struct Progress {
 
 #[derive(Debug)]
 enum Hash {
-    Resting(Hasher),
-    Busy(JoinHandle<Hasher>),
+    Resting(Box<Hasher>),
+    Busy(JoinHandle<Box<Hasher>>),
     /// The thread that had it is gone.
     Lost,
 }
@@ -48,7 +48,7 @@ enum Hash {
 impl Hashing {
     /// Goes on from `hasher` with a body of `expected` bytes.
     pub(super) fn new(hasher: Hasher, expected: Option<u64>) -> Self {
-        let (hash, waiting) = (Hash::Resting(hasher), Vec::new());
+        let (hash, waiting) = (Hash::Resting(Box::new(hasher)), Vec::new());
         let progress = Progress { hash, waiting, waiting_size: 0, expected, arrived: 0, is_too_long: false };
         Self(Arc::new(Mutex::new(progress)))
     }
@@ -108,11 +108,11 @@ impl Progress {
         let mut hasher = hasher?;
         hasher.update_all(&rest);
         self.hash = Hash::Resting(hasher.clone());
-        Some(hasher)
+        Some(*hasher)
     }
 
     /// Waits until nothing is being hashed.
-    async fn settle(&mut self) -> Option<Hasher> {
+    async fn settle(&mut self) -> Option<Box<Hasher>> {
         match mem::replace(&mut self.hash, Hash::Lost) {
             Hash::Resting(hasher) => Some(hasher),
             Hash::Busy(hashing) => hashing.await.ok(),
@@ -135,7 +135,7 @@ mod tests {
     use crate::repository::hasher::digest_of;
 
     fn body(length: usize, chunk: usize) -> (Bytes, ByteStream) {
-        let bytes: Bytes = (0..length).map(|index| (index % 251) as u8).collect();
+        let bytes: Bytes = (0_u8..251).cycle().take(length).collect();
         let chunks: Vec<_> = bytes.chunks(chunk).map(|chunk| Ok(bytes.slice_ref(chunk))).collect();
         (bytes, stream::iter(chunks).boxed())
     }

@@ -85,19 +85,18 @@ mod tests {
 
     /// Lets `crowd` wait while somebody flushes; returns how many flushes there were, and how many of the crowd succeeded.
     fn waiting(crowd: u64, outcome: fn() -> io::Result<()>) -> (usize, usize) {
-        let (shared, flushes, folder) = (SharedFlush::default(), AtomicUsize::new(0), Path::new("folder"));
+        let (shared, count, folder) = (SharedFlush::default(), AtomicUsize::new(0), Path::new("folder"));
+        let (shared, flushes) = (&shared, &count);
         let queue = shared.queue(folder);
         let succeeded = thread::scope(|scope| {
             let first = lock(&queue.turn);
             let waiting: Vec<_> = (0..crowd)
                 .map(|_| {
-                    scope.spawn(|| {
-                        let flushed = shared.flush(folder, || {
-                            flushes.fetch_add(1, Ordering::SeqCst);
-                            outcome()
-                        });
-                        flushed.is_ok()
-                    })
+                    let flush = move || {
+                        flushes.fetch_add(1, Ordering::SeqCst);
+                        outcome()
+                    };
+                    scope.spawn(move || shared.flush(folder, flush).is_ok())
                 })
                 .collect();
             while queue.asked.load(Ordering::SeqCst) < crowd {
@@ -106,7 +105,7 @@ mod tests {
             drop(first);
             waiting.into_iter().filter_map(|waiting| waiting.join().ok()).filter(|is_ok| *is_ok).count()
         });
-        (flushes.into_inner(), succeeded)
+        (count.into_inner(), succeeded)
     }
 
     #[test]
