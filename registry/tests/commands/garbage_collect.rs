@@ -14,7 +14,9 @@ fn garbage_goes_at_once_when_no_server_is_running_and_what_is_needed_stays() {
     let link = link.join(sha256(b"garbage").hex()).join("link");
     File::open(link).unwrap().set_modified(SystemTime::now() - Duration::from_hours(48)).unwrap();
 
-    let told = fixture.run("garbage-collect", &["--offline", "--json"]).json();
+    let mut command = program();
+    command.args(["garbage-collect", "--offline", "--json"]).arg(fixture.config());
+    let told = Said::from(command.output().unwrap()).json();
     assert_eq!((&told["state"], &told["blobsDeleted"]), (&"succeeded".into(), &1.into()));
     assert!(!garbage.exists());
     assert_eq!(fixture.run("check", &[]).code, 0);
