@@ -120,6 +120,10 @@ impl ObjectStore for Measured {
         self.timed("PutContent", self.store.put(key, body, condition)).await
     }
 
+    async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
+        self.timed("PutContent", self.store.note(key, body)).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<()> {
         self.timed("Delete", self.store.delete(key)).await
     }

@@ -1,6 +1,7 @@
 //! Digests of bytes that pass by.
 
 use berth_oci::{Algorithm, Digest};
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// A hash that is being computed.
@@ -34,6 +35,13 @@ impl Hasher {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// Takes in one chunk after the other.
+    pub(super) fn update_all(&mut self, chunks: &[Bytes]) {
+        for chunk in chunks {
+            self.update(chunk);
         }
     }
 

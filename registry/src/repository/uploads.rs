@@ -9,7 +9,7 @@ mod hashing;
 mod receive;
 
 use berth_oci::{Algorithm, ContentRange, Digest, UploadId};
-use berth_storage::{ByteStream, PutCondition};
+use berth_storage::ByteStream;
 use jiff::{Timestamp, Unit};
 
 pub(super) use self::abandoned::{abandoned, remove_abandoned};
@@ -36,8 +36,11 @@ impl Uploads<'_> {
         let now = Timestamp::try_from(self.0.state.clock.now()).unwrap_or_default();
         let now = now.round(Unit::Second).unwrap_or(now).to_string();
         let key = layout::upload_started_at(&self.0.name, &id);
-        self.0.state.store.put(&key, now.into(), PutCondition::Always).await?;
-        if algorithm != Algorithm::Sha256 {
+        // That it is there is what makes the upload exist; what it says is for those who list uploads.
+        self.0.state.store.note(&key, now.into()).await?;
+        if algorithm == Algorithm::Sha256 {
+            self.0.state.store.flush_upload(&layout::upload_data(&self.0.name, &id)).await?;
+        } else {
             // The state of the hash of nothing tells later requests what to compute.
             Upload::new(self.0, id).save(&Hasher::new(algorithm)).await?;
         }

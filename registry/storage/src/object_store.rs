@@ -116,6 +116,12 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// succeeds; the others get `AlreadyExists` or `VersionMismatch`, whatever process they are in.
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()>;
 
+    /// Keeps `body` under `key`, which nobody else writes at the same time, as a note that can be done without: a failure of
+    /// power may take it away again, or leave it empty.
+    async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
+        self.put(key, body, PutCondition::Always).await
+    }
+
     /// Removes the object. That it is absent already is success. A deletion may be undone by a failure of
     /// power.
     async fn delete(&self, key: &Key) -> Result<()>;
@@ -152,8 +158,9 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
         destination: Option<&Key>,
     ) -> Result<u64>;
 
-    /// Makes what was appended survive a failure of power. An upload of which that cannot be said is dropped, because
-    /// nobody knows what has become of its bytes.
+    /// Makes what was appended survive a failure of power, and that something is kept beside the upload, such as a
+    /// [`note`](ObjectStore::note), though maybe not its content. An upload of which that cannot be said is dropped,
+    /// because nobody knows what has become of its bytes.
     async fn flush_upload(&self, upload: &Key) -> Result<()> {
         let _appended_bytes_last = upload;
         Ok(())

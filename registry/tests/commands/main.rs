@@ -7,6 +7,7 @@ mod check;
 mod du;
 mod export;
 mod fixture;
+mod garbage_collect;
 mod import;
 mod ls;
 mod restore;

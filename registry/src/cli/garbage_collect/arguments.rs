@@ -14,7 +14,7 @@ use rustls::pki_types::{InvalidDnsNameError, ServerName};
         registry garbage-collect [OPTIONS] --server URL [--wait]",
     after_help = "With CONFIG, garbage is found, rests for a few seconds, and is deleted at once. Servers may go on \
         meanwhile: what they acknowledge stays, but a push that relies on an old blob without a manifest may have to \
-        be repeated.\n\
+        be repeated. With --offline nothing rests.\n\
         With --server, garbage is found in one run and deleted in a later one, after its quarantine, and every push \
         succeeds."
 )]
@@ -51,6 +51,9 @@ pub(in crate::cli) struct Arguments {
     /// Spare what is younger than this, since a push may still need it
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::cli::duration)]
     pub(in crate::cli) min_age: Duration,
+    /// Delete garbage at once instead of letting it rest: no server may be using the storage
+    #[arg(long, conflicts_with = "server")]
+    pub(super) offline: bool,
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]

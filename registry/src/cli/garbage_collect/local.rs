@@ -1,6 +1,6 @@
 //! The garbage collection on the storage itself, without a server or beside one.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use berth_registry::{
     config::Options as ConfigOptions,
@@ -27,7 +27,7 @@ pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<Exi
         delete_untagged: arguments.delete_untagged,
         minimum_age: arguments.min_age,
         dry_run: arguments.dry_run,
-        quarantine: Options::SHORTEST_QUARANTINE,
+        quarantine: quarantine(arguments),
         finish: true,
         candidates: usize::MAX,
         ..Options::default()
@@ -41,4 +41,9 @@ pub(super) fn run(config: &PathBuf, arguments: &Arguments) -> anyhow::Result<Exi
         (RunState::Failed, None) => anyhow::bail!("the garbage collection failed"),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Garbage rests for the sake of servers, which know of the quarantine what they have read a moment ago.
+fn quarantine(arguments: &Arguments) -> Duration {
+    if arguments.offline { Duration::ZERO } else { Options::SHORTEST_QUARANTINE }
 }

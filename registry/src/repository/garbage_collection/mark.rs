@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::future::ready;
 use std::pin::pin;
 
-use berth_oci::{Algorithm, Digest};
+use berth_oci::{Algorithm, Digest, Tag};
 use futures::TryStreamExt as _;
 
 use super::graph::{Graph, Node, reachable};
@@ -72,13 +72,14 @@ impl Look<'_> {
 
     /// The manifests that a tag points at.
     async fn tagged(&self, repository: &Repository) -> Result<HashSet<Digest>> {
-        let mut tagged = HashSet::new();
-        let mut names = repository.state.store.children(&layout::tags(&repository.name), None);
-        while let Some(name) = names.try_next().await? {
-            let Ok(tag) = name.parse() else { continue };
-            tagged.extend(repository.tags().resolve(&tag).await?);
-        }
-        Ok(tagged)
+        let names = repository.state.store.children(&layout::tags(&repository.name), None);
+        let tags = names.map_err(Error::from).try_filter_map(|name| ready(Ok(name.parse::<Tag>().ok())));
+        let tagged = tags.map_ok(|tag| async move { repository.tags().resolve(&tag).await });
+        tagged
+            .try_buffer_unordered(CONCURRENCY)
+            .try_filter_map(|digest| ready(Ok(digest)))
+            .try_collect()
+            .await
     }
 
     async fn mark_manifests(&mut self, repository: &Repository, graph: &Graph) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::repository::{Repository, Result, layout, quarantine};
 pub(super) const BATCH: usize = 256;
 
 /// How many requests to the storage go on at once.
-const CONCURRENCY: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 
 impl Look<'_> {
     /// Deletes every blob that has rested and is neither needed nor young, and the links to it.

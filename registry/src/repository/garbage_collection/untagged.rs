@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use berth_oci::Digest;
 use berth_storage::Key;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::graph::Graph;
 use super::look::Look;
 use super::report::{Candidate, Reason};
+use super::sweep::{BATCH, CONCURRENCY};
 use crate::repository::{Repository, Result, layout};
 
 impl Look<'_> {
@@ -49,21 +50,28 @@ impl Look<'_> {
         graph: &mut Graph,
     ) -> Result<()> {
         let mut history = self.tag_history(repository, rested).await?;
-        for batch in rested.chunks(super::sweep::BATCH) {
+        for batch in rested.chunks(BATCH) {
             self.collector.tell_progress().await?;
             let quarantine = &self.collector.state.quarantine;
             let announced = quarantine.announce(&self.rested, batch.iter().copied()).await?;
-            for digest in batch {
-                if !announced.condemns(digest, self.collector.state.clock.now()) {
-                    continue;
-                }
+            let announcement = &announced;
+            let deletions = batch.iter().map(|digest| {
                 let subject = graph.get(digest).and_then(|node| node.subject);
                 let remembered = history.remove(digest).unwrap_or_default();
-                if self.delete_manifest(repository, digest, subject, &remembered).await? {
-                    graph.remove(digest);
+                async move {
+                    let is_condemned = announcement.condemns(digest, self.collector.state.clock.now());
+                    let is_deleted = is_condemned
+                        && self.delete_manifest(repository, digest, subject, &remembered).await?;
+                    Ok(is_deleted.then_some(*digest))
                 }
-            }
+            });
+            // All of them end before the announcement is taken back, whatever becomes of one.
+            let deletions: Vec<_> = deletions.collect();
+            let ended: Vec<Result<_>> = stream::iter(deletions).buffer_unordered(CONCURRENCY).collect().await;
             announced.withdraw().await?;
+            for deleted in ended {
+                deleted?.map(|digest| graph.remove(&digest));
+            }
         }
         Ok(())
     }

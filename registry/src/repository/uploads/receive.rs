@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use berth_oci::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
-use berth_storage::{ByteStream, Error as StorageError, Key, PutCondition};
+use berth_storage::{ByteStream, Error as StorageError, Key};
 use futures::TryStreamExt as _;
 
 use super::hashing::Hashing;
@@ -110,9 +110,9 @@ impl Upload {
             Err(_) => 0,
         };
         self.size += kept;
-        let hasher = hashing.hasher(kept);
+        let hasher = hashing.hasher(kept).await;
         let has_other_length = appended.is_ok() && expected.is_some_and(|expected| expected != kept);
-        let outcome = if has_other_length || hashing.is_too_long() {
+        let outcome = if has_other_length || hashing.is_too_long().await {
             Err(Error::SizeInvalid { expected: expected.unwrap_or_default(), actual: kept })
         } else {
             appended.map_err(|error| self.explain(error))
@@ -172,7 +172,8 @@ impl Upload {
         self.state.store.flush_upload(&self.data).await?;
         let states = layout::upload_hash_states(&self.name, &self.id, hasher.algorithm());
         let (current, encoded) = (self.size.to_string(), hash_state::encode(hasher));
-        self.state.store.put(&states.join(&current), encoded.into(), PutCondition::Always).await?;
+        // Without it, or when it comes back damaged, the bytes are hashed again.
+        self.state.store.note(&states.join(&current), encoded.into()).await?;
         let remembered: Vec<String> = self.state.store.children(&states, None).try_collect().await?;
         for offset in remembered.iter().filter(|offset| **offset != current) {
             self.state.store.delete(&states.join(offset)).await?;
@@ -232,8 +233,10 @@ impl Upload {
             return Err(Error::DigestMismatch { expected: *digest, actual: Box::new(actual) });
         }
         self.make_visible(digest).await?;
-        // The blob is there, and that is what counts.
-        self.discard_remains().await;
+        // The blob is there, and that is what counts; the upload itself has become it.
+        if let Err(error) = self.forget().await {
+            self.warn_of_remains(&error);
+        }
         Ok(BlobInfo { digest: *digest, size: self.size })
     }
 
@@ -270,13 +273,22 @@ impl Upload {
     /// Removes what nobody needs any more. If that fails, it is removed with the abandoned uploads.
     pub(super) async fn discard_remains(&self) {
         if let Err(error) = self.discard().await {
-            tracing::warn!(upload = %self.id, %error, "the remains of an upload could not be removed");
+            self.warn_of_remains(&error);
         }
+    }
+
+    fn warn_of_remains(&self, error: &Error) {
+        tracing::warn!(upload = %self.id, %error, "the remains of an upload could not be removed");
     }
 
     /// Removes the upload and everything about it.
     pub(super) async fn discard(&self) -> Result<()> {
         self.state.store.abort(&self.data).await?;
+        self.forget().await
+    }
+
+    /// Removes what is kept beside the upload.
+    async fn forget(&self) -> Result<()> {
         self.state.delete_below(&layout::upload(&self.name, &self.id)).await
     }
 }

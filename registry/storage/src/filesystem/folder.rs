@@ -1,47 +1,136 @@
 //! Folders that come with their first file and go with their last one.
+//!
+//! A new folder survives a failure of power once the one above it is flushed. That is put off until the file is in it, and
+//! done before the file counts as kept: so the file system writes all of it down together. Whoever meanwhile puts a file
+//! into the folder that another has made flushes it as well ([`Unsettled`] knows). Between processes nobody knows; there
+//! it must hold that a file system that has flushed a folder has not forgotten an older one above it, as all do that keep
+//! a journal.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::shared_flush::SharedFlush;
 
 /// How often a file's folder may vanish, because somebody deleted its last file, before giving up.
 const ATTEMPTS: usize = 64;
 
-/// Does `work`, which makes a file at `path`, in a folder that exists.
-///
-/// Another process may remove the folder as empty just before the file is in it; then both are made again.
-pub(super) fn with_folder_of<T>(root: &Path, path: &Path, work: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    let folder = path.parent().unwrap_or(root);
-    for _ in 1..ATTEMPTS {
-        create(folder)?;
-        match work() {
-            // Whether the folder is there again by now says nothing.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => return done,
-        }
-    }
-    create(folder)?;
-    work()
+/// The folders of a store.
+#[derive(Debug)]
+pub(super) struct Folders {
+    root: PathBuf,
+    unsettled: Mutex<Unsettled>,
+    flushes: SharedFlush,
 }
 
-/// Makes the folder and those above it, such that they survive a failure of power.
-fn create(folder: &Path) -> io::Result<()> {
-    match fs::create_dir(folder) {
-        Ok(()) => folder.parent().map_or(Ok(()), sync),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let Some(parent) = folder.parent() else {
-                return Err(error);
-            };
-            create(parent)?;
-            create(folder)
+/// New folders that a failure of power may take away, and a number that tells the times apart when one was made.
+#[derive(Debug, Default)]
+struct Unsettled {
+    made: HashMap<PathBuf, u64>,
+    last: u64,
+}
+
+impl Folders {
+    /// Those below `root`, which is made with the first of them.
+    pub(super) fn below(root: PathBuf) -> Self {
+        Self { root, unsettled: Mutex::default(), flushes: SharedFlush::default() }
+    }
+
+    /// The folder that holds all of them.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the file at `path`.
+    fn of<'a>(&'a self, path: &'a Path) -> &'a Path {
+        path.parent().unwrap_or(&self.root)
+    }
+
+    /// Does `work`, which makes a file at `path`, in a folder that exists.
+    ///
+    /// Another process may remove the folder as empty just before the file is in it; then both are made again. Neither is
+    /// sure to be kept before [`keep`](Folders::keep).
+    pub(super) fn with_folder_of<T>(&self, path: &Path, work: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        for _ in 0..ATTEMPTS {
+            match work() {
+                // Whether the folder is there again by now says nothing.
+                Err(error) if error.kind() == ErrorKind::NotFound => self.create(self.of(path))?,
+                done => return done,
+            }
         }
-        Err(error) => Err(error),
+        work()
+    }
+
+    /// Makes the folder and those above it.
+    fn create(&self, folder: &Path) -> io::Result<()> {
+        match self.create_one(folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let Some(parent) = folder.parent() else {
+                    return Err(error);
+                };
+                self.create(parent)?;
+                self.create(folder)
+            }
+            created => created,
+        }
+    }
+
+    /// Makes a folder that is known as new before anybody else can find it.
+    fn create_one(&self, folder: &Path) -> io::Result<()> {
+        let mut unsettled = self.unsettled();
+        fs::create_dir(folder)?;
+        unsettled.last += 1;
+        let number = unsettled.last;
+        unsettled.made.insert(folder.to_owned(), number);
+        Ok(())
+    }
+
+    /// Makes the name of the file at `path` survive a failure of power, and the folders that lead to it.
+    pub(super) fn keep(&self, path: &Path) -> io::Result<()> {
+        self.flush(self.of(path))?;
+        for folder in path.ancestors().skip(1) {
+            let Some(number) = self.unsettled().made.get(folder).copied() else { continue };
+            folder.parent().map_or(Ok(()), |parent| self.flush(parent))?;
+            self.settle(folder, number);
+        }
+        Ok(())
+    }
+
+    /// Remembers that the folder is kept, unless it was made anew meanwhile.
+    fn settle(&self, folder: &Path, number: u64) {
+        let mut unsettled = self.unsettled();
+        if unsettled.made.get(folder) == Some(&number) {
+            unsettled.made.remove(folder);
+        }
+    }
+
+    fn flush(&self, folder: &Path) -> io::Result<()> {
+        self.flushes.flush(folder, || sync(folder))
+    }
+
+    /// Removes the folders above `path` that have become empty, up to the root.
+    pub(super) fn remove_empty_above(&self, path: &Path) {
+        let above = path.ancestors().skip(1).take_while(|folder| *folder != self.root);
+        for folder in above {
+            let mut unsettled = self.unsettled();
+            if fs::remove_dir(folder).is_err() {
+                return;
+            }
+            unsettled.made.remove(folder);
+        }
+    }
+
+    /// Held while a folder is made or removed, so that what is known of it is true.
+    fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes the names in the folder survive a failure of power.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
+fn sync(folder: &Path) -> io::Result<()> {
     // A relative root has a parent that is written as nothing.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder) {
@@ -57,48 +146,75 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the folders above `path` that have become empty, up to the root.
-pub(super) fn remove_empty_above(root: &Path, path: &Path) {
-    let above = path.ancestors().skip(1).take_while(|folder| *folder != root);
-    for folder in above {
-        if fs::remove_dir(folder).is_err() {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
     use super::*;
 
+    fn made(folders: &Folders) -> Vec<PathBuf> {
+        let mut made: Vec<_> = folders.unsettled().made.keys().cloned().collect();
+        made.sort();
+        made
+    }
+
     #[test]
     fn a_folder_that_vanishes_under_a_write_is_made_again() {
         let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
         let path = root.path().join("a/b/file");
         let attempt = Cell::new(0);
-        with_folder_of(root.path(), &path, || {
+        let write = || {
             attempt.set(attempt.get() + 1);
             if attempt.get() < 3 {
                 fs::remove_dir_all(root.path().join("a"))?;
             }
             fs::write(&path, "x")
-        })
-        .unwrap();
+        };
+        folders.with_folder_of(&path, write).unwrap();
         assert_eq!(attempt.get(), 3);
         assert!(path.exists());
     }
 
     #[test]
+    fn new_folders_are_known_until_a_file_below_them_is_kept_whoever_made_them() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
+        let (first, second) = (root.path().join("a/b/first"), root.path().join("a/c/second"));
+        for path in [&first, &second] {
+            folders.with_folder_of(path, || fs::write(path, "x")).unwrap();
+        }
+        assert_eq!(made(&folders), ["a", "a/b", "a/c"].map(|folder| root.path().join(folder)));
+        folders.keep(&second).unwrap();
+        assert_eq!(made(&folders), [root.path().join("a/b")]);
+        folders.keep(&first).unwrap();
+        assert!(made(&folders).is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_was_made_anew_is_not_taken_for_the_one_that_was_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
+        let folder = root.path().join("a");
+        folders.create(&folder).unwrap();
+        let number = folders.unsettled().made[&folder];
+        folders.remove_empty_above(&folder.join("file"));
+        assert!(made(&folders).is_empty(), "what is gone need not be kept");
+        folders.create(&folder).unwrap();
+        folders.settle(&folder, number);
+        assert_eq!(made(&folders), [folder]);
+    }
+
+    #[test]
     fn only_empty_folders_below_the_root_are_removed() {
         let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
         fs::create_dir_all(root.path().join("a/b/c")).unwrap();
         fs::write(root.path().join("a/kept"), "x").unwrap();
-        remove_empty_above(root.path(), &root.path().join("a/b/c/gone"));
+        folders.remove_empty_above(&root.path().join("a/b/c/gone"));
         assert!(root.path().join("a/kept").exists());
         assert!(!root.path().join("a/b").exists());
-        remove_empty_above(root.path(), &root.path().join("gone"));
+        folders.remove_empty_above(&root.path().join("gone"));
         assert!(root.path().exists());
     }
 }

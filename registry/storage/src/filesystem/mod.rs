@@ -12,6 +12,7 @@ mod folder;
 mod identity;
 mod leftovers;
 mod read;
+mod shared_flush;
 mod space;
 mod temporary;
 mod upload;
@@ -22,7 +23,7 @@ mod write;
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -35,6 +36,7 @@ pub use self::file_range::{FilePiece, FileRange};
 
 use self::cached::{Cache, Wait};
 use self::familiar::Familiar;
+use self::folder::Folders;
 use self::upload::Completion;
 use self::witness::FileWitness;
 use self::write::Put;
@@ -43,7 +45,7 @@ use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutConditio
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
 pub struct Filesystem {
-    root: Arc<Path>,
+    folders: Arc<Folders>,
     cache: Arc<Cache>,
     familiar: Arc<Familiar>,
 }
@@ -51,12 +53,13 @@ pub struct Filesystem {
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into().into(), cache: Arc::default(), familiar: Arc::default() }
+        let folders = Arc::new(Folders::below(root.into()));
+        Self { folders, cache: Arc::default(), familiar: Arc::default() }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
     fn path(&self, key: &Key) -> PathBuf {
-        self.root.join(key.as_str())
+        self.folders.root().join(key.as_str())
     }
 
     /// Does `read` at once where nothing has to be waited for, and else on the blocking pool.
@@ -108,18 +111,23 @@ impl ObjectStore for Filesystem {
     }
 
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()> {
-        let (root, path) = (Arc::clone(&self.root), self.path(key));
-        let put = on_blocking_pool(key, move || write::put(&root, &path, &body, &condition)).await?;
+        let (folders, path) = (Arc::clone(&self.folders), self.path(key));
+        let put = on_blocking_pool(key, move || write::put(&folders, &path, &body, &condition)).await?;
         if put == Put::Refused { Err(Error::VersionMismatch(key.clone())) } else { Ok(()) }
     }
 
+    async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
+        let (folders, path) = (Arc::clone(&self.folders), self.path(key));
+        on_blocking_pool(key, move || write::note(&folders, &path, &body)).await
+    }
+
     async fn delete(&self, key: &Key) -> Result<()> {
-        let (root, path) = (Arc::clone(&self.root), self.path(key));
-        on_blocking_pool(key, move || write::delete(&root, &path)).await
+        let (folders, path) = (Arc::clone(&self.folders), self.path(key));
+        on_blocking_pool(key, move || write::delete(&folders, &path)).await
     }
 
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
-        walk::list(Arc::clone(&self.root), prefix.clone(), start_after.cloned())
+        walk::list(self.folders.root().into(), prefix.clone(), start_after.cloned())
     }
 
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
@@ -133,12 +141,12 @@ impl ObjectStore for Filesystem {
         body: ByteStream,
         _destination: Option<&Key>,
     ) -> Result<u64> {
-        upload::append(Arc::clone(&self.root), self.path(upload), upload, offset, body).await
+        upload::append(Arc::clone(&self.folders), self.path(upload), upload, offset, body).await
     }
 
     async fn flush_upload(&self, upload: &Key) -> Result<()> {
-        let path = self.path(upload);
-        on_blocking_pool(upload, move || upload::flush(&path)).await
+        let (folders, path) = (Arc::clone(&self.folders), self.path(upload));
+        on_blocking_pool(upload, move || upload::flush(&folders, &path)).await
     }
 
     async fn upload_size(&self, upload: &Key) -> Result<u64> {
@@ -146,8 +154,8 @@ impl ObjectStore for Filesystem {
     }
 
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
-        let (root, from, to) = (Arc::clone(&self.root), self.path(upload), self.path(object));
-        match on_blocking_pool(upload, move || upload::complete(&root, &from, size, &to)).await? {
+        let (folders, from, to) = (Arc::clone(&self.folders), self.path(upload), self.path(object));
+        match on_blocking_pool(upload, move || upload::complete(&folders, &from, size, &to)).await? {
             Completion::Done => Ok(()),
             Completion::Busy => Err(Error::Busy(upload.clone())),
             Completion::OfSize(expected) => Err(Error::OffsetMismatch { expected }),
@@ -155,9 +163,9 @@ impl ObjectStore for Filesystem {
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {
-        let (root, path) = (Arc::clone(&self.root), self.path(upload));
+        let (folders, path) = (Arc::clone(&self.folders), self.path(upload));
         let busy = upload.clone();
-        on_blocking_pool(upload, move || upload::abort(&root, &path)).await?.ok_or(Error::Busy(busy))
+        on_blocking_pool(upload, move || upload::abort(&folders, &path)).await?.ok_or(Error::Busy(busy))
     }
 
     async fn remove_leftovers(&self, prefix: &Key, before: SystemTime) -> Result<u64> {
@@ -170,7 +178,7 @@ impl ObjectStore for Filesystem {
     }
 
     async fn space(&self) -> Result<Option<Space>> {
-        let root = Arc::clone(&self.root);
-        on_blocking_pool(&Key::default(), move || space::of(&root).map(Some)).await
+        let folders = Arc::clone(&self.folders);
+        on_blocking_pool(&Key::default(), move || space::of(folders.root()).map(Some)).await
     }
 }

@@ -5,33 +5,39 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::mem;
+use std::num::NonZeroU64;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use rustix::fs::{Advice, fadvise};
 use tokio::task::{self, JoinHandle};
 
+use super::folder::Folders;
+use super::on_blocking_pool;
 use super::write::{is_absent, touch};
-use super::{folder, on_blocking_pool};
 use crate::{ByteStream, Error, Key, Result};
 
 /// How much is collected before it is written: one batch is written while the next one arrives.
 const BATCH: usize = 1024 * 1024;
+
+/// After so many bytes the disk begins to write them, so that little is left to be flushed in the end.
+const WRITE_BACK: u64 = 8 * 1024 * 1024;
 
 /// How many chunks are collected at most: as many as one system call takes, so that tiny ones do not pile up.
 const BATCH_CHUNKS: usize = 1024;
 
 /// Adds `body` to the file at `path`, which must have `offset` bytes.
 pub(super) async fn append(
-    root: Arc<Path>,
+    folders: Arc<Folders>,
     path: PathBuf,
     upload: &Key,
     offset: u64,
     body: ByteStream,
 ) -> Result<u64> {
-    let opened = on_blocking_pool(upload, move || open(&root, &path, offset == 0)).await?;
+    let opened = on_blocking_pool(upload, move || open(&folders, &path, offset == 0)).await?;
     let (file, expected) = opened.ok_or_else(|| Error::Busy(upload.clone()))?;
     if expected != offset {
         return Err(Error::OffsetMismatch { expected });
@@ -49,9 +55,9 @@ pub(super) async fn append(
 }
 
 /// Opens an upload for its one writer and says how many bytes it has; `None` when somebody else writes to it.
-fn open(root: &Path, path: &Path, create: bool) -> io::Result<Option<(File, u64)>> {
+fn open(folders: &Folders, path: &Path, create: bool) -> io::Result<Option<(File, u64)>> {
     let open = || OpenOptions::new().append(true).create(create).open(path);
-    let file = if create { folder::with_folder_of(root, path, open)? } else { open()? };
+    let file = if create { folders.with_folder_of(path, open)? } else { open()? };
     if !lock(&file, path)? {
         return Ok(None);
     }
@@ -132,6 +138,8 @@ impl Tail {
             if written.is_err() {
                 // A part of a batch must not count: nobody knows its length.
                 let _ = file.set_len(size);
+            } else {
+                write_back(&file, size, size + batch_size as u64);
             }
             (file, written)
         });
@@ -156,6 +164,17 @@ impl Tail {
             }
         };
         written.map_err(|error| Error::from_io(&self.upload, error))
+    }
+}
+
+/// Lets the disk begin to write what is before `size`, when that has just passed a multiple of [`WRITE_BACK`].
+///
+/// Linux does so when it hears that these bytes are not needed, and does not wait. They stay readable in memory until they
+/// are written, and whether they are is asked of `fsync` later: an error of the disk is told there.
+fn write_back(file: &File, before: u64, size: u64) {
+    let (begun, whole) = (before / WRITE_BACK * WRITE_BACK, size / WRITE_BACK * WRITE_BACK);
+    if let Some(length) = NonZeroU64::new(whole - begun) {
+        let _without_it_the_end_takes_longer = fadvise(file, begun, Some(length), Advice::DontNeed);
     }
 }
 
@@ -185,7 +204,10 @@ pub(super) enum Completion {
 }
 
 /// Moves the upload to the place of the object, if it has that size.
-pub(super) fn complete(root: &Path, upload: &Path, size: u64, object: &Path) -> io::Result<Completion> {
+///
+/// Its bytes are flushed before it moves, and its new name afterwards. The folder that it leaves is not: a name that comes
+/// back there is a deletion that was undone, and file systems that keep a journal move a file as a whole or not at all.
+pub(super) fn complete(folders: &Folders, upload: &Path, size: u64, object: &Path) -> io::Result<Completion> {
     let file = File::open(upload)?;
     if !lock(&file, upload)? {
         return Ok(Completion::Busy);
@@ -194,28 +216,27 @@ pub(super) fn complete(root: &Path, upload: &Path, size: u64, object: &Path) -> 
     if actual != size {
         return Ok(Completion::OfSize(actual));
     }
-    let place = object.parent().unwrap_or(root);
     if object.is_file() {
         // Whoever brought it may have died before its name was flushed.
-        folder::sync(place)?;
+        folders.keep(object)?;
         fs::remove_file(upload)?;
         return Ok(Completion::Done);
     }
     touch(&file)?;
-    sync(upload, || file.sync_all())?;
-    folder::with_folder_of(root, object, || fs::rename(upload, object))?;
-    folder::sync(place)?;
-    folder::sync(upload.parent().unwrap_or(root))?;
+    sync(upload, || file.sync_data())?;
+    folders.with_folder_of(object, || fs::rename(upload, object))?;
+    folders.keep(object)?;
     Ok(Completion::Done)
 }
 
-/// Makes the bytes of the upload survive a failure of power; there may be none yet.
-pub(super) fn flush(upload: &Path) -> io::Result<()> {
+/// Makes the bytes of the upload survive a failure of power, and that there is one; there may be no bytes yet.
+pub(super) fn flush(folders: &Folders, upload: &Path) -> io::Result<()> {
     match File::open(upload) {
-        Ok(file) => sync(upload, || file.sync_data()),
-        Err(error) if is_absent(&error) => Ok(()),
-        Err(error) => Err(error),
+        Ok(file) => sync(upload, || file.sync_data())?,
+        Err(error) if is_absent(&error) => {}
+        Err(error) => return Err(error),
     }
+    folders.keep(upload)
 }
 
 /// Drops the upload when its bytes did not reach the disk: the system tells of that once, and would let the next attempt
@@ -227,7 +248,7 @@ fn sync(upload: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> 
 }
 
 /// Removes the upload; `None` when somebody else writes to it.
-pub(super) fn abort(root: &Path, upload: &Path) -> io::Result<Option<()>> {
+pub(super) fn abort(folders: &Folders, upload: &Path) -> io::Result<Option<()>> {
     let locked = File::open(upload).and_then(|file| Ok(lock(&file, upload)?.then_some(file)));
     match locked {
         Ok(Some(_file)) => fs::remove_file(upload)?,
@@ -235,7 +256,7 @@ pub(super) fn abort(root: &Path, upload: &Path) -> io::Result<Option<()>> {
         Err(error) if is_absent(&error) => {}
         Err(error) => return Err(error),
     }
-    folder::remove_empty_above(root, upload);
+    folders.remove_empty_above(upload);
     Ok(Some(()))
 }
 
@@ -258,6 +279,6 @@ mod tests {
     #[test]
     fn an_upload_without_bytes_has_nothing_to_flush() {
         let root = tempfile::tempdir().unwrap();
-        flush(&root.path().join("data")).unwrap();
+        flush(&Folders::below(root.path().to_owned()), &root.path().join("data")).unwrap();
     }
 }

@@ -51,10 +51,23 @@ pub(super) fn list(
     prefix: Key,
     start_after: Option<Key>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
-    let walk = Walk { root, start_after, ahead: vec![Step::Folder(prefix)] };
-    stream::try_unfold(walk, |mut walk| async move { Ok(walk.next().await?.map(|meta| (meta, walk))) })
-        .boxed()
+    let walk = Walk { root, start_after, ahead: vec![Step::Folder(prefix.clone())] };
+    let batches = stream::try_unfold((walk, FIRST_BATCH), move |(mut walk, size)| {
+        let prefix = prefix.clone();
+        async move {
+            let collect = move || walk.collect(size).map(|batch| (batch, walk));
+            let (batch, walk) = on_blocking_pool(&prefix, collect).await?;
+            let larger = LARGEST_BATCH.min(size * 2);
+            Ok((!batch.is_empty()).then(|| (stream::iter(batch).map(Ok), (walk, larger))))
+        }
+    });
+    batches.try_flatten().boxed()
 }
+
+/// How many objects are looked up before the first of them is told, and at most. Most folders hold one object, and the way
+/// to the blocking pool takes longer than to read one; who needs no more than the first few should not wait for many.
+const FIRST_BATCH: usize = 2;
+const LARGEST_BATCH: usize = 256;
 
 struct Walk {
     root: Arc<Path>,
@@ -69,21 +82,26 @@ enum Step {
 }
 
 impl Walk {
-    async fn next(&mut self) -> Result<Option<ObjectMeta>> {
-        while let Some(step) = self.ahead.pop() {
+    /// The next objects, `size` of them if there are as many.
+    fn collect(&mut self, size: usize) -> io::Result<Vec<ObjectMeta>> {
+        let mut batch = Vec::with_capacity(size);
+        while batch.len() < size
+            && let Some(step) = self.ahead.pop()
+        {
             match step {
-                Step::Object(meta) => return Ok(Some(meta)),
-                Step::Folder(folder) => {
-                    let path = self.root.join(folder.as_str());
-                    let below = folder.clone();
-                    let mut steps = on_blocking_pool(&folder, move || steps(&path, &below)).await?;
-                    steps.retain(|step| self.start_after.as_ref().is_none_or(|last| step.comes_after(last)));
-                    steps.sort_unstable_by_key(|step| std::cmp::Reverse(step.position()));
-                    self.ahead.append(&mut steps);
-                }
+                Step::Object(meta) => batch.push(meta),
+                Step::Folder(folder) => self.enter(&folder)?,
             }
         }
-        Ok(None)
+        Ok(batch)
+    }
+
+    fn enter(&mut self, folder: &Key) -> io::Result<()> {
+        let mut steps = steps(&self.root.join(folder.as_str()), folder)?;
+        steps.retain(|step| self.start_after.as_ref().is_none_or(|last| step.comes_after(last)));
+        steps.sort_by_cached_key(|step| std::cmp::Reverse(step.position()));
+        self.ahead.append(&mut steps);
+        Ok(())
     }
 }
 

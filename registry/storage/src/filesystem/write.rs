@@ -6,8 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
+use super::folder::Folders;
 use super::temporary::Temporary;
-use super::{folder, version};
+use super::version;
 use crate::PutCondition;
 
 /// Whether the file was of the version that it had to be of.
@@ -18,17 +19,32 @@ pub(super) enum Put {
 }
 
 /// Makes `body` the content of the file at `path`, if the condition holds.
-pub(super) fn put(root: &Path, path: &Path, body: &[u8], condition: &PutCondition) -> io::Result<Put> {
-    let put = folder::with_folder_of(root, path, || {
+///
+/// The content is flushed before it gets its name, so that a name that survives a failure of power leads to all of it.
+pub(super) fn put(folders: &Folders, path: &Path, body: &[u8], condition: &PutCondition) -> io::Result<Put> {
+    let put = folders.with_folder_of(path, || {
         let mut temporary = Temporary::beside(path)?;
         temporary.file.write_all(body)?;
         temporary.file.sync_data()?;
         give_name(temporary, path, condition)
-    })?;
-    if put == Put::Done {
-        folder::sync(path.parent().unwrap_or(root))?;
+    });
+    match put {
+        Ok(Put::Done) => folders.keep(path).map(|()| Put::Done),
+        Ok(Put::Refused) => Ok(Put::Refused),
+        Err(error) => {
+            folders.remove_empty_above(path);
+            Err(error)
+        }
     }
-    Ok(put)
+}
+
+/// Makes `body` the content of the file at `path`, and leaves to the system when that reaches the disk.
+pub(super) fn note(folders: &Folders, path: &Path, body: &[u8]) -> io::Result<()> {
+    folders.with_folder_of(path, || {
+        let mut temporary = Temporary::beside(path)?;
+        temporary.file.write_all(body)?;
+        temporary.replace(path)
+    })
 }
 
 /// Makes the temporary file the one at `path`, if the condition holds.
@@ -60,12 +76,12 @@ fn replace_whatever_is_there(temporary: Temporary, path: &Path) -> io::Result<()
 }
 
 /// Removes the file at `path`, and the folders that become empty by it.
-pub(super) fn delete(root: &Path, path: &Path) -> io::Result<()> {
+pub(super) fn delete(folders: &Folders, path: &Path) -> io::Result<()> {
     let _locked = version::lock(path)?;
     match fs::remove_file(path) {
         Err(error) if !is_absent(&error) => Err(error),
         _ => {
-            folder::remove_empty_above(root, path);
+            folders.remove_empty_above(path);
             Ok(())
         }
     }
@@ -96,8 +112,9 @@ mod tests {
     #[test]
     fn a_touched_file_is_as_good_as_new() {
         let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
         let path = root.path().join("data");
-        put(root.path(), &path, b"x", &PutCondition::Always).unwrap();
+        put(&folders, &path, b"x", &PutCondition::Always).unwrap();
         let old = SystemTime::now() - Duration::from_hours(48);
         File::open(&path).unwrap().set_modified(old).unwrap();
         touch(&File::open(&path).unwrap()).unwrap();
@@ -107,13 +124,17 @@ mod tests {
     #[test]
     fn nothing_but_the_object_is_left_by_a_write() {
         let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
         let path = root.path().join("a/b/data");
-        put(root.path(), &path, b"x", &PutCondition::IfAbsent).unwrap();
-        put(root.path(), &path, b"y", &PutCondition::Always).unwrap();
-        put(root.path(), &path, b"z", &PutCondition::IfAbsent).unwrap_err();
+        put(&folders, &path, b"x", &PutCondition::IfAbsent).unwrap();
+        put(&folders, &path, b"y", &PutCondition::Always).unwrap();
+        put(&folders, &path, b"z", &PutCondition::IfAbsent).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"y");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        delete(root.path(), &path).unwrap();
+        note(&folders, &path, b"n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"n");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        delete(&folders, &path).unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }
