@@ -1,6 +1,6 @@
 //! One run: its options, its folder, and the rows that it has measured so far.
 
-use crate::content::Sizes;
+use crate::content::{Size, Sizes};
 use crate::measurement::{Definition, Row, Sample};
 use crate::options::Options;
 use crate::report::Report;
@@ -64,6 +64,14 @@ impl Site {
     /// Starts them.
     pub(crate) fn start(&self, servers: &[Server], setup: &Setup<'_>) -> Result<Vec<Running>> {
         self.wanted(servers).into_iter().map(|server| Running::start(server, setup)).collect()
+    }
+
+    /// Lets what others have written go to the disk before it is measured, and not meanwhile.
+    pub(crate) fn settle(&self) {
+        // A busy disk takes its time, and small rows tell nothing anyway.
+        if self.options.size == Size::Full {
+            rustix::fs::sync();
+        }
     }
 
     /// Whether a row is to be measured.

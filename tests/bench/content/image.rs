@@ -17,7 +17,7 @@ pub(crate) struct Blob {
 /// A manifest and what it names.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
-    /// The configuration first, then the layers that are made with it.
+    /// The configuration first, then the layers.
     contents: Vec<Vec<u8>>,
     blobs: Vec<Blob>,
     pub(crate) manifest: Vec<u8>,
@@ -64,19 +64,12 @@ impl Image {
         Self { contents, blobs, manifest }
     }
 
-    /// The same with one more layer whose content is elsewhere.
-    pub(crate) fn with_layer(mut self, layer: &Blob) -> Self {
-        self.blobs.push(layer.clone());
-        self.manifest = manifest(&self.blobs);
-        self
-    }
-
-    /// The configuration and the layers, as far as they were made with it.
+    /// The configuration and the layers.
     pub(crate) fn contents(&self) -> &[Vec<u8>] {
         &self.contents
     }
 
-    /// The configuration and all layers.
+    /// What these are known by.
     pub(crate) fn blobs(&self) -> &[Blob] {
         &self.blobs
     }

@@ -3,7 +3,8 @@
 use super::{Blob, Image, Sizes, Tree};
 use crate::load::Operation;
 use crate::server::{Running, Target};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
 
@@ -17,26 +18,41 @@ const IMAGES: usize = 20;
 /// The content of that repository.
 #[derive(Debug)]
 pub(crate) struct Library {
-    pub(crate) blobs: Vec<Blob>,
+    tree: Tree,
+    sizes: [u64; 3],
+    blobs: [OnceCell<Blob>; 3],
     pub(crate) images: Vec<Image>,
 }
 
 impl Library {
-    /// Writes it below a folder.
+    /// Writes it below a folder, except for the blobs.
     pub(crate) fn write(root: &Path, sizes: &Sizes) -> Result<Self> {
         let tree = Tree::at(root);
-        let blobs = sizes.blobs.iter().map(|size| tree.write_random(*size)).collect::<Result<Vec<_>>>()?;
-        let mut images: Vec<_> = (0..IMAGES).map(|_| Image::random(&[sizes.layer; 5])).collect();
-        let holder = blobs.iter().fold(Image::random(&[]), Image::with_layer);
-        for (number, image) in images.iter().chain([&holder]).enumerate() {
+        let images: Vec<_> = (0..IMAGES).map(|_| Image::random(&[sizes.layer; 5])).collect();
+        for (number, image) in images.iter().enumerate() {
             tree.enter(REPOSITORY, image)?;
             tree.tag(REPOSITORY, &format!("image-{number}"), &image.manifest_blob())?;
         }
-        images.truncate(IMAGES);
         tree.tag(REPOSITORY, TAG, &images[0].manifest_blob())?;
         // The answer of nginx to what is no file of a registry.
-        fs::write(root.join("base"), "{}")?;
-        Ok(Self { blobs, images })
+        fs::write(root.join(base().file), "{}")?;
+        Ok(Self { tree, sizes: sizes.blobs, blobs: Default::default(), images })
+    }
+
+    /// The size of one of the blobs.
+    pub(crate) fn size(&self, number: usize) -> u64 {
+        self.sizes[number]
+    }
+
+    /// One of the blobs. It is written when somebody asks for it first: the largest takes seconds.
+    pub(crate) fn blob(&self, number: usize) -> Result<&Blob> {
+        let cell = &self.blobs[number];
+        if cell.get().is_none() {
+            let blob = self.tree.write_random(self.sizes[number])?;
+            self.tree.link_layer(REPOSITORY, &blob)?;
+            cell.get_or_init(|| blob);
+        }
+        cell.get().context("it has just been written")
     }
 
     /// The manifest of the first image, by its tag.

@@ -28,7 +28,7 @@ impl Tree {
         Ok(blob)
     }
 
-    /// Writes a blob of random bytes, which need not fit into memory.
+    /// Writes a blob of random bytes, which need not fit into memory, onto the disk: what is read next is not to share that with it.
     pub(crate) fn write_random(&self, size: u64) -> Result<Blob> {
         let (mut hasher, mut piece, mut left) = (Sha256::new(), vec![0; 1 << 20], size);
         let unnamed = self.root.join("unnamed");
@@ -46,6 +46,7 @@ impl Tree {
         let path = self.root.join(blob.file());
         fs::create_dir_all(path.parent().unwrap_or(&path))?;
         fs::rename(unnamed, path)?;
+        file.get_ref().sync_all()?;
         Ok(blob)
     }
 
@@ -55,11 +56,16 @@ impl Tree {
             self.write(content)?;
         }
         for blob in image.blobs() {
-            self.link(repository, &format!("_layers/sha256/{}", blob.hex()), &blob.digest)?;
+            self.link_layer(repository, blob)?;
         }
         let manifest = image.manifest_blob();
         write(&self.root.join(manifest.file()), &image.manifest)?;
         self.link(repository, &format!("_manifests/revisions/sha256/{}", manifest.hex()), &manifest.digest)
+    }
+
+    /// Enters a blob in a repository.
+    pub(crate) fn link_layer(&self, repository: &str, blob: &Blob) -> Result<()> {
+        self.link(repository, &format!("_layers/sha256/{}", blob.hex()), &blob.digest)
     }
 
     /// Lets a tag name a manifest.

@@ -1,6 +1,5 @@
 //! Garbage collections of many small images, every other of which has no tag.
 
-use super::pushes::settle;
 use crate::content::{Blob, Image, Tree};
 use crate::measurement::{Definition, Sample, Unit, float, process};
 use crate::server::{Server, configuration};
@@ -43,7 +42,7 @@ fn collect(site: &Site, server: Server, count: usize) -> Result<Sample> {
     let [kept, deleted] = write(data.path(), count)?;
     let file = site.folder().join("collected.conf");
     fs::write(&file, configuration(&site.open(data.path()), 0))?;
-    settle();
+    site.settle();
     let mut command = command(site, server, &file)?;
     let sample = watch(&mut command, count)?;
     let tree = Tree::at(data.path());

@@ -15,20 +15,20 @@ pub(super) struct Case<'a> {
 }
 
 /// What is asked of a server.
-type Operations<'a> = Box<dyn Fn(&Running) -> Vec<Operation> + 'a>;
+type Operations<'a> = Box<dyn Fn(&Running) -> Result<Vec<Operation>> + 'a>;
 
 impl<'a> Case<'a> {
     pub(super) fn new(
         definition: Definition,
         connections: usize,
-        operations: impl Fn(&Running) -> Vec<Operation> + 'a,
+        operations: impl Fn(&Running) -> Result<Vec<Operation>> + 'a,
     ) -> Self {
         Self { definition, connections, operations: Box::new(operations) }
     }
 
     /// Measures it once.
     pub(super) fn sample(&self, server: &Running, time: Duration) -> Result<Sample> {
-        let operations = (self.operations)(server);
+        let operations = (self.operations)(server)?;
         let pids = server.pids();
         let mut clients = server.clients(self.connections, &operations)?;
         // What is only read the first time, and connections that only now are accepted, are not what is measured.

@@ -1,5 +1,6 @@
 //! The rows of the table, in its order.
 
+mod blobs;
 mod bucket;
 mod collections;
 mod generator;

@@ -1,7 +1,6 @@
 //! Mounts of blobs of one repository in others, each of a blob that is not there yet.
 
 use super::load::Case;
-use super::pushes::settle;
 use crate::content::{Image, Tree};
 use crate::load::Operation;
 use crate::measurement::{Definition, Unit};
@@ -24,13 +23,13 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
         return Ok(());
     }
     let image = Image::random(&[1024; BLOBS]);
-    let case = Case::new(definition.clone(), CONNECTIONS, |server| mounts(&image, server));
+    let case = Case::new(definition.clone(), CONNECTIONS, |server| Ok(mounts(&image, server)));
     for _ in 0..site.options.rounds {
         for server in site.wanted(&REGISTRIES) {
             let measured = site.empty().and_then(|data| {
                 Tree::at(data.path()).enter(SOURCE, &image)?;
                 let running = Running::start(server, &site.open(data.path()))?;
-                settle();
+                site.settle();
                 case.sample(&running, site.options.seconds)
             });
             site.note(&definition, server.name(), measured)?;

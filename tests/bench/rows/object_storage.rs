@@ -1,9 +1,10 @@
 //! The main rows with an S3 server behind the registries, held against that server itself.
 
-use super::bucket::Bucket;
+use super::blobs::{bodies, some};
+use super::bucket::{BLOBS, Bucket};
 use super::load::{Case, any, measure as measure_all};
 use super::pushes::{push_images, push_layer, throughput};
-use super::reads::{bodies, pull, requests};
+use super::reads::{pull, requests};
 use super::upload::{Layer, Way};
 use crate::content::{Image, Library, MANIFEST, Sizes, human};
 use crate::measurement::{Definition, Unit};
@@ -23,9 +24,7 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
         format!("S3: push of {} images of 5 x {}, 16 connections", sizes.images, human(sizes.layer as u64));
     let images = Definition::new(operation, Unit::Images, Server::Distribution.name());
     let data = site.empty()?;
-    // The largest blob is only pushed.
-    let [small, large, _] = sizes.blobs;
-    let library = Library::write(data.path(), &Sizes { blobs: [small, large, 1024], ..sizes.clone() })?;
+    let library = Library::write(data.path(), &sizes)?;
     let cases = reads(&library, &sizes, raw);
     if !any(site, &cases) && !site.wants(&layer) && !site.wants(&images) {
         return Ok(());
@@ -42,14 +41,16 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
 }
 
 fn reads<'a>(library: &'a Library, sizes: &Sizes, raw: &str) -> Vec<Case<'a>> {
-    let (many, few) = (sizes.connections[1], sizes.connections[1].min(8));
+    let many = sizes.connections[1];
     let accept = [format!("Accept: {MANIFEST}")];
     let manifest = |how: &str, target| {
         requests("GET", &format!("S3: manifest GET by {how}"), many, raw, &accept, target)
     };
     let mut cases = vec![manifest("tag", library.by_tag()), manifest("digest", library.by_digest())];
-    let blobs = library.blobs[..2].iter();
-    cases.extend(blobs.map(|blob| bodies(&format!("S3: blob GET {}", human(blob.size)), blob, few, raw)));
+    for number in 0..BLOBS {
+        let operation = format!("S3: blob GET {}", human(library.size(number)));
+        cases.push(bodies(&operation, library, number, some(sizes), raw));
+    }
     cases.push(pull(library, sizes.pulls[0], "S3: ", raw));
     cases
 }
@@ -65,6 +66,7 @@ fn push_layers(site: &mut Site, bucket: &Bucket, definition: &Definition) -> Res
         for server in site.wanted(&REGISTRIES) {
             let setup = bucket.setup(site, &format!("{}-layer-{round}", server.name()));
             let running = Running::start(server, &setup);
+            site.settle();
             let measured = running.and_then(|running| push_layer(&running, &layer, Way::Docker));
             site.note(definition, server.name(), measured)?;
         }
@@ -80,7 +82,9 @@ fn push_many(site: &mut Site, bucket: &Bucket, definition: &Definition, sizes: &
     for round in 0..site.options.rounds {
         for server in site.wanted(&REGISTRIES) {
             let setup = bucket.setup(site, &format!("{}-images-{round}", server.name()));
-            let measured = Running::start(server, &setup).and_then(|running| push_images(&running, &images));
+            let running = Running::start(server, &setup);
+            site.settle();
+            let measured = running.and_then(|running| push_images(&running, &images));
             site.note(definition, server.name(), measured)?;
         }
     }

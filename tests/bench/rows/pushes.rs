@@ -43,6 +43,7 @@ fn one_layer(site: &mut Site, way: Way) -> Result<()> {
         for server in site.wanted(registries) {
             let measured = site.empty().and_then(|data| {
                 let running = Running::start(server, &site.open(data.path()))?;
+                site.settle();
                 push_layer(&running, &layer, way)
             });
             let peak = measured.as_ref().ok().and_then(|sample| sample.peak);
@@ -57,7 +58,7 @@ fn one_layer(site: &mut Site, way: Way) -> Result<()> {
 
 /// The lower of what hashing and writing allow, and both.
 fn limit(site: &mut Site, definition: &Definition, layer: &Layer) -> Result<()> {
-    settle();
+    site.settle();
     let (hash, write) = (limits::hash(layer), limits::write(layer, site.folder())?);
     let speed = |time: Duration| throughput(layer, time, None);
     site.note(definition, "sha256 of one core", Ok(speed(hash)))?;
@@ -67,7 +68,6 @@ fn limit(site: &mut Site, definition: &Definition, layer: &Layer) -> Result<()> 
 
 /// Pushes a layer once.
 pub(super) fn push_layer(running: &Running, layer: &Layer, way: Way) -> Result<Sample> {
-    settle();
     let before = Cost::of(running.pids())?;
     let time = layer.push(&mut running.client()?, REPOSITORY, way)?;
     let after = Cost::of(running.pids())?;
@@ -92,6 +92,7 @@ fn many_images(site: &mut Site) -> Result<()> {
         for server in site.wanted(&REGISTRIES) {
             let measured = site.empty().and_then(|data| {
                 let running = Running::start(server, &site.open(data.path()))?;
+                site.settle();
                 push_images(&running, &images)
             });
             site.note(&definition, server.name(), measured)?;
@@ -102,7 +103,6 @@ fn many_images(site: &mut Site) -> Result<()> {
 
 /// Pushes images, each client the next one.
 pub(super) fn push_images(server: &Running, images: &[Image]) -> Result<Sample> {
-    settle();
     let (before, start, next) = (Cost::of(server.pids())?, Instant::now(), AtomicUsize::new(0));
     let latencies = thread::scope(|scope| {
         let clients: Vec<_> =
@@ -130,9 +130,4 @@ fn push_some(server: &Running, images: &[Image], next: &AtomicUsize) -> Result<H
         push_image(&mut client, REPOSITORY, &format!("image-{number}"), image, Way::Docker)?;
         latencies.add(start.elapsed());
     }
-}
-
-/// What others have written and not synced goes to the disk before, and not while it is measured.
-pub(super) fn settle() {
-    rustix::fs::sync();
 }

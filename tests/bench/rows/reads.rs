@@ -1,11 +1,10 @@
 //! What is only read: manifests, blobs, and whole images, to anybody, to users, and over TLS.
 
 use super::load::{Case, any, measure as measure_all};
-use super::{generator, memory};
-use crate::content::{Blob, Library, MANIFEST, REPOSITORY, Sizes, base, human};
-use crate::load::Operation;
+use super::{blobs, generator, memory};
+use crate::content::{Library, MANIFEST, Sizes, base};
 use crate::measurement::{Definition, Unit};
-use crate::server::{ALL, REGISTRIES, Running, Server, Setup, Target};
+use crate::server::{ALL, REGISTRIES, Server, Setup, Target};
 use crate::site::Site;
 use anyhow::Result;
 use std::path::Path;
@@ -27,8 +26,8 @@ fn to_anybody(site: &mut Site, data: &Path, library: &Library, sizes: &Sizes) ->
     let nginx = Server::Nginx.name();
     let mut cases = vec![requests("GET", "GET /v2/", sizes.connections[1], nginx, &[], base())];
     cases.extend(manifests(library, sizes, "", nginx, &[]));
-    cases.extend(blobs(library, sizes, ""));
-    cases.extend(parts(library, sizes));
+    cases.extend(blobs::whole(library, sizes, ""));
+    cases.extend([blobs::head(library, sizes), blobs::ranges(library, sizes)]);
     cases.extend(sizes.pulls.iter().map(|clients| pull(library, *clients, "", nginx)));
     if any(site, &cases) || generator::is_wanted(site) {
         let servers = site.start(&ALL, &site.open(data))?;
@@ -53,7 +52,7 @@ fn to_users(site: &mut Site, data: &Path, library: &Library, sizes: &Sizes) -> R
 
 fn over_tls(site: &mut Site, data: &Path, library: &Library, sizes: &Sizes) -> Result<()> {
     let mut cases = manifests(library, sizes, ", TLS", Server::Nginx.name(), &[]);
-    cases.extend(blobs(library, sizes, ", TLS"));
+    cases.extend(blobs::whole(library, sizes, ", TLS"));
     if any(site, &cases) {
         let certificate = Some(&site.certificate);
         let servers = site.start(&ALL, &Setup { certificate, ..site.open(data) })?;
@@ -98,7 +97,9 @@ pub(super) fn requests<'a>(
         reference,
     );
     let headers = headers.to_vec();
-    Case::new(definition, connections, move |server| vec![vec![server.request(method, &target, &headers)]])
+    Case::new(definition, connections, move |server| {
+        Ok(vec![vec![server.request(method, &target, &headers)]])
+    })
 }
 
 /// A number with its noun.
@@ -106,48 +107,10 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn blobs<'a>(library: &'a Library, sizes: &Sizes, how: &'a str) -> Vec<Case<'a>> {
-    let few = [1, sizes.connections[1].min(8)];
-    let each = library.blobs.iter().flat_map(|blob| few.map(|connections| (blob, connections)));
-    let name = |blob: &Blob| format!("blob GET {}{how}", human(blob.size));
-    each.map(|(blob, connections)| bodies(&name(blob), blob, connections, Server::Nginx.name())).collect()
-}
-
-/// A row that counts the bytes of a blob.
-pub(super) fn bodies<'a>(operation: &str, blob: &'a Blob, connections: usize, reference: &str) -> Case<'a> {
-    let operation = format!("{operation}, {}", counted(connections, "connection"));
-    let definition = Definition::new(operation, Unit::Throughput, reference);
-    Case::new(definition, connections, |server| {
-        vec![vec![server.request("GET", &blob.target(REPOSITORY), &[])]]
-    })
-}
-
-fn parts<'a>(library: &'a Library, sizes: &'a Sizes) -> Vec<Case<'a>> {
-    let (nginx, some) = (Server::Nginx.name(), sizes.connections[1].min(8));
-    let head =
-        requests("HEAD", "blob HEAD", sizes.connections[1], nginx, &[], library.blobs[0].target(REPOSITORY));
-    let operation = format!("blob range of {}, {}", human(sizes.range), counted(some, "connection"));
-    let range = Case::new(Definition::new(operation, Unit::Requests, nginx), some, |server| {
-        ranges(library, sizes, server)
-    });
-    vec![head, range]
-}
-
-/// Ranges all over the second blob.
-fn ranges(library: &Library, sizes: &Sizes, server: &Running) -> Vec<Operation> {
-    let blob = &library.blobs[1];
-    let starts = (0..blob.size / sizes.range).map(|number| number * sizes.range);
-    let range = |start| {
-        let header = format!("Range: bytes={start}-{}", start + sizes.range - 1);
-        vec![server.request("GET", &blob.target(REPOSITORY), &[header]).expecting(206)]
-    };
-    starts.map(range).collect()
-}
-
 /// The row of whole images.
 pub(super) fn pull<'a>(library: &'a Library, clients: usize, where_from: &str, reference: &str) -> Case<'a> {
     let operation = format!("{where_from}pull of images, {}", counted(clients, "client"));
     let headers = vec![format!("Accept: {MANIFEST}")];
     let definition = Definition::new(operation, Unit::Images, reference);
-    Case::new(definition, clients, move |server| library.pulls(server, &headers))
+    Case::new(definition, clients, move |server| Ok(library.pulls(server, &headers)))
 }
