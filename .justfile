@@ -30,8 +30,9 @@ replicas hours="1" storage="" seed="":
         cargo test --locked -p berth-tests --features outer-rings --test replicas {{ storage }} -- --nocapture
 
 # How fast this registry is beside others and nginx: builds a release and prints one table. `just bench --help` tells the rest.
+[positional-arguments]
 bench *arguments:
-    cargo run --quiet --release --locked -p berth-tests --features bench --bin bench -- run {{ arguments }}
+    cargo run --quiet --release --locked -p berth-tests --features bench --bin bench -- run "$@"
 
 # How the rows of two runs of `bench --json FILE` stand to each other.
 bench-compare before after:

@@ -38,8 +38,8 @@ pub(crate) struct Options {
     /// How much there is of everything.
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) size: Size,
-    /// Measure only rows that contain one of these texts, as in `blob GET,push`.
-    #[arg(long, value_delimiter = ',')]
+    /// Measure only rows that contain one of these texts, as in `blob GET|push of 1 GiB`.
+    #[arg(long, value_delimiter = '|')]
     pub(crate) only: Vec<String>,
     /// Measure only these servers, as in `berth,nginx`.
     #[arg(long, value_delimiter = ',')]

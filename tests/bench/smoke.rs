@@ -48,7 +48,7 @@ const ROWS: [(&str, usize); 29] = [
 /// The benchmark over the program that tests use.
 fn bench(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
-    command.args(["run", "--size=small", "--rounds=1", "--seconds=0.05"]).args(arguments);
+    command.args(["run", "--size=small", "--rounds=1", "--seconds=0.02"]).args(arguments);
     command.arg("--registry").arg(program()?);
     Ok(command)
 }
@@ -108,7 +108,7 @@ fn assert_whole(row: &Value, table: &str) {
 fn only_the_rows_and_servers_that_are_asked_for_are_measured() -> Result<()> {
     let folder = TempDir::new()?;
     let file = folder.path().join("run.json");
-    succeed(bench(&["--only=blob HEAD,idle", "--servers=berth,nginx"])?.arg("--json").arg(&file))?;
+    succeed(bench(&["--only=blob HEAD|idle", "--servers=berth,nginx"])?.arg("--json").arg(&file))?;
     let rows = rows(&file)?;
     let operations: Vec<_> = rows.iter().map(|row| text(&row["operation"])).collect();
     assert_eq!(operations, ["blob HEAD, 4 connections", "idle memory"]);

@@ -36,6 +36,12 @@ pub(crate) struct Tally {
     pub(crate) latencies: Histogram,
 }
 
+impl Tally {
+    fn is_empty(&self) -> bool {
+        self.operations == 0 && self.bytes == 0
+    }
+}
+
 impl<'a> Clients<'a> {
     /// Opens the connections, and sends the first request on each.
     pub(crate) fn open(
@@ -61,13 +67,13 @@ impl<'a> Clients<'a> {
         Ok(clients)
     }
 
-    /// Goes on for so long, and until so many operations are over. What has begun then stays on its way, so that another time
-    /// may follow.
+    /// Goes on for so long, until something has come and so many operations are over. What has begun then stays on its way, so
+    /// that another time may follow.
     pub(crate) fn run(&mut self, time: Duration, least: u64) -> Result<Tally> {
         let (mut tally, start) = (Tally::default(), Instant::now());
         let mut ready: Vec<Event> = Vec::with_capacity(self.connections.len());
         let mut heard = start;
-        while start.elapsed() < time || tally.operations < least {
+        while start.elapsed() < time || tally.operations < least || tally.is_empty() {
             ready.clear();
             let timeout = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
             epoll::wait(&self.events, spare_capacity(&mut ready), Some(&timeout))?;

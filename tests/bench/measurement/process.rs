@@ -55,7 +55,7 @@ pub(crate) fn rest(pids: &[u32]) -> Result<()> {
     let start = Instant::now();
     let mut before = Cost::of(pids)?.cpu;
     while start.elapsed() < LONGEST_REST {
-        thread::park_timeout(Duration::from_millis(30));
+        thread::park_timeout(Duration::from_millis(15));
         let now = Cost::of(pids)?.cpu;
         if now == before {
             break;
