@@ -15,7 +15,7 @@ advisories:
 test:
     tests/all unit
 
-# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, faults, control_plane, convergence or cluster.
+# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, faults, bench, control_plane, convergence or cluster.
 ring name:
     tests/all {{ name }}
 
@@ -28,6 +28,15 @@ torture hours="1" storage="" seed="":
 replicas hours="1" storage="" seed="":
     REPLICAS_SECONDS=$(({{ hours }} * 3600)) REPLICAS_SEED={{ seed }} \
         cargo test --locked -p berth-tests --features outer-rings --test replicas {{ storage }} -- --nocapture
+
+# How fast this registry is beside others and nginx: builds a release and prints one table. `just bench --help` tells the rest.
+[positional-arguments]
+bench *arguments:
+    cargo run --quiet --release --locked -p berth-tests --features bench --bin bench -- run "$@"
+
+# How the rows of two runs of `bench --json FILE` stand to each other.
+bench-compare before after:
+    cargo run --quiet --release --locked -p berth-tests --features bench --bin bench -- compare {{ before }} {{ after }}
 
 # How much memory the garbage collection of a million blobs takes.
 memory:

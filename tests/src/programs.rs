@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules below `tests/tools`, in the order in which a program is looked for.
-const MODULES: [&str; 7] = ["kubernetes", "dns", "containers", "clients", "helm", "conformance", "s3"];
+const MODULES: [&str; 8] =
+    ["kubernetes", "dns", "containers", "clients", "helm", "conformance", "s3", "distribution"];
 
 /// The path of a program that `tests/install` builds, such as `kubectl`.
 ///
