@@ -29,7 +29,7 @@ impl<'a> Case<'a> {
     /// Measures it once.
     pub(super) fn sample(&self, server: &Running, time: Duration) -> Result<Sample> {
         let operations = (self.operations)(server)?;
-        let pids = server.pids();
+        let pids = &server.pids()?;
         let mut clients = server.clients(self.connections, &operations)?;
         // What is only read the first time, and connections that only now are accepted, are not what is measured.
         clients.run(time / 10, 0)?;

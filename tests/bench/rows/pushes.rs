@@ -68,9 +68,9 @@ fn limit(site: &mut Site, definition: &Definition, layer: &Layer) -> Result<()> 
 
 /// Pushes a layer once.
 pub(super) fn push_layer(running: &Running, layer: &Layer, way: Way) -> Result<Sample> {
-    let before = Cost::of(running.pids())?;
+    let before = Cost::of(&running.pids()?)?;
     let time = layer.push(&mut running.client()?, REPOSITORY, way)?;
-    let after = Cost::of(running.pids())?;
+    let after = Cost::of(&running.pids()?)?;
     Ok(throughput(layer, time, Some(Cost { cpu: after.cpu.saturating_sub(before.cpu), peak: after.peak })))
 }
 
@@ -103,7 +103,7 @@ fn many_images(site: &mut Site) -> Result<()> {
 
 /// Pushes images, each client the next one.
 pub(super) fn push_images(server: &Running, images: &[Image]) -> Result<Sample> {
-    let (before, start, next) = (Cost::of(server.pids())?, Instant::now(), AtomicUsize::new(0));
+    let (before, start, next) = (Cost::of(&server.pids()?)?, Instant::now(), AtomicUsize::new(0));
     let latencies = thread::scope(|scope| {
         let clients: Vec<_> =
             (0..CLIENTS).map(|_| scope.spawn(|| push_some(server, images, &next))).collect();
@@ -114,7 +114,7 @@ pub(super) fn push_images(server: &Running, images: &[Image]) -> Result<Sample> 
         anyhow::Ok(all)
     })?;
     let time = start.elapsed();
-    let after = Cost::of(server.pids())?;
+    let after = Cost::of(&server.pids()?)?;
     let cost = Cost { cpu: after.cpu.saturating_sub(before.cpu), peak: after.peak };
     let bytes = images.iter().flat_map(Image::blobs).map(|blob| blob.size).sum();
     let tally = Tally { operations: images.len() as u64, bytes, time, latencies };

@@ -38,8 +38,8 @@ fn once(site: &Site, server: Server, data: &Path) -> Result<(Sample, Sample)> {
     let running = Running::start(server, &site.open(data))?;
     running.client()?.send("GET", &running.path(&base()), &[], &[])?.expect(200)?;
     let time = start.elapsed().as_secs_f64() * 1000.0;
-    process::rest(running.pids())?;
-    let memory = float(process::resident(running.pids())?) / 1_048_576.0;
+    process::rest(&running.pids()?)?;
+    let memory = float(process::resident(&running.pids()?)?) / 1_048_576.0;
     let sample = |value| Sample { value, ..Sample::default() };
     Ok((sample(time), sample(memory)))
 }

@@ -29,7 +29,6 @@ pub(crate) struct Running {
     port: u16,
     trust: Option<Trust>,
     process: Option<RegistryProcess>,
-    pids: Vec<u32>,
 }
 
 impl Running {
@@ -40,17 +39,14 @@ impl Running {
         let log = setup.folder.join(format!("{}.log", server.name()));
         let process = RegistryProcess::start(&mut command, &log)?;
         let trust = setup.certificate.map(|tls| Trust::of(&tls.certificate)).transpose()?;
-        let mut running =
-            Self { server, name: server.name(), port, trust, process: Some(process), pids: Vec::new() };
+        let mut running = Self { server, name: server.name(), port, trust, process: Some(process) };
         running.wait().with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
-        running.pids =
-            running.process.as_ref().map_or(Ok(Vec::new()), |process| process::family(process.id()))?;
         Ok(running)
     }
 
     /// A server that somebody else has started and ends, and whose time is not measured.
     pub(crate) fn foreign(server: Server, port: u16) -> Self {
-        Self { server, name: server.name(), port, trust: None, process: None, pids: Vec::new() }
+        Self { server, name: server.name(), port, trust: None, process: None }
     }
 
     /// The same under another name.
@@ -71,9 +67,10 @@ impl Running {
         self.port
     }
 
-    /// Its process and those that it has started; none when they are not ours to measure.
-    pub(crate) fn pids(&self) -> &[u32] {
-        &self.pids
+    /// Its process and those that it has started by now; none when they are not ours to measure. nginx listens before it has
+    /// its workers.
+    pub(crate) fn pids(&self) -> Result<Vec<u32>> {
+        self.process.as_ref().map_or(Ok(Vec::new()), |process| process::family(process.id()))
     }
 
     /// A request for something; each header is a whole line.
