@@ -181,6 +181,10 @@ impl ObjectStore for Measured {
         self.store.patience()
     }
 
+    fn has_witnesses(&self) -> bool {
+        self.store.has_witnesses()
+    }
+
     fn witness(&self, object: &ObjectMeta) -> Option<Box<dyn Witness>> {
         self.store.witness(object)
     }

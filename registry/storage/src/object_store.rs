@@ -197,6 +197,11 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// Whether there are witnesses of objects at all.
+    fn has_witnesses(&self) -> bool {
+        false
+    }
+
     /// A witness of the object of which `object` tells; `None` where there is none, or if the object is another now.
     fn witness(&self, _object: &ObjectMeta) -> Option<Box<dyn Witness>> {
         None

@@ -42,10 +42,10 @@ impl Manifests<'_> {
         reference: &Reference,
         manifest: &StoredManifest,
     ) -> Result<Option<Standing>> {
-        if Manifest::named_media_type(&manifest.bytes).is_none() {
+        let (state, name) = (&self.0.state, &self.0.name);
+        if !state.store.has_witnesses() || Manifest::named_media_type(&manifest.bytes).is_none() {
             return Ok(None);
         }
-        let (state, name) = (&self.0.state, &self.0.name);
         let link = match reference {
             Reference::Tag(tag) => layout::tag_current(name, tag),
             Reference::Digest(digest) => layout::revision(name, digest),

@@ -3,10 +3,11 @@
 //! A look at such a file by its name costs a microsecond, since the system has it at hand, so that it is taken on the spot. To
 //! open and read the file takes four times as long; while it is the same as when it was read, what was read is told again.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -29,7 +30,11 @@ const LONGEST: u64 = 1024;
 
 /// What is known of such objects.
 #[derive(Debug)]
-pub(super) struct Familiar(Cache<Key, Arc<Known>, ByLength>);
+pub(super) struct Familiar {
+    known: Cache<Key, Arc<Known>, ByLength>,
+    /// A file was seen that lies on another machine.
+    is_elsewhere: AtomicBool,
+}
 
 /// What was read of a file.
 #[derive(Debug)]
@@ -52,18 +57,21 @@ impl Weighter<Key, Arc<Known>> for ByLength {
 impl Default for Familiar {
     fn default() -> Self {
         let expected = usize::try_from(CAPACITY).unwrap_or_default() / (2 * OVERHEAD);
-        Self(Cache::with_weighter(expected, CAPACITY, ByLength))
+        Self {
+            known: Cache::with_weighter(expected, CAPACITY, ByLength),
+            is_elsewhere: AtomicBool::default(),
+        }
     }
 }
 
 impl Familiar {
     /// What is known about the object now, if it is a familiar one.
     pub(super) fn head(&self, key: &Key, path: &Path) -> Option<io::Result<ObjectMeta>> {
-        let known = self.0.get(key)?;
+        let known = self.known.get(key)?;
         let metadata = match path.metadata() {
             Ok(metadata) => metadata,
             Err(error) => {
-                self.0.remove(key);
+                self.known.remove(key);
                 return Some(Err(error));
             }
         };
@@ -75,7 +83,7 @@ impl Familiar {
 
     /// The object, if it is as it was read before.
     pub(super) fn read(&self, key: &Key, path: &Path) -> Option<(ObjectMeta, Bytes)> {
-        let known = self.0.get(key)?;
+        let known = self.known.get(key)?;
         let content = known.content.clone()?;
         let is_same = Identity::from(&path.metadata().ok()?) == known.file;
         is_same.then(|| (known.meta.clone(), content))
@@ -86,7 +94,7 @@ impl Familiar {
         let file = read::file(path, OFlags::PATH, wait)?;
         let metadata = file.metadata()?;
         let meta = read::meta(key.clone(), &metadata)?;
-        if fstatfs(&file).is_ok_and(is_local) {
+        if self.is_local(&file) {
             self.remember(&metadata, &meta, None);
         }
         Ok(meta)
@@ -99,15 +107,28 @@ impl Familiar {
         let meta = read::meta(key.clone(), &metadata)?;
         let content = read::whole(&file, 0, meta.size, wait)?;
         let may_be_told = meta.size <= LONGEST && Identity::from(&metadata).is_settled(SystemTime::now());
-        if may_be_told && fstatfs(&file).is_ok_and(is_local) {
+        if may_be_told && self.is_local(&file) {
             self.remember(&metadata, &meta, Some(content.clone()));
         }
         Ok((meta, content))
     }
 
+    /// Whether some of the files lie on another machine, where nothing is familiar.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere.load(Ordering::Relaxed)
+    }
+
+    fn is_local(&self, file: &File) -> bool {
+        let is_local = fstatfs(file).is_ok_and(is_local);
+        if !is_local {
+            self.is_elsewhere.store(true, Ordering::Relaxed);
+        }
+        is_local
+    }
+
     fn remember(&self, metadata: &Metadata, meta: &ObjectMeta, content: Option<Bytes>) {
         let known = Known { file: Identity::from(metadata), meta: meta.clone(), content };
-        self.0.insert(meta.key.clone(), Arc::new(known));
+        self.known.insert(meta.key.clone(), Arc::new(known));
     }
 }
 

@@ -173,6 +173,10 @@ impl ObjectStore for Filesystem {
         on_blocking_pool(prefix, move || leftovers::remove(&path, before)).await
     }
 
+    fn has_witnesses(&self) -> bool {
+        !self.familiar.is_elsewhere()
+    }
+
     fn witness(&self, object: &ObjectMeta) -> Option<Box<dyn Witness>> {
         Some(Box::new(FileWitness::of(object, &self.path(&object.key))?))
     }
