@@ -46,7 +46,7 @@ fn ask(method: &Method, path: &str) -> Option<(StatusCode, String)> {
     let request =
         Request::builder().method(method).uri(path).header("host", "hub").body(String::new()).ok()?;
     let response = RUNTIME
-        .block_on(async { api::router(api()).oneshot(request).await })
+        .block_on(async { api::service(api()).oneshot(request).await })
         .expect("the service always answers");
     let (status, headers) = (response.status(), response.headers());
     assert!(!status.is_server_error(), "{path}: {status}");
