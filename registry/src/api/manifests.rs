@@ -73,10 +73,10 @@ fn pulled(
     reference: &Reference,
 ) -> Response {
     if known.contains(&manifest.digest) {
-        return unless_known(manifest, known);
+        return NotModified(manifest.digest).into_response();
     }
     let pulled = Occurrence::ManifestPulled(manifest.clone(), tag_of(reference).cloned());
-    (Happened::new(repository, [pulled]), unless_known(manifest, known)).into_response()
+    (Happened::new(repository, [pulled]), ManifestBody(manifest)).into_response()
 }
 
 pub(super) fn tag_of(reference: &Reference) -> Option<&Tag> {

@@ -17,7 +17,7 @@ const REPOSITORY: &str = "bench/collected";
 /// How often the memory of the collector is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Measures both sizes. The original goes through all tags for each manifest, so that it would take hours for the larger one.
+/// Measures both sizes, of the original only the smaller one, for which it takes more than a minute.
 pub(super) fn measure(site: &mut Site) -> Result<()> {
     let [few, many] = site.sizes.manifests;
     let both: &[Server] = &[Server::Original, Server::Berth];
