@@ -71,7 +71,8 @@ impl Storm {
     pub(crate) fn tell(&self, name: &str, tally: &Tally, site: &Site, outcome: Result<()>) -> Result<()> {
         let losses = usize::from(outcome.is_err());
         writeln!(stderr(), "{name}, CRASH_SEED={}:\n{tally}{losses:>8}  losses", self.seed)?;
-        outcome.with_context(|| format!("CRASH_SEED={}; the log ends so:\n{}", self.seed, site.log()))
+        // The loss comes first: a reader, or a report that is cut, has it before the long log.
+        outcome.map_err(|loss| anyhow!("CRASH_SEED={}: {loss:#}\nthe log ends so:\n{}", self.seed, site.log()))
     }
 }
 
