@@ -17,8 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use berth_storage::{
-    Body, ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
-    Witness,
+    Body, ByteStream, Key, Names, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
+    Wanted, Witness,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -136,6 +136,16 @@ impl ObjectStore for Measured {
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
         let listed = self.store.children(prefix, start_after);
         Observed::new(listed, Waited::default(), Some(self.timer("List"))).boxed()
+    }
+
+    async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
+        let start = Instant::now();
+        let names = self.store.names(prefix, wanted).await;
+        // What the store does not tell at once is asked in other ways, which are measured.
+        if !matches!(names, Ok(None)) {
+            self.observe("List", start.elapsed());
+        }
+        names
     }
 
     async fn append(

@@ -11,7 +11,11 @@ mod file_range;
 mod folder;
 mod identity;
 mod leftovers;
+mod listed;
+mod looks;
 mod read;
+#[cfg(test)]
+mod rivals;
 mod shared_flush;
 mod space;
 mod temporary;
@@ -37,10 +41,15 @@ pub use self::file_range::{FilePiece, FileRange};
 use self::cached::{Cache, Wait};
 use self::familiar::Familiar;
 use self::folder::Folders;
+use self::listed::Listed;
 use self::upload::Completion;
 use self::witness::FileWitness;
 use self::write::Put;
-use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space, Witness};
+use crate::names::OwnedWanted;
+use crate::{
+    ByteStream, Error, Key, Names, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space, Wanted,
+    Witness,
+};
 
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
@@ -48,13 +57,14 @@ pub struct Filesystem {
     folders: Arc<Folders>,
     cache: Arc<Cache>,
     familiar: Arc<Familiar>,
+    listed: Arc<Listed>,
 }
 
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let folders = Arc::new(Folders::below(root.into()));
-        Self { folders, cache: Arc::default(), familiar: Arc::default() }
+        Self { folders, cache: Arc::default(), familiar: Arc::default(), listed: Arc::default() }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
@@ -132,6 +142,20 @@ impl ObjectStore for Filesystem {
 
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
         walk::children(self.path(prefix), prefix.clone(), start_after.map(str::to_owned))
+    }
+
+    async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
+        let path = self.path(prefix);
+        let known = self.listed.known(prefix, &path);
+        if let Some(names) = known.as_ref().and_then(|folder| folder.at_once(&wanted)) {
+            return Ok(Some(names));
+        }
+        let (listed, key, wanted) = (Arc::clone(&self.listed), prefix.clone(), OwnedWanted::from(wanted));
+        let names = on_blocking_pool(prefix, move || {
+            let folder = known.map_or_else(|| listed.read(&key, &path), Ok)?;
+            folder.page(&path, &wanted.borrow())
+        });
+        names.await.map(Some)
     }
 
     async fn append(
