@@ -22,6 +22,9 @@ const CONCURRENCY: usize = 16;
 /// How many names of a folder are asked for at once: as many as S3 tells.
 const NAMES: usize = 1000;
 
+/// How many names of a repository's own there may be in a folder, amply.
+const OWN_NAMES: usize = 16;
+
 /// A folder that has something of a repository in it.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -169,8 +172,11 @@ impl Folder {
     async fn read(state: &State, path: &str) -> Result<Self> {
         let folder = folder(path);
         let first = names(state, &folder, None, NAMES).await?;
-        let rest =
-            if first.len() < NAMES { first.clone() } else { names(state, &folder, Some("_"), NAMES).await? };
+        let rest = if first.len() < NAMES {
+            first.clone()
+        } else {
+            names(state, &folder, Some("_"), OWN_NAMES).await?
+        };
         let rest = rest.after(Some("_"));
         let own = || rest.iter().take_while(|name| name.starts_with('_'));
         let has_manifests = own().any(|name| name == layout::MANIFESTS);

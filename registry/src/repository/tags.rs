@@ -8,9 +8,6 @@ use futures::{Stream, TryStreamExt as _};
 
 use super::{Error, Listing, Page, Precondition, Repository, Result, layout};
 
-/// What leads from a tag to its target.
-const TARGET: &str = "current/link";
-
 /// How many tags are looked up at once.
 const CONCURRENCY: usize = 16;
 
@@ -65,7 +62,7 @@ impl Tags<'_> {
     /// The tags, if the storage can tell them so, and nothing is among them that no client could have pushed.
     async fn names_at_once(&self, page: &Page) -> Result<Option<TagNames>> {
         let at_most = page.limit.map(|limit| limit.saturating_add(1));
-        let wanted = Wanted { after: page.last.as_deref(), at_most, leading_to: Some(TARGET) };
+        let wanted = Wanted { after: page.last.as_deref(), at_most, leading_to: Some(layout::CURRENT_LINK) };
         let names = self.0.state.store.names(&layout::tags(&self.0.name), wanted).await?;
         let names = names.filter(|names| names.iter().all(Tag::is_valid));
         Ok(names.map(|names| TagNames::of(names, page.limit)))
