@@ -89,6 +89,22 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// What the store does not tell is asked in other ways, which are measured.
+    async fn timed_if_told<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<Option<T>>>,
+    ) -> Result<Option<T>> {
+        let start = Instant::now();
+        let told = work.await;
+        if !matches!(told, Ok(None)) {
+            self.observe(action, start.elapsed());
+        }
+        told
+    }
+}
+
 #[async_trait]
 impl ObjectStore for Measured {
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
@@ -139,13 +155,16 @@ impl ObjectStore for Measured {
     }
 
     async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
-        let start = Instant::now();
-        let names = self.store.names(prefix, wanted).await;
-        // What the store does not tell at once is asked in other ways, which are measured.
-        if !matches!(names, Ok(None)) {
-            self.observe("List", start.elapsed());
-        }
-        names
+        self.timed_if_told("List", self.store.names(prefix, wanted)).await
+    }
+
+    async fn names_of_each(
+        &self,
+        prefix: &Key,
+        folders: &Names,
+        at_most: usize,
+    ) -> Result<Option<Vec<Names>>> {
+        self.timed_if_told("List", self.store.names_of_each(prefix, folders, at_most)).await
     }
 
     async fn append(

@@ -4,6 +4,7 @@
 //! `a/b`. A walk begins where the last page ended, and looks at little more than the folders that it tells, however many
 //! there are.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::iter::once;
 use std::sync::Arc;
@@ -82,10 +83,7 @@ impl Walk {
     async fn next(&mut self) -> Result<Option<Found>> {
         while let Some((path, visit)) = self.ahead.pop_first() {
             match visit {
-                Visit::Unread => {
-                    self.ahead.insert(path, Visit::Unread);
-                    self.read().await?;
-                }
+                Visit::Unread => self.read(&path).await?,
                 Visit::More(siblings) => self.go_on(siblings).await?,
                 Visit::Read(folder) => {
                     let found = folder.found(&path).filter(|_| path > self.last);
@@ -134,14 +132,16 @@ impl Walk {
             siblings.are_over = siblings.names.len() < NAMES;
         }
         let next = siblings.names.slice(0..CONCURRENCY);
-        let Some(last) = next.last() else { return Ok(()) };
-        let folders = next.iter().filter(|name| !name.starts_with('_'));
-        let folders = folders.map(|name| format!("{}{name}", siblings.prefix));
-        let ahead: Vec<_> = folders.filter(|folder| self.may_lead_on(folder)).collect();
-        self.ahead.extend(ahead.into_iter().map(|folder| (folder, Visit::Unread)));
+        let Some(last) = next.last().map(str::to_owned) else { return Ok(()) };
+        let path = |name: &str| format!("{}{name}", siblings.prefix);
+        let may_lead_on = |name: &&str| !name.starts_with('_') && self.may_lead_on(&path(name));
+        let ahead: Names = next.iter().filter(may_lead_on).collect();
+        let read = Folder::read_each(&self.state, &siblings.prefix, &ahead).await?;
+        let read = ahead.iter().zip(read).map(|(name, folder)| (path(name), Visit::Read(folder)));
+        self.ahead.extend(read.collect::<Vec<_>>());
         self.plan(Siblings {
             names: siblings.names.slice(CONCURRENCY..usize::MAX),
-            others_after: Some(last.to_owned()),
+            others_after: Some(last),
             ..siblings
         });
         Ok(())
@@ -149,35 +149,39 @@ impl Walk {
 
     /// Whether the folder, or what is nested in it, comes after where the last page ended.
     fn may_lead_on(&self, folder: &str) -> bool {
-        let nested = format!("{folder}/");
-        nested > self.last || self.last.starts_with(&nested)
+        let (start, rest) = self.last.as_bytes().split_at(folder.len().min(self.last.len()));
+        match folder.as_bytes().cmp(start) {
+            Ordering::Less => false,
+            // What is nested begins with a slash then.
+            Ordering::Equal => rest.first().is_none_or(|next| *next <= b'/'),
+            Ordering::Greater => true,
+        }
     }
 
-    /// Reads the next folders, several at once.
-    async fn read(&mut self) -> Result<()> {
-        let unread = self.ahead.iter().take_while(|(_, visit)| matches!(visit, Visit::Unread));
-        let paths: Vec<_> = unread.take(CONCURRENCY).map(|(path, _)| path.clone()).collect();
-        let state = &self.state;
-        let reads = paths.into_iter().map(|path| async {
-            let folder = Folder::read(state, &path).await?;
-            Ok::<_, super::Error>((path, Visit::Read(folder)))
-        });
-        let read = try_join_all(reads).await?;
-        self.ahead.extend(read);
+    /// Reads a folder that is visited next.
+    async fn read(&mut self, path: &str) -> Result<()> {
+        let (prefix, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+        let read = Folder::read_each(&self.state, prefix, &once(name).collect()).await?;
+        self.ahead.extend(read.into_iter().map(|folder| (path.to_owned(), Visit::Read(folder))));
         Ok(())
     }
 }
 
 impl Folder {
-    async fn read(state: &State, path: &str) -> Result<Self> {
-        let folder = folder(path);
-        let first = names(state, &folder, None, NAMES).await?;
+    /// The folders of these names below `prefix`.
+    async fn read_each(state: &State, prefix: &str, folders: &Names) -> Result<Vec<Self>> {
+        let above = folder(prefix);
+        let read = folders.iter().zip(names_of_each(state, &above, folders).await?);
+        try_join_all(read.map(|(name, first)| Self::of(state, &above, name, first))).await
+    }
+
+    /// The folder that begins with these names. Where there are more, its own are asked for.
+    async fn of(state: &State, above: &Key, name: &str, first: Names) -> Result<Self> {
         let rest = if first.len() < NAMES {
-            first.clone()
+            first.after(Some("_"))
         } else {
-            names(state, &folder, Some("_"), OWN_NAMES).await?
+            names(state, &above.join(name), Some("_"), OWN_NAMES).await?
         };
-        let rest = rest.after(Some("_"));
         let own = || rest.iter().take_while(|name| name.starts_with('_'));
         let has_manifests = own().any(|name| name == layout::MANIFESTS);
         Ok(Self { exists: own().next().is_some(), has_manifests, names: first })
@@ -206,6 +210,15 @@ fn folder(path: &str) -> Key {
         "" => layout::repositories(),
         path => layout::repositories().with_path(path),
     }
+}
+
+/// The first names of each of these folders below one.
+async fn names_of_each(state: &State, above: &Key, folders: &Names) -> Result<Vec<Names>> {
+    if let Some(names) = state.store.names_of_each(above, folders, NAMES).await? {
+        return Ok(names);
+    }
+    let keys = folders.iter().map(|name| above.join(name));
+    try_join_all(keys.map(|key| async move { names(state, &key, None, NAMES).await })).await
 }
 
 /// So many names in the folder after `last`, or all that there are.

@@ -26,7 +26,7 @@ pub struct TagNames {
 
 impl TagNames {
     /// The first `limit` of the names.
-    fn of(names: Names, limit: Option<usize>) -> Self {
+    fn of(names: &Names, limit: Option<usize>) -> Self {
         let page = names.slice(0..limit.unwrap_or(usize::MAX));
         let next = page.last().filter(|_| page.len() < names.len()).map(str::to_owned);
         Self { next, names: page }
@@ -65,7 +65,7 @@ impl Tags<'_> {
         let wanted = Wanted { after: page.last.as_deref(), at_most, leading_to: Some(layout::CURRENT_LINK) };
         let names = self.0.state.store.names(&layout::tags(&self.0.name), wanted).await?;
         let names = names.filter(|names| names.iter().all(Tag::is_valid));
-        Ok(names.map(|names| TagNames::of(names, page.limit)))
+        Ok(names.map(|names| TagNames::of(&names, page.limit)))
     }
 
     /// Whether the repository is there: it is for as long as it has manifests or blobs.

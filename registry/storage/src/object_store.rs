@@ -149,6 +149,17 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The first names that follow each of these components of `prefix`, as [`names`](ObjectStore::names) tells them.
+    async fn names_of_each(
+        &self,
+        prefix: &Key,
+        folders: &Names,
+        at_most: usize,
+    ) -> Result<Option<Vec<Names>>> {
+        let _one_by_one = (prefix, folders, at_most);
+        Ok(None)
+    }
+
     /// Adds `body` to the end of the upload, which must have `offset` bytes, and returns how many it has
     /// then.
     ///

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use quick_cache::{Weighter, sync::Cache};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, RawDir, fstat, fstatfs};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, Stat, fstat, fstatfs, stat, statat};
 
 use super::identity::{Identity, is_local};
 use super::looks::Looks;
@@ -19,11 +19,11 @@ use super::temporary::is_temporary;
 use super::write::is_absent;
 use crate::{Key, Names};
 
-/// How much is remembered, in bytes: three hundred thousand names in one folder, or those of ten thousand small folders.
+/// How much is remembered, in bytes: more than two hundred thousand names in one folder, or those of seven thousand small ones.
 const CAPACITY: u64 = 4 * 1024 * 1024;
 
 /// What remembering a folder takes beside its names, about.
-const OVERHEAD: usize = 320;
+const OVERHEAD: usize = 448;
 
 /// With so few expected, all share the whole capacity, and one large folder may take most of it.
 const EXPECTED: usize = 32;
@@ -33,7 +33,7 @@ const ROOM: usize = 32 * 1024;
 
 /// What is known of such folders.
 #[derive(Debug)]
-pub(super) struct Listed(Cache<Key, Arc<Folder>, ByLength>);
+pub(super) struct Listed(Cache<Box<str>, Arc<Folder>, ByLength>);
 
 /// The names in a folder, as it was when it was read.
 #[derive(Debug, Default)]
@@ -47,9 +47,9 @@ pub(super) struct Folder {
 #[derive(Debug, Clone)]
 struct ByLength;
 
-impl Weighter<Key, Arc<Folder>> for ByLength {
-    fn weight(&self, key: &Key, folder: &Arc<Folder>) -> u64 {
-        (key.as_str().len() + folder.names.size() + OVERHEAD) as u64
+impl Weighter<Box<str>, Arc<Folder>> for ByLength {
+    fn weight(&self, key: &Box<str>, folder: &Arc<Folder>) -> u64 {
+        (key.len() + folder.names.size() + OVERHEAD) as u64
     }
 }
 
@@ -62,8 +62,25 @@ impl Default for Listed {
 impl Listed {
     /// The folder, if it is as it was read before.
     pub(super) fn known(&self, key: &Key, path: &Path) -> Option<Arc<Folder>> {
+        self.unless_changed(key.as_str(), || stat(path).ok())
+    }
+
+    /// The folders of these names below one, each if it is as it was read before. The way to all of them is gone once.
+    pub(super) fn known_below(&self, key: &Key, path: &Path, names: &Names) -> Vec<Option<Arc<Folder>>> {
+        let Ok(Some(above)) = open(path, OFlags::PATH) else { return vec![None; names.len()] };
+        let mut text = format!("{key}/");
+        let start = text.len();
+        let known = names.iter().map(|name| {
+            text.truncate(start);
+            text.push_str(name);
+            self.unless_changed(&text, || statat(&above, name, AtFlags::empty()).ok())
+        });
+        known.collect()
+    }
+
+    fn unless_changed(&self, key: &str, look: impl FnOnce() -> Option<Stat>) -> Option<Arc<Folder>> {
         let folder = self.0.get(key)?;
-        let is_same = path.metadata().is_ok_and(|found| Some(Identity::from(&found)) == folder.identity);
+        let is_same = look().is_some_and(|found| Some(Identity::from(&found)) == folder.identity);
         if !is_same {
             self.0.remove(key);
             return None;
@@ -71,19 +88,22 @@ impl Listed {
         Some(folder)
     }
 
-    /// Reads the folder; one that is absent has no names.
+    /// Reads the folder; one that is absent has no names. `None` of a folder on another machine, where it is better to look for
+    /// several objects at once than for one after the other.
     ///
     /// It is looked at before it is read: what changes meanwhile makes it another.
-    pub(super) fn read(&self, key: &Key, path: &Path) -> io::Result<Arc<Folder>> {
-        let Some(opened) = open(path, OFlags::RDONLY)? else { return Ok(Arc::default()) };
+    pub(super) fn read(&self, key: &Key, path: &Path) -> io::Result<Option<Arc<Folder>>> {
+        let Some(opened) = open(path, OFlags::RDONLY)? else { return Ok(Some(Arc::default())) };
+        if !is_local(fstatfs(&opened)?) {
+            return Ok(None);
+        }
         let identity = Identity::from(&fstat(&opened)?);
-        let may_be_told = identity.is_settled(SystemTime::now()) && is_local(fstatfs(&opened)?);
         let names = sorted_names(&opened)?.into_iter().collect();
         let folder = Arc::new(Folder { identity: Some(identity), names, looks: Looks::default() });
-        if may_be_told {
-            self.0.insert(key.clone(), Arc::clone(&folder));
+        if identity.is_settled(SystemTime::now()) {
+            self.0.insert(key.as_str().into(), Arc::clone(&folder));
         }
-        Ok(folder)
+        Ok(Some(folder))
     }
 }
 
@@ -159,10 +179,32 @@ mod tests {
     }
 
     #[test]
+    fn folders_below_one_are_known_each_for_itself() {
+        let [(root, listed)] = settled();
+        let keys = ["a", "b"].map(|name| key().join(name));
+        while keys
+            .iter()
+            .any(|folder| listed.known(folder, &root.path().join(&folder.as_str()[5..])).is_none())
+        {
+            for name in ["a", "b"] {
+                listed.read(&key().join(name), &root.path().join(name)).unwrap();
+            }
+        }
+        let all = ["a", "absent", "b", "c"].into_iter().collect();
+        let known =
+            || listed.known_below(&key(), root.path(), &all).iter().map(Option::is_some).collect::<Vec<_>>();
+        assert_eq!(known(), [true, false, true, false]);
+        fs::write(root.path().join("b/new"), "").unwrap();
+        assert_eq!(known(), [true, false, false, false]);
+        fs::remove_dir_all(root.path()).unwrap();
+        assert_eq!(known(), [false; 4]);
+    }
+
+    #[test]
     fn a_folder_that_has_just_changed_is_read_each_time() {
         let [(root, listed)] = settled();
         fs::create_dir(root.path().join("d")).unwrap();
-        assert_eq!(names(&listed.read(&key(), root.path()).unwrap()), ["a", "b", "c", "d"]);
+        assert_eq!(names(&listed.read(&key(), root.path()).unwrap().unwrap()), ["a", "b", "c", "d"]);
         assert!(listed.known(&key(), root.path()).is_none());
     }
 
@@ -181,10 +223,10 @@ mod tests {
             let names = (0..count).map(|number| format!("{number:06}")).collect();
             Arc::new(Folder { identity: None, names, looks: Looks::default() })
         };
-        listed.0.insert(key(), folder(200_000));
-        assert!(listed.0.get(&key()).is_some());
+        listed.0.insert("tags".into(), folder(200_000));
+        assert!(listed.0.get("tags").is_some());
         for number in 0..20_000 {
-            listed.0.insert(key().join(number), folder(4));
+            listed.0.insert(format!("tags/{number}").into(), folder(4));
         }
         assert!(listed.0.weight() <= CAPACITY);
     }
@@ -194,7 +236,7 @@ mod tests {
         let (root, listed) = (tempfile::tempdir().unwrap(), Listed::default());
         fs::write(root.path().join("file"), "").unwrap();
         for name in ["absent", "file", "absent/below"] {
-            assert!(listed.read(&key(), &root.path().join(name)).unwrap().names.is_empty());
+            assert!(listed.read(&key(), &root.path().join(name)).unwrap().unwrap().names.is_empty());
         }
     }
 }

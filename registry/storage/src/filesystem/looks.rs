@@ -186,7 +186,7 @@ mod tests {
                 fs::write(at(root.path(), number, LINK), "x").unwrap();
             }
             fs::remove_file(at(root.path(), 7, LINK)).unwrap();
-            let folder = Listed::default().read(&Key::default(), root.path()).unwrap();
+            let folder = Listed::default().read(&Key::default(), root.path()).unwrap().unwrap();
             Self { root, folder }
         }
 
@@ -244,7 +244,8 @@ mod tests {
         fs::write(tags.at(9, "current/other"), "x").unwrap();
         let names = || {
             let known = listed.known(&Key::default(), tags.root.path());
-            let folder = known.unwrap_or_else(|| listed.read(&Key::default(), tags.root.path()).unwrap());
+            let read = || listed.read(&Key::default(), tags.root.path()).unwrap().unwrap();
+            let folder = known.unwrap_or_else(read);
             folder.page(tags.root.path(), &ALL).unwrap()
         };
         let mut deleted = vec![7];

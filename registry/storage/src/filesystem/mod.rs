@@ -41,7 +41,7 @@ pub use self::file_range::{FilePiece, FileRange};
 use self::cached::{Cache, Wait};
 use self::familiar::Familiar;
 use self::folder::Folders;
-use self::listed::Listed;
+use self::listed::{Folder, Listed};
 use self::upload::Completion;
 use self::witness::FileWitness;
 use self::write::Put;
@@ -145,17 +145,46 @@ impl ObjectStore for Filesystem {
     }
 
     async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
+        if !self.has_witnesses() {
+            return Ok(None);
+        }
         let path = self.path(prefix);
         let known = self.listed.known(prefix, &path);
         if let Some(names) = known.as_ref().and_then(|folder| folder.at_once(&wanted)) {
             return Ok(Some(names));
         }
         let (listed, key, wanted) = (Arc::clone(&self.listed), prefix.clone(), OwnedWanted::from(wanted));
-        let names = on_blocking_pool(prefix, move || {
-            let folder = known.map_or_else(|| listed.read(&key, &path), Ok)?;
-            folder.page(&path, &wanted.borrow())
-        });
-        names.await.map(Some)
+        on_blocking_pool(prefix, move || {
+            let folder = known.map_or_else(|| listed.read(&key, &path), |known| Ok(Some(known)))?;
+            folder.map(|folder| folder.page(&path, &wanted.borrow())).transpose()
+        })
+        .await
+    }
+
+    async fn names_of_each(
+        &self,
+        prefix: &Key,
+        folders: &Names,
+        at_most: usize,
+    ) -> Result<Option<Vec<Names>>> {
+        if !self.has_witnesses() {
+            return Ok(None);
+        }
+        let path = self.path(prefix);
+        let known = self.listed.known_below(prefix, &path, folders);
+        let first = move |folder: &Folder| folder.names.slice(0..at_most);
+        if let Some(names) = known.iter().map(|folder| folder.as_deref().map(first)).collect() {
+            return Ok(Some(names));
+        }
+        let (listed, key, folders) = (Arc::clone(&self.listed), prefix.clone(), folders.clone());
+        on_blocking_pool(prefix, move || {
+            let read = |(known, name): (Option<Arc<Folder>>, &str)| match known {
+                Some(folder) => Ok(Some(first(&folder))),
+                None => Ok(listed.read(&key.join(name), &path.join(name))?.map(|folder| first(&folder))),
+            };
+            known.into_iter().zip(folders.iter()).map(read).collect()
+        })
+        .await
     }
 
     async fn append(
