@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
-use berth_storage::Body as Content;
+use berth_storage::{Body as Content, Names};
 use form_urlencoded::byte_serialize;
 use futures::{StreamExt, stream::BoxStream};
 use jiff::{Timestamp, Unit};
@@ -25,7 +25,7 @@ use serde_json::json;
 use crate::auth::Issued;
 use crate::repository::{
     BlobContent, BlobInfo, Listing, PresignedBlob, ReadOnlySwitch, Rebuilt, Restored, Retention, Run,
-    StoredManifest, TagSummary, Trashed,
+    StoredManifest, TagNames, TagSummary, Trashed,
 };
 use crate::server::Files;
 
@@ -285,19 +285,19 @@ pub(super) struct TagList {
     /// Of the list itself.
     pub(super) path: String,
     pub(super) name: RepositoryName,
-    pub(super) tags: Listing<Tag>,
+    pub(super) tags: TagNames,
     pub(super) limit: Option<usize>,
 }
 
 impl IntoResponse for TagList {
     fn into_response(self) -> Response {
-        let tags: Vec<String> = self.tags.items.iter().map(ToString::to_string).collect();
-        page(
-            &self.path,
-            self.limit,
-            self.tags.next.as_deref(),
-            &json!({ "name": self.name.to_string(), "tags": tags }),
-        )
+        #[derive(Serialize)]
+        struct Document<'a> {
+            name: &'a RepositoryName,
+            tags: &'a Names,
+        }
+        let document = Document { name: &self.name, tags: &self.tags.names };
+        page(&self.path, self.limit, self.tags.next.as_deref(), &document)
     }
 }
 
@@ -327,9 +327,12 @@ pub(super) struct Catalog {
 
 impl IntoResponse for Catalog {
     fn into_response(self) -> Response {
-        let names: Vec<String> = self.repositories.items.iter().map(ToString::to_string).collect();
-        let next = self.repositories.next.as_deref();
-        page(&self.path, Some(self.limit), next, &json!({ "repositories": names }))
+        #[derive(Serialize)]
+        struct Document<'a> {
+            repositories: &'a [RepositoryName],
+        }
+        let Listing { items, next } = &self.repositories;
+        page(&self.path, Some(self.limit), next.as_deref(), &Document { repositories: items })
     }
 }
 

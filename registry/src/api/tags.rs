@@ -26,7 +26,7 @@ pub(super) async fn list(
     parameters: Parameters,
 ) -> Result<TagList> {
     let page = parameters.page()?.at_most(api.limits.tags);
-    let tags = repository.tags().list(&page).await?;
+    let tags = repository.tags().names(&page).await?;
     Ok(TagList {
         path: locations.tags(repository.name()),
         name: repository.name().clone(),

@@ -57,7 +57,7 @@ pub use required_content::{RequiredContent, RequiredImages};
 pub use retention::{InvalidRule, Keep, Outgoing, Retention, RetentionRule, VersionLimits};
 pub use room::{Reserve, Room};
 pub use tag_summary::TagSummary;
-pub use tags::Tags;
+pub use tags::{TagNames, Tags};
 pub use trash::{Restored, Trash, Trashed};
 pub use uploads::Uploads;
 pub use usage::{Amount, RepositoryUsage, Usage};
