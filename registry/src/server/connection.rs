@@ -154,7 +154,7 @@ impl<S> Connections<S> {
 }
 
 async fn answer<S, B>(
-    service: S,
+    mut service: S,
     request: Request<Incoming>,
     peer: Peer,
     limits: Limits,
@@ -175,7 +175,7 @@ where
     if let Some(files) = files.clone() {
         request.extensions_mut().insert(files);
     }
-    let mut response = service.oneshot(request).await?;
+    let mut response = service.ready().await?.call(request).await?;
     if may_read_on {
         unwanted.read_within(limits.unwanted).await;
     }
