@@ -16,7 +16,7 @@ use crate::{
         authorize::Pull,
         extract::Known,
         manifests::tag_of,
-        negotiate::Accepted,
+        negotiate::is_named,
         prepared::make_ready,
         respond::{ManifestBody, NotModified},
     },
@@ -48,7 +48,7 @@ impl PreparedManifest {
     /// The answer, if the manifest is what the client can read, who will rely on it after a `HEAD`. Notes the pull then.
     pub(super) fn answer(&self, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
         let is_head = request.method == Method::HEAD;
-        let serves = Accepted::of(&request.headers).names(&self.manifest)
+        let serves = is_named(&request.headers, &self.manifest)
             && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() };
         if !serves {
             return None;
