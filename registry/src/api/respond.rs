@@ -1,12 +1,15 @@
 //! Answers: every status of success and every header of the protocol is written here.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    fmt::{Display, Write as _},
+    ops::RangeInclusive,
+};
 
 use axum::{
     Json,
     body::Body,
     http::{
-        HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
             ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LINK, LOCATION,
             RANGE,
@@ -144,18 +147,23 @@ impl IntoResponse for BlobBody {
         match range {
             None => (headers, [(CONTENT_LENGTH, value(&size))], body).into_response(),
             Some(range) => {
-                let (first, last) = range.into_inner();
-                let part = [
-                    (CONTENT_LENGTH, value(&(last - first + 1))),
-                    (CONTENT_RANGE, value(&format_args!("bytes {first}-{last}/{size}"))),
-                ];
-                (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response()
+                let mut response = (StatusCode::PARTIAL_CONTENT, headers, body).into_response();
+                describe_part(&range, size, response.headers_mut());
+                response
             }
         }
     }
 }
 
-fn body_of(content: Content, files: Option<Files>) -> Body {
+/// Tells which part of a blob of this size is in the body.
+pub(super) fn describe_part(range: &RangeInclusive<u64>, size: u64, headers: &mut HeaderMap) {
+    let (first, last) = (range.start(), range.end());
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(last - first + 1));
+    headers.insert(CONTENT_RANGE, value(&format_args!("bytes {first}-{last}/{size}")));
+}
+
+/// The body of an answer with this content: stand-ins for pieces of files, where these can be sent.
+pub(super) fn body_of(content: Content, files: Option<Files>) -> Body {
     match (content, files) {
         (Content::File(range), Some(files)) => {
             let pieces = range.pieces(Files::LONGEST);

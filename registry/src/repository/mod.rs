@@ -38,7 +38,7 @@ mod trash;
 mod uploads;
 mod usage;
 
-pub use blobs::{BlobContent, BlobInfo, Blobs, PresignedBlob};
+pub use blobs::{BlobContent, BlobInfo, BlobStanding, Blobs, PresignedBlob};
 pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, SetAside};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};

@@ -81,6 +81,12 @@ pub enum PutCondition {
 pub trait Witness: Debug + Send + Sync {
     /// Whether the object has not changed. When that cannot be told at once, it has.
     fn holds(&self) -> bool;
+
+    /// The part of the object that the range names, which lies within it, if the object has not changed. `None` also when
+    /// it cannot be had at once.
+    fn open(&self, _range: Range<u64>) -> Option<Body> {
+        None
+    }
 }
 
 /// Objects under keys, and uploads that become objects.
