@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_crds::{Registry, RegistryAccess, allowed::From, service_account_tokens::ServiceAccountTokens};
+use berth_crds::{
+    Registry, RegistryAccess, RegistryStatus, allowed::From, rotation::RotationPhase,
+    service_account_tokens::ServiceAccountTokens,
+};
 use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret},
@@ -24,6 +27,7 @@ use crate::{
     children::{Children, Kind},
     context::Context,
     metadata::Identity,
+    nodes::{self, Known},
     token_issuer,
 };
 
@@ -66,6 +70,8 @@ pub struct Observed {
     pub loaded: Loaded,
     /// Who signs the tokens of ServiceAccounts, where they are passwords.
     pub token_issuer: Option<token_issuer::Outcome>,
+    /// What nodes know of its authorities, while these are being replaced.
+    pub nodes: Option<Known>,
 }
 
 /// Reads everything that the state of `registry` depends on.
@@ -127,12 +133,23 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         namespaces,
         loaded,
         token_issuer: token_issuer(context, registry).await,
+        nodes: nodes(context, registry).await?,
     })
 }
 
 async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
     let ServiceAccountTokens(wanted) = registry.spec.access.service_account_tokens;
     if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
+}
+
+/// Only a rotation has to know.
+async fn nodes(context: &Context, registry: &Registry) -> Result<Option<Known>, kube::Error> {
+    let Some(agents) = &context.settings.node_agent else { return Ok(None) };
+    let phase = |status: &RegistryStatus| Some(status.tls.as_ref()?.rotation.as_ref()?.phase);
+    match registry.status.as_ref().and_then(phase) {
+        Some(RotationPhase::Trusting) => nodes::known(&context.client, agents, registry).await,
+        _ => Ok(None),
+    }
 }
 
 /// The Secret that the serving certificate is taken from, unless the operator issues it.

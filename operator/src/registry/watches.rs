@@ -111,12 +111,23 @@ pub(super) fn concerned(
 
 /// The same, each once it has not come again for a moment. A reconciliation changes many objects of a Registry, and the
 /// controllers of the cluster change them after it; all of that is worth one more look.
-pub(super) fn settled<T>(changes: impl Stream<Item = T> + Send) -> impl Stream<Item = T> + Send
+pub(crate) fn settled<T>(changes: impl Stream<Item = T> + Send) -> impl Stream<Item = T> + Send
+where
+    T: Clone + Eq + Hash + Send,
+{
+    settled_for(DEBOUNCE, changes)
+}
+
+/// The same for a moment of one's own.
+pub(crate) fn settled_for<T>(
+    moment: Duration,
+    changes: impl Stream<Item = T> + Send,
+) -> impl Stream<Item = T> + Send
 where
     T: Clone + Eq + Hash + Send,
 {
     let now = |message| ScheduleRequest { message, run_at: Instant::now() };
-    debounced_scheduler(changes.map(now), DEBOUNCE)
+    debounced_scheduler(changes.map(now), moment)
 }
 
 /// What is labelled as ours.

@@ -19,6 +19,12 @@ const ROTATION_MARGIN: Duration = days(365);
 /// certificate for the same key, which needs no trust that is not there.
 const PROLONGATION_MARGIN: Duration = days(180);
 
+/// How much longer than others nodes are waited for.
+const NODES_PATIENCE: Duration = days(1);
+
+/// How often it is looked whether a node has answered that is waited for.
+const NODES_RETRY: Duration = Duration::from_secs(10);
+
 /// How exactly it is written down when a phase began. It is written again for as long as something is refused, and each
 /// write causes another look.
 const PRECISION: Duration = Duration::from_mins(1);
@@ -47,20 +53,26 @@ pub struct Seen<'a> {
     pub serving: Option<&'a Secret>,
     /// What clients are told to trust so far, in each of the places where they look.
     pub published: Vec<Option<String>>,
+    /// How many nodes have yet to take over what they are told to trust.
+    pub unaware_nodes: usize,
 }
 
-/// What tells whether those who have to trust the next authority do. Nodes that acknowledge it belong here.
+/// What tells whether those who have to trust the next authority do.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
     /// Since when it is published everywhere.
     pub since: Timestamp,
     /// How long those who follow it are given.
     pub trust: Duration,
+    /// How many nodes have not acknowledged it.
+    pub unaware_nodes: usize,
 }
 
-/// Whether the next authority may sign.
+/// Whether the next authority may sign. A node that does not answer for a day longer is cut off: its agent takes the authority over
+/// within seconds when it comes back, and until then no pod is started there.
 pub fn may_switch(spread: &Spread, now: Timestamp) -> bool {
-    now >= spread.since + spread.trust
+    let due = spread.since + spread.trust;
+    now >= due && (spread.unaware_nodes == 0 || now >= due + NODES_PATIENCE)
 }
 
 /// The authority after whatever is to be done with it now.
@@ -74,8 +86,15 @@ pub fn advance(seen: &Seen<'_>, periods: Periods, now: Timestamp) -> Result<Auth
 
 /// How long it is until the next step.
 pub fn next_step(authority: &Authority, periods: Periods, now: Timestamp) -> Option<Duration> {
-    let end = authority.rotation.as_ref()?.end(periods)?;
-    Some(Duration::try_from(end.duration_since(now)).unwrap_or_default())
+    let rotation = authority.rotation.as_ref()?;
+    let left = Duration::try_from(rotation.end(periods)?.duration_since(now)).unwrap_or_default();
+    // What is over by the clock waits for nodes.
+    let waits = left.is_zero() && matches!(rotation.phase, Phase::Trusting { .. });
+    Some(if waits { NODES_RETRY } else { left })
+}
+
+fn spread(since: Timestamp, seen: &Seen<'_>, periods: Periods) -> Spread {
+    Spread { since, trust: periods.trust, unaware_nodes: seen.unaware_nodes }
 }
 
 impl Rotation {
@@ -158,7 +177,7 @@ fn stepped(mut authority: Authority, seen: &Seen<'_>, periods: Periods, now: Tim
         return authority;
     }
     match phase {
-        Phase::Trusting { .. } if may_switch(&Spread { since, trust: periods.trust }, now) => {
+        Phase::Trusting { .. } if may_switch(&spread(since, seen, periods), now) => {
             authority.switched(now)
         }
         Phase::Serving { .. } if now >= since + periods.grace => {

@@ -40,6 +40,7 @@ use crate::{
     apply::{Desired, Step},
     children::{ChildId, Kind},
     metadata::Identity,
+    nodes,
 };
 
 /// What all Registries have in common.
@@ -51,6 +52,8 @@ pub struct Settings {
     pub image_pull_policy: String,
     /// How long the phases of a rotation of the certificate authority last.
     pub rotation: Periods,
+    /// The agents of the nodes, where there are any.
+    pub node_agent: Option<nodes::Objects>,
 }
 
 /// Something for each object that a Registry may have.

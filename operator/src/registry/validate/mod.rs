@@ -42,7 +42,7 @@ pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls, load_balancer_addresses};
 
 use super::{authority, cron::Schedule, observe::Observed};
-use crate::metadata::Identity;
+use crate::{metadata::Identity, nodes::Known};
 
 /// A Registry of which everything is known that its objects follow from.
 #[derive(Debug)]
@@ -75,6 +75,8 @@ pub struct Validated {
     pub schedule: Result<Schedule, Finding>,
     /// Which tags are kept.
     pub retention: Retention,
+    /// What nodes know of its authorities, while these are being replaced.
+    pub nodes: Option<Known>,
 }
 
 /// How a part of a Registry is, in the terms of a condition.
@@ -128,6 +130,7 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         schedule: schedule::validate(&spec.gc, now),
         retention: retention::validate(&identity, &spec.gc.retention, observed),
         exposure: exposure::validate(&spec, observed),
+        nodes: observed.nodes.clone(),
         identity,
         host,
         service_host,

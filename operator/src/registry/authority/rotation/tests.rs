@@ -28,11 +28,12 @@ struct Stored {
     authority: Option<Secret>,
     serving: Option<Secret>,
     published: Option<String>,
+    unaware_nodes: usize,
 }
 
 impl Stored {
     fn nothing() -> Self {
-        Self { authority: None, serving: None, published: None }
+        Self { authority: None, serving: None, published: None, unaware_nodes: 0 }
     }
 
     /// A look, of which everything is applied.
@@ -50,6 +51,7 @@ impl Stored {
             stored: self.authority.as_ref(),
             serving: self.serving.as_ref(),
             published: vec![self.published.clone()],
+            unaware_nodes: self.unaware_nodes,
         };
         let authority = advance(&seen, periods(), now).unwrap();
         let kept = self.serving.as_ref().and_then(|serving| text(serving, "tls.crt")).filter(|leaf| {
@@ -252,4 +254,24 @@ fn without_anything_that_it_signed_a_lost_authority_is_forgotten() {
     let second = cluster.look(None, start());
     assert_eq!(second.rotation, None);
     assert_ne!(second.signing, first.signing);
+}
+
+#[test]
+fn the_next_authority_signs_when_the_nodes_trust_it_or_have_been_silent_for_a_day() {
+    let mut cluster = Stored::nothing();
+    cluster.look(None, start());
+    cluster.unaware_nodes = 1;
+    cluster.look(Some("1"), start());
+    let waiting = cluster.look(Some("1"), start() + minutes(61));
+    assert!(matches!(waiting.phase(), Some(Phase::Trusting { .. })));
+    assert_eq!(next_step(&waiting, periods(), start() + minutes(61)), Some(NODES_RETRY));
+
+    let mut acknowledged = cluster.clone();
+    acknowledged.unaware_nodes = 0;
+    let serving = acknowledged.look(Some("1"), start() + minutes(62));
+    assert!(matches!(serving.phase(), Some(Phase::Serving { .. })));
+
+    cluster.look(Some("1"), start() + minutes(60) + days(1) - minutes(1));
+    let silent = cluster.look(Some("1"), start() + minutes(60) + days(1));
+    assert!(matches!(silent.phase(), Some(Phase::Serving { .. })));
 }

@@ -1,0 +1,54 @@
+//! What nodes have to know of a Registry, read from its objects now.
+
+use berth_crds::Registry;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use kube::{Api, Client};
+
+use super::claims::Seen;
+use crate::{
+    metadata::Identity,
+    registry::{build::Objects, credentials::text},
+};
+
+/// What there is.
+#[derive(Debug)]
+pub(super) struct Observed {
+    service: Option<Service>,
+    certificate: Option<String>,
+    /// The authorities for clients, PEM.
+    pub(super) authorities: Option<String>,
+}
+
+impl Observed {
+    /// Reads it.
+    pub(super) async fn of(client: &Client, registry: &Registry) -> Result<Self, kube::Error> {
+        let identity = Identity::of(registry);
+        let ids = Objects::ids(&identity);
+        let services: Api<Service> = Api::namespaced(client.clone(), &identity.namespace);
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), &identity.namespace);
+        let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &identity.namespace);
+        let (service, serving, bundle) = futures::try_join!(
+            services.get_opt(&ids.service.name),
+            secrets.get_opt(&ids.serving_certificate.name),
+            config_maps.get_opt(&ids.ca_bundle.name),
+        )?;
+        Ok(Self {
+            service: service.filter(|service| identity.has(&service.metadata)),
+            certificate: serving
+                .filter(|serving| identity.has(&serving.metadata))
+                .and_then(|serving| text(&serving, "tls.crt")),
+            authorities: bundle
+                .filter(|bundle| identity.has(&bundle.metadata))
+                .and_then(|bundle| bundle.data?.remove("ca.crt")),
+        })
+    }
+
+    /// What claims are judged by, once all of it is there.
+    pub(super) fn seen(&self, registry: &Registry) -> Option<Seen<'_>> {
+        let service = self.service.as_ref()?;
+        if self.certificate.is_none() && !registry.spec.tls.disabled {
+            return None;
+        }
+        Some(Seen { service, certificate: self.certificate.as_deref() })
+    }
+}
