@@ -235,7 +235,8 @@ mod tests {
     #[test]
     fn the_program_is_an_operator_or_the_agent_of_a_node() {
         let program = |arguments: &[&str]| {
-            Program::of(&Program::command().get_matches_from([&["berth-operator"], arguments].concat())).unwrap()
+            Program::of(&Program::command().get_matches_from([&["berth-operator"], arguments].concat()))
+                .unwrap()
         };
         assert!(matches!(program(&["--registry-image=r"]), Program::Operator(_)));
         let agent = program(&["node-agent", "--node=a", "--daemon-set=berth-system/agent"]);

@@ -196,7 +196,8 @@ impl Office<'_> {
             controllers.spawn(registry::controller(Arc::clone(&registries), scope, unread, stopped()));
             controllers.spawn(access::controller(Arc::clone(&accesses), scope, stopped()));
         }
-        for controller in self.distribution(&scopes, stopped).into_iter().chain(self.nodes(&scopes, stopped)) {
+        for controller in self.distribution(&scopes, stopped).into_iter().chain(self.nodes(&scopes, stopped))
+        {
             controllers.spawn(controller);
         }
         controllers

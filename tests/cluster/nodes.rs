@@ -137,7 +137,8 @@ fn a_containerd_that_reads_no_folder_is_told_and_an_uninstalled_chart_leaves_not
     let told = wait_for_reason(&hub, "ConfigPathUnset")?;
     ensure!(told.contains(&format!("set config_path = {folder:?} in {}", config.display())), "{told}");
 
-    let set = format!("version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = {folder:?}\n");
+    let set =
+        format!("version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = {folder:?}\n");
     fs::write(&config, set)?;
     hub.wait_for_nodes(&target)?;
     let theirs = folder.join("registry.example.com");

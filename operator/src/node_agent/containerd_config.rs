@@ -25,12 +25,15 @@ const DEPTH: usize = 4;
 pub(super) fn problem(config: &Path, hosts: &Path) -> Option<String> {
     let mut found = Found::default();
     found.read(config, DEPTH);
+    let (hosts_text, config_text) = (hosts.display(), config.display());
     let told = |message: String| {
-        Some(format!("{message}: set config_path = {:?} in {} and restart containerd once", hosts, config.display()))
+        Some(format!(
+            "{message}: set config_path = \"{hosts_text}\" in {config_text} and restart containerd once"
+        ))
     };
     match found.config_path {
         Some(paths) if paths.split(':').any(|path| Path::new(path) == hosts) => None,
-        Some(paths) => told(format!("containerd reads {paths}, and not {}", hosts.display())),
+        Some(paths) => told(format!("containerd reads {paths}, and not {hosts_text}")),
         None if found.version? >= 3 && DEFAULTS.iter().any(|default| Path::new(default) == hosts) => None,
         None if found.something_unseen => None,
         None => told("containerd reads no folder of registries, because its config_path is unset".to_owned()),
@@ -84,7 +87,11 @@ fn matching(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let file = entry?.path();
-        if file.file_name().and_then(|name| name.to_str()).is_some_and(|found| allow_list::matches(name, found)) {
+        if file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|found| allow_list::matches(name, found))
+        {
             files.push(file);
         }
     }
@@ -99,7 +106,8 @@ mod tests {
     const HOSTS: &str = "/etc/containerd/certs.d";
 
     fn told(files: &[(&str, &str)]) -> Option<String> {
-        let folder = std::env::temp_dir().join(format!("berth-containerd-{:016x}", getrandom::u64().unwrap()));
+        let folder =
+            std::env::temp_dir().join(format!("berth-containerd-{:016x}", getrandom::u64().unwrap()));
         fs::create_dir_all(folder.join("conf.d")).unwrap();
         for (name, text) in files {
             fs::write(folder.join(name), text).unwrap();
@@ -124,9 +132,15 @@ mod tests {
     #[test]
     fn one_that_reads_no_folder_is_told_what_to_set() {
         let unset = told(&[("config.toml", &second(""))]).unwrap();
-        assert!(unset.contains("config_path is unset: set config_path = \"/etc/containerd/certs.d\""), "{unset}");
+        assert!(
+            unset.contains("config_path is unset: set config_path = \"/etc/containerd/certs.d\""),
+            "{unset}"
+        );
         assert!(told(&[("config.toml", "version = 2\n")]).is_some());
-        assert!(told(&[("config.toml", "disabled_plugins = []\n")]).is_some(), "without a version it is the first");
+        assert!(
+            told(&[("config.toml", "disabled_plugins = []\n")]).is_some(),
+            "without a version it is the first"
+        );
     }
 
     #[test]

@@ -40,8 +40,9 @@ pub struct Options {
 impl Options {
     pub(super) fn runtimes(&self) -> Vec<Runtime> {
         let containerd = self.containerd.iter().map(|places| {
-            let (hosts, config) =
-                places.split_once(',').map_or((places.as_str(), None), |(hosts, config)| (hosts, Some(config)));
+            let (hosts, config) = places
+                .split_once(',')
+                .map_or((places.as_str(), None), |(hosts, config)| (hosts, Some(config)));
             Runtime::Containerd { hosts: hosts.into(), config: config.map(PathBuf::from) }
         });
         containerd.chain(self.certificates.iter().cloned().map(Runtime::Certificates)).collect()

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::folder::{AUTHORITY, HOSTS, Wanted};
 use crate::nodes::{Entry, Listing};
 
+/// The first line of `hosts.toml`, for people.
+const REMARK: &str = "# Written by the node agent of Berth, which removes it when the Registry goes.\n";
+
 /// A runtime of the node, by where it looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Runtime {
@@ -58,18 +61,14 @@ fn hosts_file(listing: &Listing, entry: &Entry) -> String {
         (None, Some((last, first))) => (first, Some(last)),
         (None, None) => (entry.endpoints.as_slice(), None),
     };
-    let ca = if listing.ca.is_some() { format!("ca = \"{AUTHORITY}\"\n") } else { String::new() };
-    let mut file = "# Written by the node agent of Berth, which removes it when the Registry goes.\n".to_owned();
-    if let Some(server) = server {
-        file += &format!("server = \"{server}\"\n");
-    }
-    if entry.fallback.is_none() {
-        file += &ca;
-    }
-    for endpoint in first {
-        file += &format!("\n[host.\"{endpoint}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{ca}");
-    }
-    file
+    let ca = if listing.ca.is_some() { "ca = \"ca.crt\"\n" } else { "" };
+    let server = server.map(|server| {
+        let ca = if entry.fallback.is_none() { ca } else { "" };
+        format!("server = \"{server}\"\n{ca}")
+    });
+    let host =
+        |endpoint: &String| format!("\n[host.\"{endpoint}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{ca}");
+    [REMARK.to_owned()].into_iter().chain(server).chain(first.iter().map(host)).collect()
 }
 
 /// Whether a name may become that of a folder, and an endpoint may stand in a file. The operator writes no others; what another

@@ -71,9 +71,7 @@ impl Teller {
 }
 
 fn shortened(report: NodeReport) -> NodeReport {
-    let short = |problem: Problem| Problem {
-        message: problem.message.chars().take(WORDS).collect(),
-        ..problem
-    };
+    let short =
+        |problem: Problem| Problem { message: problem.message.chars().take(WORDS).collect(), ..problem };
     NodeReport { problems: report.problems.into_iter().take(PROBLEMS).map(short).collect(), ..report }
 }

@@ -143,7 +143,9 @@ fn upstream(mirror: &Mirror) -> String {
 }
 
 fn left_to_dns(host: &str) -> String {
-    format!("{host} is left to the DNS of the nodes, unless nodeAgent.allowedHosts of the operator's chart names it")
+    format!(
+        "{host} is left to the DNS of the nodes, unless nodeAgent.allowedHosts of the operator's chart names it"
+    )
 }
 
 fn host_not_allowed(host: &str) -> Finding {
@@ -216,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_names_of_its_service_are_a_registrys_by_right() {
-        let claims = judged("{}", &Permits { cluster_domain: "cluster.local".to_owned(), ..Permits::default() });
+        let claims =
+            judged("{}", &Permits { cluster_domain: "cluster.local".to_owned(), ..Permits::default() });
         assert_eq!(hosts(&claims), OWN);
         assert_eq!(claims.entries[0].endpoints, ["https://10.96.0.7", "https://[fd00::7]"]);
         assert!(claims.refused.is_none() && claims.remark.is_none());

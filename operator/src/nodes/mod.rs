@@ -117,10 +117,7 @@ impl std::fmt::Debug for Context {
 }
 
 /// A controller for each scope, and what takes back what Registries leave that are gone. Each runs until its shutdown resolves.
-pub fn controllers<F>(
-    context: &Arc<Context>,
-    shutdown: impl Fn() -> F,
-) -> Vec<BoxFuture<'static, ()>>
+pub fn controllers<F>(context: &Arc<Context>, shutdown: impl Fn() -> F) -> Vec<BoxFuture<'static, ()>>
 where
     F: Future<Output = ()> + Send + Sync + 'static,
 {

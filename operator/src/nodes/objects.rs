@@ -1,6 +1,9 @@
 //! The objects that operator and node agents meet in. All of them come with the chart, so that nobody needs the right to make any.
 
-use k8s_openapi::api::{apps::v1::DaemonSet, core::v1::{ConfigMap, Pod}};
+use k8s_openapi::api::{
+    apps::v1::DaemonSet,
+    core::v1::{ConfigMap, Pod},
+};
 use kube::{Api, Client, Resource, core::NamespaceResourceScope};
 
 use crate::config::ObjectName;

@@ -63,15 +63,12 @@ fn decide(known: &BTreeMap<String, Listing>, key: &str, mut wanted: Listing, now
     let theirs: BTreeSet<&str> =
         others.flat_map(|(_, listing)| &listing.entries).map(|entry| entry.host.as_str()).collect();
     let is_taken = |host: &str| theirs.contains(host);
-    let taken =
-        wanted.entries.iter().map(|entry| entry.host.clone()).filter(|host| is_taken(host)).collect();
+    let taken = wanted.entries.iter().map(|entry| entry.host.clone()).filter(|host| is_taken(host)).collect();
     wanted.entries.retain(|entry| !is_taken(&entry.host));
     let before = known.get(key).filter(|before| before.says_the_same_as(&wanted));
     // Seconds grow too where everything that was known was lost.
-    wanted.revision = before.map_or_else(
-        || now.as_second().max(revision(known.values()) + 1),
-        |before| before.revision,
-    );
+    wanted.revision =
+        before.map_or_else(|| now.as_second().max(revision(known.values()) + 1), |before| before.revision);
     Published { listing: Some(wanted).filter(|wanted| !wanted.entries.is_empty()), taken }
 }
 
@@ -104,7 +101,10 @@ mod tests {
     fn a_change_is_later_than_every_other() {
         let known = known(&[("a.hub", listing(7, &["hub"])), ("b.hub", listing(900, &["other"]))]);
         assert_eq!(decide(&known, "a.hub", listing(0, &["x"]), at(100)).listing.unwrap().revision, 901);
-        assert_eq!(decide(&BTreeMap::new(), "a.hub", listing(0, &["x"]), at(100)).listing.unwrap().revision, 100);
+        assert_eq!(
+            decide(&BTreeMap::new(), "a.hub", listing(0, &["x"]), at(100)).listing.unwrap().revision,
+            100
+        );
     }
 
     #[test]

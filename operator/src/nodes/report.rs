@@ -133,7 +133,11 @@ pub(crate) fn is_ours(condition: &Condition) -> bool {
 }
 
 /// Stores what is news, and tells what turned.
-pub(super) async fn report(context: &Context, registry: &Registry, report: Report) -> Result<(), kube::Error> {
+pub(super) async fn report(
+    context: &Context,
+    registry: &Registry,
+    report: Report,
+) -> Result<(), kube::Error> {
     let state = report.state.map(|(truth, reason, message)| State {
         about: ConditionType::NodesReady,
         truth,

@@ -86,7 +86,8 @@ fn node_of(pod: Pod) -> Option<String> {
 
 fn selector(daemon_set: &DaemonSet) -> String {
     let labels = daemon_set.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
-    let pairs: Vec<String> = labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> =
+        labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
 }
 

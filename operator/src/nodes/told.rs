@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Listing, roll_call::{RollCall, Tally}};
+use super::{
+    Listing,
+    roll_call::{RollCall, Tally},
+};
 
 /// By the keys of the Registries.
 #[derive(Debug, Default)]

@@ -48,7 +48,9 @@ async fn sweep(context: &Context, objects: &Objects) -> Result<(), kube::Error> 
     if !vacant.is_empty() {
         let _turn = context.turn.lock().await;
         remove(&config_maps, objects.name(), &vacant).await?;
-        vacant.iter().for_each(|key| context.told.forget(key));
+        for key in &vacant {
+            context.told.forget(key);
+        }
         info!(registries = ?vacant, "nodes are not told any more of what is gone");
     }
     let gone = RollCall::take(objects, &context.client).await?.map(|nodes| nodes.gone()).unwrap_or_default();

@@ -113,10 +113,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         classes(client, spec.storage.pvc.is_some()),
         classes(client, spec.ingress.is_some()),
     )?;
-    let namespaces = match spec.access.allowed.from {
-        From::Selector => namespaces(client, &accesses).await?,
-        From::Same | From::All => BTreeMap::new(),
-    };
+    let namespaces = namespaces(client, spec.access.allowed.from, &accesses).await?;
     Ok(Observed {
         children,
         htpasswd_secret,
@@ -220,10 +217,15 @@ pub fn registry_of(access: &RegistryAccess) -> (String, String) {
     (namespace, reference.name.clone())
 }
 
+/// The labels of the namespaces, where consent depends on them.
 async fn namespaces(
     client: &Client,
+    consenting_by: From,
     accesses: &[GuardedAccess],
 ) -> Result<BTreeMap<String, Labels>, kube::Error> {
+    if consenting_by != From::Selector {
+        return Ok(BTreeMap::new());
+    }
     let names: BTreeSet<String> = accesses.iter().filter_map(ResourceExt::namespace).collect();
     let reads = names
         .into_iter()

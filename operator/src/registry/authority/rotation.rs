@@ -177,9 +177,7 @@ fn stepped(mut authority: Authority, seen: &Seen<'_>, periods: Periods, now: Tim
         return authority;
     }
     match phase {
-        Phase::Trusting { .. } if may_switch(&spread(since, seen, periods), now) => {
-            authority.switched(now)
-        }
+        Phase::Trusting { .. } if may_switch(&spread(since, seen, periods), now) => authority.switched(now),
         Phase::Serving { .. } if now >= since + periods.grace => {
             Authority { rotation: Some(Rotation::new(Phase::Done, now)), ..authority }
         }
