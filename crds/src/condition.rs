@@ -34,6 +34,9 @@ pub enum ConditionType {
     Exposed,
     /// The namespaces and ServiceAccounts of `spec.access.pullSecrets` have what they need to pull. Not part of `Ready`.
     PullSecretsReady,
+    /// The registry can log in to the upstreams of `spec.mirrors` as it should. It is there only when there are any. Not part of
+    /// `Ready`.
+    MirrorsReady,
     /// The container runtimes of the nodes lead the registry's names to it, and trust it. Not part of `Ready`.
     NodesReady,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
@@ -121,9 +124,10 @@ pub enum Reason {
     IssuerApiNotFound,
     /// `TLSReady`: cert-manager has not stored a certificate yet.
     CertificatePending,
-    /// `StorageReady`, `TLSReady`, `AccessReady`: the referenced Secret does not exist.
+    /// `StorageReady`, `TLSReady`, `AccessReady`, `MirrorsReady`: the referenced Secret does not exist.
     SecretNotFound,
-    /// `StorageReady`, `TLSReady`: the referenced Secret does not hold an access key, or a certificate and its key.
+    /// `StorageReady`, `TLSReady`, `MirrorsReady`: the referenced Secret does not hold an access key, a certificate and its key, or a
+    /// login.
     InvalidSecret,
     /// `TLSReady`: certificate and key do not belong together.
     KeyMismatch,
@@ -143,7 +147,8 @@ pub enum Reason {
     #[schemars(rename = "PlainHTTP")]
     PlainHttp,
 
-    /// `StorageReady`, `AccessReady`: what opens the bucket, or the users, are written where the registry reads them.
+    /// `StorageReady`, `AccessReady`, `MirrorsReady`: what opens the bucket, the users, or the mirrors, are written where the registry
+    /// reads them.
     Configured,
     /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
     InvalidHtpasswd,
@@ -235,6 +240,7 @@ impl ConditionType {
             Self::GarbageCollected => "GarbageCollected",
             Self::Exposed => "Exposed",
             Self::PullSecretsReady => "PullSecretsReady",
+            Self::MirrorsReady => "MirrorsReady",
             Self::NodesReady => "NodesReady",
             Self::Paused => "Paused",
         }

@@ -131,8 +131,8 @@ use crate::{
         .message("ingress and gateway need host, the name that they are reached by"),
     validation = Rule::new("!(has(self.ingress) && has(self.gateway))")
         .message("set ingress or gateway, not both"),
-    validation = Rule::new("!has(self.mirrors) || self.mirrors.all(one, self.mirrors.exists_one(other, (has(other.prefix) ? other.prefix : other.upstream) == (has(one.prefix) ? one.prefix : one.upstream)))")
-        .message("each of mirrors needs a prefix of its own")
+    validation = Rule::new("!has(self.mirrors) || self.mirrors.all(one, self.mirrors.all(other, one.upstream == other.upstream || !((has(one.prefix) ? one.prefix : one.upstream) + '/').startsWith((has(other.prefix) ? other.prefix : other.upstream) + '/')))")
+        .message("each of mirrors needs a prefix of its own, which is not below that of another")
 )]
 pub struct RegistrySpec {
     /// How many replicas serve. 0 stops the registry and keeps its data. More than one needs storage that all of
@@ -192,7 +192,7 @@ pub struct RegistrySpec {
     pub gc: GarbageCollection,
 
     /// Registries elsewhere that this one serves as well: what is pulled below the prefix of a mirror is fetched there once, and
-    /// kept here. Changes take effect without a restart.
+    /// kept here. A change replaces the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),

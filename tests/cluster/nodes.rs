@@ -1,9 +1,9 @@
 //! The node agent: nobody else has told the node where the registries of these tests are, or whom to trust.
 
-use crate::fixture::{Image, create_hub, ensure_about, fixture};
+use crate::fixture::{create_hub, ensure_about, fixture};
 use anyhow::{Context, Result, bail, ensure};
 use berth_tests::cluster::{Cluster, wait};
-use berth_tests::demo::{self, Credentials, Hub, Laptop, Target};
+use berth_tests::demo::{self, Hub, Target};
 use berth_tests::image::products;
 use std::fs;
 use std::path::PathBuf;
@@ -152,15 +152,15 @@ fn a_containerd_that_reads_no_folder_is_told_and_an_uninstalled_chart_leaves_not
     kubectl.run(&["rollout", "status", "daemonset/berth-node-agent", system, "--timeout=120s"])?;
     ensure!(folder.join(hub.host()?).join("hosts.toml").exists(), "the agent that was replaced removed it");
 
-    let image = Image::pack("before the end")?;
-    let (access, credentials) = (hub.on_this_machine(&target)?, Credentials::of(&hub)?);
-    Laptop { hub: &hub, access: &access, credentials: &credentials }.push(&image.written, "last:1")?;
+    demo::create_pod(&hub, "early", "none:1", Some("hub-pull"))?;
+    ensure_about(demo::pod_log(&hub, "early"), &["not found"])?;
+
     demo::uninstall_chart(kubectl)?;
     wait::until("the node to be left as it was", PATIENCE, || {
         let left: Vec<_> = fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect();
         ensure!(left.len() == 1 && theirs.join("hosts.toml").exists(), "there is {left:?}");
         Ok(())
     })?;
-    demo::create_pod(&hub, "too-late", "last:1", Some("hub-pull"))?;
-    ensure_about(demo::pod_log(&hub, "too-late"), &["no such host", "lookup", "server misbehaving"])
+    demo::create_pod(&hub, "late", "none:1", Some("hub-pull"))?;
+    ensure_about(demo::pod_log(&hub, "late"), &["lookup hub.default.svc"])
 }

@@ -54,6 +54,8 @@ pub struct Observed {
     pub bucket_ca_secret: Option<Secret>,
     /// The ConfigMap of `spec.storage.s3.caConfigMapName`.
     pub bucket_ca_config_map: Option<ConfigMap>,
+    /// The Secrets of `spec.mirrors[].secretName`, by their names.
+    pub mirror_secrets: BTreeMap<String, Secret>,
     /// The garbage collections.
     pub collections: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
@@ -130,6 +132,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         namespaces,
         loaded,
         token_issuer: token_issuer(context, registry).await,
+        mirror_secrets: mirror_secrets(&secrets, registry).await?,
         nodes: nodes(context, registry).await?,
     })
 }
@@ -137,6 +140,19 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
 async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
     let ServiceAccountTokens(wanted) = registry.spec.access.service_account_tokens;
     if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
+}
+
+async fn mirror_secrets(
+    secrets: &Api<Secret>,
+    registry: &Registry,
+) -> Result<BTreeMap<String, Secret>, kube::Error> {
+    let names: BTreeSet<&String> =
+        registry.spec.mirrors.iter().filter_map(|mirror| mirror.secret_name.as_ref()).collect();
+    let reads = names.into_iter().map(async |name| {
+        let found = secrets.get_opt(name).await?;
+        Ok::<_, kube::Error>(found.map(|secret| (name.clone(), secret)))
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 /// Only a rotation has to know.

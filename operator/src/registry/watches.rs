@@ -4,7 +4,7 @@
 
 use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
 
-use berth_crds::{ConditionType, Registry, RegistryStatus};
+use berth_crds::{ConditionType, Registry, RegistryStatus, mirrors::Mirror};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -277,7 +277,9 @@ fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
         "PersistentVolumeClaim" => vec![spec.storage.claim_name.as_ref()],
         _ => Vec::new(),
     };
+    let of_mirror = |mirror: &Mirror| mirror.secret_name.as_deref() == Some(name);
     referenced.into_iter().flatten().any(|referenced| referenced == name)
+        || (kind == "Secret" && spec.mirrors.iter().any(of_mirror))
 }
 
 #[cfg(test)]
