@@ -53,14 +53,11 @@ fn containerd_folders(host: &str) -> Vec<String> {
     with_underscores.into_iter().chain([host.to_owned()]).collect()
 }
 
-/// `hosts.toml`. containerd asks those under `host` in their order, and then the server. The addresses of a registry lead to the
-/// same place, so the last one stands as the server, unless the name is another registry's, which is asked when this one fails.
+/// `hosts.toml`. containerd asks those under `host` in their order, and then the server: for the name of another registry that one,
+/// and otherwise an address of this one again, since containerd 1.6 reads no file without a host, and without a server would ask for
+/// the name.
 fn hosts_file(listing: &Listing, entry: &Entry) -> String {
-    let (first, server) = match (&entry.fallback, entry.endpoints.split_last()) {
-        (Some(fallback), _) => (entry.endpoints.as_slice(), Some(fallback)),
-        (None, Some((last, first))) => (first, Some(last)),
-        (None, None) => (entry.endpoints.as_slice(), None),
-    };
+    let server = entry.fallback.as_ref().or(entry.endpoints.last());
     let ca = if listing.ca.is_some() { "ca = \"ca.crt\"\n" } else { "" };
     let server = server.map(|server| {
         let ca = if entry.fallback.is_none() { ca } else { "" };
@@ -68,7 +65,7 @@ fn hosts_file(listing: &Listing, entry: &Entry) -> String {
     });
     let host =
         |endpoint: &String| format!("\n[host.\"{endpoint}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{ca}");
-    [REMARK.to_owned()].into_iter().chain(server).chain(first.iter().map(host)).collect()
+    [REMARK.to_owned()].into_iter().chain(server).chain(entry.endpoints.iter().map(host)).collect()
 }
 
 /// Whether a name may become that of a folder, and an endpoint may stand in a file. The operator writes no others; what another
@@ -112,16 +109,10 @@ mod tests {
     #[test]
     fn a_name_leads_to_the_address_of_the_service() {
         let hub = entry("hub.default.svc", &["https://10.96.0.7"], None);
-        assert_eq!(lines(&hub), ["server = \"https://10.96.0.7\"", "ca = \"ca.crt\""]);
-    }
-
-    #[test]
-    fn with_two_addresses_the_first_is_asked_first() {
-        let hub = entry("hub.default.svc", &["https://10.96.0.7", "https://[fd00::7]"], None);
         assert_eq!(
             lines(&hub),
             [
-                "server = \"https://[fd00::7]\"",
+                "server = \"https://10.96.0.7\"",
                 "ca = \"ca.crt\"",
                 "",
                 "[host.\"https://10.96.0.7\"]",
@@ -129,6 +120,15 @@ mod tests {
                 "ca = \"ca.crt\"",
             ]
         );
+    }
+
+    #[test]
+    fn with_two_addresses_the_first_is_asked_first() {
+        let hub = entry("hub.default.svc", &["https://10.96.0.7", "https://[fd00::7]"], None);
+        let lines = lines(&hub);
+        let hosts: Vec<_> = lines.iter().filter(|line| line.starts_with("[host")).collect();
+        assert_eq!(hosts, ["[host.\"https://10.96.0.7\"]", "[host.\"https://[fd00::7]\"]"]);
+        assert_eq!(lines[0], "server = \"https://[fd00::7]\"");
     }
 
     #[test]
