@@ -15,7 +15,7 @@ use crate::allow_list;
 /// What reads `config_path`, in the three versions of the configuration.
 const PLUGINS: [&str; 3] = ["cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"];
 
-/// Where releases look that write the third version, if they are told nothing else.
+/// Where newer releases look if they are told nothing else.
 const DEFAULTS: [&str; 2] = ["/etc/containerd/certs.d", "/etc/docker/certs.d"];
 
 /// How deep files are followed that import others.

@@ -7,7 +7,7 @@ use kube::{Api, Client};
 use super::claims::Seen;
 use crate::{
     metadata::Identity,
-    registry::{build::Objects, credentials::text},
+    registry::{build::Objects, certificates, credentials::text},
 };
 
 /// What there is.
@@ -46,9 +46,23 @@ impl Observed {
     /// What claims are judged by, once all of it is there.
     pub(super) fn seen(&self, registry: &Registry) -> Option<Seen<'_>> {
         let service = self.service.as_ref()?;
-        if self.certificate.is_none() && !registry.spec.tls.disabled {
+        let tls = &registry.spec.tls;
+        if self.certificate.is_none() && !tls.disabled {
+            return None;
+        }
+        let is_own = !tls.disabled && tls.secret_name.is_none() && tls.issuer_ref.is_none();
+        if is_own && !self.names_every_address(service) {
+            // A Service that was made anew has another address, and the certificate follows.
             return None;
         }
         Some(Seen { service, certificate: self.certificate.as_deref() })
+    }
+
+    fn names_every_address(&self, service: &Service) -> bool {
+        let addresses =
+            service.spec.as_ref().and_then(|spec| spec.cluster_ips.as_deref()).unwrap_or_default();
+        self.certificate.as_ref().is_some_and(|certificate| {
+            addresses.iter().all(|address| certificates::is_valid_for(certificate, address))
+        })
     }
 }

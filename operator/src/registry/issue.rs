@@ -25,7 +25,6 @@ use crate::{
     children::{ChildId, Children},
     digest::sha256_hex,
     metadata::Identity,
-    nodes::Known,
 };
 
 /// The secrets of a Registry.
@@ -152,8 +151,8 @@ pub fn issue(
                 request: rotate.as_deref(),
                 stored: authority.as_ref(),
                 serving: serving.as_ref(),
-                published: published(&ids, children, validated.nodes.as_ref()),
-                unaware_nodes: validated.nodes.as_ref().map_or(0, |nodes| nodes.unaware),
+                published: published(&ids, children),
+                nodes: validated.nodes.as_ref(),
             };
             own(&validated.identity, names, &seen, periods, now)?
         }
@@ -198,13 +197,11 @@ fn joined(lines: &[String]) -> String {
 }
 
 /// What clients are told to trust, in each place where they look.
-fn published(ids: &Objects<ChildId>, children: &Children, nodes: Option<&Known>) -> Vec<Option<String>> {
+fn published(ids: &Objects<ChildId>, children: &Children) -> Vec<Option<String>> {
     let config_map: Option<ConfigMap> = children.get(&ids.ca_bundle.name);
     let of_config_map = config_map.and_then(|config_map| config_map.data?.remove("ca.crt"));
     let of_secret = |id: &ChildId| text(&children.get::<Secret>(&id.name)?, "ca.crt");
-    let mut published = vec![of_config_map, of_secret(&ids.admin), of_secret(&ids.pull)];
-    published.extend(nodes.map(|nodes| nodes.authorities.clone()));
-    published
+    vec![of_config_map, of_secret(&ids.admin), of_secret(&ids.pull)]
 }
 
 fn own(

@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{Authority, Phase, Rotation, stored};
-use crate::registry::{
-    certificates::{self, CertificateError, KeyPair, days},
-    chain,
-    credentials::text,
+use crate::{
+    nodes::Known,
+    registry::{
+        certificates::{self, CertificateError, KeyPair, days},
+        chain,
+        credentials::text,
+    },
 };
 
 /// An authority is replaced by one with a new key when it has less than this left.
@@ -53,8 +56,8 @@ pub struct Seen<'a> {
     pub serving: Option<&'a Secret>,
     /// What clients are told to trust so far, in each of the places where they look.
     pub published: Vec<Option<String>>,
-    /// How many nodes have yet to take over what they are told to trust.
-    pub unaware_nodes: usize,
+    /// What nodes know, where they are told.
+    pub nodes: Option<&'a Known>,
 }
 
 /// What tells whether those who have to trust the next authority do.
@@ -93,8 +96,13 @@ pub fn next_step(authority: &Authority, periods: Periods, now: Timestamp) -> Opt
     Some(if waits { NODES_RETRY } else { left })
 }
 
-fn spread(since: Timestamp, seen: &Seen<'_>, periods: Periods) -> Spread {
-    Spread { since, trust: periods.trust, unaware_nodes: seen.unaware_nodes }
+fn spread(since: Timestamp, seen: &Seen<'_>, bundle: &str, periods: Periods) -> Spread {
+    let unaware = |nodes: &Known| match nodes.authorities.as_deref() {
+        Some(told) if told == bundle => nodes.unaware,
+        // None of them has been told.
+        _ => nodes.unaware.max(1),
+    };
+    Spread { since, trust: periods.trust, unaware_nodes: seen.nodes.map_or(0, unaware) }
 }
 
 impl Rotation {
@@ -177,7 +185,9 @@ fn stepped(mut authority: Authority, seen: &Seen<'_>, periods: Periods, now: Tim
         return authority;
     }
     match phase {
-        Phase::Trusting { .. } if may_switch(&spread(since, seen, periods), now) => authority.switched(now),
+        Phase::Trusting { .. } if may_switch(&spread(since, seen, &bundle, periods), now) => {
+            authority.switched(now)
+        }
         Phase::Serving { .. } if now >= since + periods.grace => {
             Authority { rotation: Some(Rotation::new(Phase::Done, now)), ..authority }
         }
