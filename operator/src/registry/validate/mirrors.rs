@@ -130,14 +130,12 @@ fn of_docker(config: &str, upstream: &str) -> Option<Login> {
     let names = [plain.as_str(), secure.as_str()].into_iter().chain(more.iter().copied());
     let entry = names.into_iter().find_map(|name| auths.get(name))?;
     let field = |name| entry[name].as_str().map(str::to_owned);
-    match (field("username"), field("password")) {
-        (Some(user), Some(password)) => Some(Login { user, password }),
-        _ => {
-            let decoded = String::from_utf8(STANDARD.decode(entry["auth"].as_str()?).ok()?).ok()?;
-            let (user, password) = decoded.split_once(':')?;
-            Some(Login { user: user.to_owned(), password: password.to_owned() })
-        }
+    if let (Some(user), Some(password)) = (field("username"), field("password")) {
+        return Some(Login { user, password });
     }
+    let decoded = String::from_utf8(STANDARD.decode(entry["auth"].as_str()?).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some(Login { user: user.to_owned(), password: password.to_owned() })
 }
 
 /// What the registry has been given for an upstream.
