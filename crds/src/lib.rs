@@ -17,6 +17,8 @@ pub mod condition;
 mod definition;
 pub mod exposure;
 pub mod gc;
+pub mod mirrors;
+pub mod nodes;
 pub mod pull_secrets;
 pub mod reference;
 pub mod registry;

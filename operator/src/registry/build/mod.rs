@@ -16,6 +16,7 @@ mod deployment;
 mod http_route;
 mod ingress;
 mod live_settings;
+mod mirrors;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
@@ -32,6 +33,7 @@ use serde_json::Value;
 pub use collection_job::collection_job;
 pub use config_map::CONFIG_FILE;
 pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, METRICS_PORT, TLS_DIRECTORY};
+pub(super) use mirrors::MIRRORS_DIRECTORY;
 pub use secret::JWKS_KEY;
 pub use service::service;
 
@@ -40,6 +42,7 @@ use crate::{
     apply::{Desired, Step},
     children::{ChildId, Kind},
     metadata::Identity,
+    nodes,
 };
 
 /// What all Registries have in common.
@@ -51,6 +54,8 @@ pub struct Settings {
     pub image_pull_policy: String,
     /// How long the phases of a rotation of the certificate authority last.
     pub rotation: Periods,
+    /// The agents of the nodes, where there are any.
+    pub node_agent: Option<nodes::Objects>,
 }
 
 /// Something for each object that a Registry may have.
@@ -72,6 +77,8 @@ pub struct Objects<T> {
     pub auth: T,
     /// Secret `NAME-storage`: what opens the bucket, where the images are in one.
     pub storage: T,
+    /// Secret `NAME-mirrors`: the passwords for the upstreams of mirrors.
+    pub mirrors: T,
     /// ConfigMap `NAME-config`: the configuration that the registry reads.
     pub config: T,
     /// ConfigMap `NAME-ca`: the certificate authority for clients.
@@ -119,6 +126,7 @@ impl<T> Objects<T> {
             pull,
             auth,
             storage,
+            mirrors,
             config,
             ca_bundle,
             claim,
@@ -144,6 +152,7 @@ impl<T> Objects<T> {
                 pull,
                 auth,
                 storage,
+                mirrors,
                 config,
                 ca_bundle,
                 claim,
@@ -173,6 +182,7 @@ impl Objects<ChildId> {
             pull: with(Kind::Secret, "pull"),
             auth: with(Kind::Secret, "auth"),
             storage: with(Kind::Secret, "storage"),
+            mirrors: with(Kind::Secret, "mirrors"),
             config: with(Kind::ConfigMap, "config"),
             ca_bundle: with(Kind::ConfigMap, "ca"),
             claim: main(Kind::PersistentVolumeClaim),
@@ -212,6 +222,7 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
         auth: Desired::Present(secret::auth(validated, &issued.auth)),
         storage: bucket::secret(&validated.identity, validated.storage.files.as_ref()),
+        mirrors: mirrors::secret(validated),
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
         service_account: Desired::Present(service_account::service_account(validated)),

@@ -76,6 +76,8 @@ pub(super) fn states(outcome: Outcome<'_>, gc: &GarbageCollectionStatus) -> Vec<
     let refused = EXPOSING.into_iter().find_map(|kind| refusal(applied, kind, Reason::Rejected));
     let exposed = exposed::exposed(validated, &applied.children, refused.as_ref());
     states.extend(exposed.map(|exposed| State::new(ConditionType::Exposed, exposed)));
+    let mirrors = validated.mirrors.finding.as_ref();
+    states.extend(mirrors.map(|finding| State::found(ConditionType::MirrorsReady, finding)));
     states
 }
 

@@ -91,6 +91,8 @@ pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) ->
         last_rotate_request: accounts.request(ADMIN),
         // The distribution of pull Secrets reports for itself.
         pull_secrets: None,
+        // So do those who tell nodes.
+        nodes: None,
         gc: Some(gc).filter(|gc| *gc != GarbageCollectionStatus::default()),
         conditions: with_times(states, registry.meta().generation, previous(registry), now),
     }
