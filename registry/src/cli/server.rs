@@ -53,7 +53,7 @@ impl ServerArguments {
     }
 }
 
-fn read_password(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read_password(path: &Path) -> anyhow::Result<String> {
     let password = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the password file {}", path.display()))?;
     Ok(password.trim_end_matches(['\r', '\n']).to_owned())

@@ -6,7 +6,7 @@
 //!
 //! | question | place |
 //! |---|---|
-//! | where a registry is, and who asks | `settings`, `address`, `credentials` |
+//! | where a registry is, and who asks | `settings`, `address`, `credentials`, `docker_config` |
 //! | what it asks for, and how that is answered | `challenge`, `authentication`, `scope` |
 //! | how a request travels | `connections`, `silence`; `exchange` is one from begin to end |
 //! | what an answer means | `refusal`, `rate_limit`, `link` |
@@ -18,6 +18,7 @@ mod blobs;
 mod challenge;
 mod connections;
 mod credentials;
+mod docker_config;
 mod error;
 mod exchange;
 mod link;
@@ -39,6 +40,7 @@ use berth_oci::RepositoryName;
 use hyper::{Uri, http::uri::Authority};
 
 pub use blobs::Blob;
+pub use docker_config::InvalidDockerConfig;
 pub use error::{Cause, Error, Result};
 pub use lists::referrers_tag;
 pub use manifests::{EVERY_MANIFEST, Manifest, ManifestHead, PutManifest};
