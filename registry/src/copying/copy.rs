@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use berth_oci::{Reference, RepositoryName, Tag};
+use berth_oci::{Digest, Reference, RepositoryName, Tag};
 use futures::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
@@ -116,22 +116,7 @@ impl Copy {
 
     /// Brings an image to the destination, its tag last. Returns whether it was not there as it is.
     async fn bring_image(&self, route: &Route, reference: &Reference, tag: Option<Tag>) -> Result<bool> {
-        let missing = || Error::Missing(format!("the manifest {reference}"));
-        let digest = match reference {
-            Reference::Digest(digest) => *digest,
-            Reference::Tag(_) => {
-                let told = persistently(async || self.source.digest(&route.from, reference).await).await?;
-                match told {
-                    Some(digest) => digest,
-                    // Some registries do not tell it without the manifest.
-                    None => {
-                        let found =
-                            persistently(async || self.source.manifest(&route.from, reference).await).await?;
-                        found.ok_or_else(missing)?.digest
-                    }
-                }
-            }
-        };
+        let digest = self.resolve(route, reference).await?;
         let goal = tag.map_or(Reference::Digest(digest), Reference::Tag);
         let there = persistently(async || self.destination.digest(&route.to, &goal).await).await?;
         let tree = self.tree(route, digest, 0).await?;
@@ -145,8 +130,22 @@ impl Copy {
         Ok(true)
     }
 
+    /// The digest of what is wanted.
+    async fn resolve(&self, route: &Route, reference: &Reference) -> Result<Digest> {
+        if let Reference::Digest(digest) = reference {
+            return Ok(*digest);
+        }
+        let told = persistently(async || self.source.digest(&route.from, reference).await).await?;
+        if let Some(digest) = told {
+            return Ok(digest);
+        }
+        // Some registries do not tell it without the manifest.
+        let found = persistently(async || self.source.manifest(&route.from, reference).await).await?;
+        found.map(|found| found.digest).ok_or_else(|| Error::Missing(format!("the manifest {reference}")))
+    }
+
     /// Sets a tag of the destination to a manifest that it has.
-    async fn point(&self, route: &Route, digest: berth_oci::Digest, tag: &Reference) -> Result<()> {
+    async fn point(&self, route: &Route, digest: Digest, tag: &Reference) -> Result<()> {
         let by_digest = Reference::Digest(digest);
         let manifest = persistently(async || self.destination.manifest(&route.to, &by_digest).await).await?;
         let manifest = manifest.ok_or_else(|| Error::Missing(format!("the manifest {digest} any more")))?;

@@ -63,8 +63,7 @@ impl Upstream {
     /// A client of the registry that the settings name. Nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self> {
         let address = Address::new(&settings.url)?;
-        let connections =
-            Connections::new(settings.ca_file.as_deref(), address.is_https(), settings.silence)?;
+        let connections = Connections::new(&address, &settings)?;
         // Helpers know Docker Hub by the address that it had once.
         let known_as = settings.url.authority().map(ToString::to_string).unwrap_or_default();
         let known_as = if known_as == "docker.io" { DOCKER_HUB_KEY.to_owned() } else { known_as };

@@ -2,7 +2,10 @@
 
 use std::{num::NonZeroU16, path::PathBuf};
 
+use rustls::pki_types::ServerName;
+
 use super::location::Location;
+use crate::cli::server::server_name;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -62,6 +65,9 @@ struct SourceAccess {
     /// PEM file of authorities that are trusted besides those of the system
     #[arg(long, value_name = "FILE")]
     src_ca_file: Option<PathBuf>,
+    /// Name that the certificate of the source is for, if it is another than in its address
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    src_server_name: Option<ServerName<'static>>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,6 +82,9 @@ struct DestinationAccess {
     /// PEM file of authorities that are trusted besides those of the system
     #[arg(long, value_name = "FILE")]
     dest_ca_file: Option<PathBuf>,
+    /// Name that the certificate of the destination is for, if it is another than in its address
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    dest_server_name: Option<ServerName<'static>>,
 }
 
 /// One of the two.
@@ -91,6 +100,7 @@ pub(super) struct Side<'a> {
     pub(super) username: Option<&'a String>,
     pub(super) password_file: Option<&'a PathBuf>,
     pub(super) ca_file: Option<&'a PathBuf>,
+    pub(super) server_name: Option<&'a ServerName<'static>>,
 }
 
 impl Arguments {
@@ -107,11 +117,13 @@ impl Arguments {
                 username: self.source_access.src_username.as_ref(),
                 password_file: self.source_access.src_password_file.as_ref(),
                 ca_file: self.source_access.src_ca_file.as_ref(),
+                server_name: self.source_access.src_server_name.as_ref(),
             },
             End::Destination => Side {
                 username: self.destination_access.dest_username.as_ref(),
                 password_file: self.destination_access.dest_password_file.as_ref(),
                 ca_file: self.destination_access.dest_ca_file.as_ref(),
+                server_name: self.destination_access.dest_server_name.as_ref(),
             },
         }
     }

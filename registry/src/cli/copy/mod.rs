@@ -87,6 +87,7 @@ fn open(arguments: &Arguments, end: End) -> anyhow::Result<Place> {
             let settings = Settings {
                 credentials: credentials(arguments, &side, url)?,
                 ca_file: side.ca_file.cloned(),
+                server_name: side.server_name.cloned(),
                 ..Settings::new(url.clone())
             };
             return Ok(Place::Registry(Upstream::new(settings)?));
