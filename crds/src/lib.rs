@@ -20,6 +20,7 @@ pub mod gc;
 pub mod pull_secrets;
 pub mod reference;
 pub mod registry;
+pub mod replication;
 pub mod resources;
 pub mod retention;
 pub mod rotation;

@@ -12,6 +12,7 @@ use crate::{
     exposure::{Gateway, Ingress},
     gc::GarbageCollection,
     pull_secrets::PullSecrets,
+    replication::Replication,
     resources::Resources,
     service::Service,
     service_account_tokens::ServiceAccountTokens,
@@ -106,6 +107,13 @@ use crate::{
         priority = 1
     ),
     printcolumn(
+        name = "Replicated",
+        type_ = "date",
+        json_path = ".status.replication.lastSuccessTime",
+        description = "When everything of spec.replication was last copied",
+        priority = 1
+    ),
+    printcolumn(
         name = "Version",
         type_ = "string",
         json_path = ".status.version",
@@ -180,6 +188,10 @@ pub struct RegistrySpec {
     /// When and how blobs that nothing refers to are deleted.
     #[serde(default)]
     pub gc: GarbageCollection,
+
+    /// What the registry copies from others and to others, by schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
 
     /// Restrict the registry's pods to the traffic they need: its own port in, that of its metrics for pods of the cluster, and
     /// nothing out but what leads to a bucket.
@@ -269,6 +281,7 @@ impl Default for RegistrySpec {
             gateway: None,
             access: Access::default(),
             gc: GarbageCollection::default(),
+            replication: None,
             network_policy: yes(),
             resources: Resources::default(),
             service_account_annotations: BTreeMap::new(),

@@ -23,7 +23,7 @@ use crate::{
     apis::Served,
     children::{Children, Kind},
     context::Context,
-    metadata::Identity,
+    metadata::{Identity, REPLICATION},
     token_issuer,
 };
 
@@ -52,6 +52,8 @@ pub struct Observed {
     pub bucket_ca_config_map: Option<ConfigMap>,
     /// The garbage collections.
     pub collections: Collections,
+    /// The copies from other registries and to them.
+    pub replications: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
     /// The `IngressClasses` of the cluster, if the operator may list them.
@@ -89,6 +91,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
+        replications,
         loaded,
         accesses,
         storage_classes,
@@ -102,6 +105,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         Collections::observe(client, &identity),
+        replications(client, registry, &identity),
         Loaded::observe(client, &identity),
         accesses(client, &context.scopes, &identity),
         classes(client, spec.storage.pvc.is_some()),
@@ -120,6 +124,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
+        replications,
         storage_classes,
         ingress_classes,
         served,
@@ -128,6 +133,18 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         loaded,
         token_issuer: token_issuer(context, registry).await,
     })
+}
+
+/// The Jobs of the copies, where there are any.
+async fn replications(
+    client: &Client,
+    registry: &Registry,
+    identity: &Identity,
+) -> Result<Collections, kube::Error> {
+    match registry.spec.replication {
+        Some(_) => Collections::observe_component(client, identity, REPLICATION).await,
+        None => Ok(Collections::default()),
+    }
 }
 
 async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
