@@ -29,6 +29,8 @@ pub enum ConditionType {
     Reloaded,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
+    /// The last copies of `spec.replication` succeeded. It is there only when there is one. Not part of `Ready`.
+    Replicated,
     /// The Ingress, the route or the load balancer leads to the registry. It is there only when one of them is asked for. Not
     /// part of `Ready`: inside the cluster, pushes and pulls work without it.
     Exposed,
@@ -51,7 +53,7 @@ pub enum Reason {
     Ready,
     /// `Ready`: on the way.
     Progressing,
-    /// `Ready`, `Available`, `GarbageCollected`: zero replicas are asked for.
+    /// `Ready`, `Available`, `GarbageCollected`, `Replicated`: zero replicas are asked for.
     Stopped,
     /// `Ready`, `Available`, `Progressing`: see `StorageReady`.
     StorageNotReady,
@@ -161,15 +163,15 @@ pub enum Reason {
     /// `Reloaded`: some replica could not be asked; the message says which, and why.
     ReplicaUnreachable,
 
-    /// `GarbageCollected`: the last run succeeded.
+    /// `GarbageCollected`, `Replicated`: the last run succeeded.
     Succeeded,
-    /// `GarbageCollected`: the last run failed.
+    /// `GarbageCollected`, `Replicated`: the last run failed.
     Failed,
-    /// `GarbageCollected`: no run so far.
+    /// `GarbageCollected`, `Replicated`: no run so far.
     NeverRun,
-    /// `GarbageCollected`: `spec.gc.suspend` is set.
+    /// `GarbageCollected`, `Replicated`: `spec.gc.suspend`, or that of `spec.replication`, is set.
     Suspended,
-    /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
+    /// `GarbageCollected`, `Replicated`: the schedule or the time zone of `spec.gc`, or of `spec.replication`, cannot be used.
     InvalidSchedule,
     /// `GarbageCollected`: a rule of `spec.gc.retention` cannot be used; the last good rules stay in force.
     InvalidRetention,
@@ -238,6 +240,7 @@ impl ConditionType {
             Self::AccessReady => "AccessReady",
             Self::Reloaded => "Reloaded",
             Self::GarbageCollected => "GarbageCollected",
+            Self::Replicated => "Replicated",
             Self::Exposed => "Exposed",
             Self::PullSecretsReady => "PullSecretsReady",
             Self::MirrorsReady => "MirrorsReady",

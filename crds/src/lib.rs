@@ -22,6 +22,7 @@ pub mod nodes;
 pub mod pull_secrets;
 pub mod reference;
 pub mod registry;
+pub mod replication;
 pub mod resources;
 pub mod retention;
 pub mod rotation;

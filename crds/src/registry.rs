@@ -13,6 +13,7 @@ use crate::{
     gc::GarbageCollection,
     mirrors::Mirror,
     pull_secrets::PullSecrets,
+    replication::Replication,
     resources::Resources,
     service::Service,
     service_account_tokens::ServiceAccountTokens,
@@ -114,6 +115,13 @@ use crate::{
         priority = 1
     ),
     printcolumn(
+        name = "Replicated",
+        type_ = "date",
+        json_path = ".status.replication.lastSuccessTime",
+        description = "When everything of spec.replication was last copied",
+        priority = 1
+    ),
+    printcolumn(
         name = "Version",
         type_ = "string",
         json_path = ".status.version",
@@ -205,6 +213,10 @@ pub struct RegistrySpec {
     #[serde(default = "yes")]
     pub node_trust: bool,
 
+    /// What the registry copies from others and to others, by schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+
     /// Restrict the registry's pods to the traffic they need: its own port in, that of its metrics for pods of the cluster, and
     /// nothing out but what leads to a bucket or to the upstreams of mirrors.
     #[serde(default = "yes")]
@@ -295,6 +307,7 @@ impl Default for RegistrySpec {
             gc: GarbageCollection::default(),
             mirrors: Vec::new(),
             node_trust: yes(),
+            replication: None,
             network_policy: yes(),
             resources: Resources::default(),
             service_account_annotations: BTreeMap::new(),

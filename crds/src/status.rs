@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     collection_run::GarbageCollectionStatus, nodes::NodesStatus, pull_secrets::PullSecretsStatus,
-    rotation::CaRotation,
+    replication::ReplicationStatus, rotation::CaRotation,
 };
 
 /// What the operator has observed.
@@ -62,6 +62,10 @@ pub struct RegistryStatus {
     /// The garbage collections so far, and the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gc: Option<GarbageCollectionStatus>,
+
+    /// The copies of `spec.replication` so far, and when the next ones start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<ReplicationStatus>,
 
     /// The value of the annotation `berth.dev/rotate` that the passwords of `admin` and `pull` were last replaced for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,9 +6,10 @@
 //! - [`auth`] knows users and their rights,
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
 //! - [`archive`] reads and writes files of images, on top of the same rules,
+//! - [`copying`] brings images from one registry or storage to another,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
 //! - [`reloading`] follows files that change, [`reconfiguration`] brings a new configuration into a running server,
-//! - [`http_client`] asks other servers,
+//! - [`http_client`] asks other servers, [`upstream`] other registries,
 //! - [`telemetry`] writes the log, [`metrics`] counts, and [`health`] checks that all is well.
 //!
 //! Requests go down from `server` over `api` and `repository` to the storage, and nothing calls back up. The map
@@ -18,6 +19,7 @@ pub mod api;
 pub mod archive;
 pub mod auth;
 pub mod config;
+pub mod copying;
 pub mod health;
 pub mod http_client;
 pub mod metrics;
@@ -27,3 +29,4 @@ pub mod reloading;
 pub mod repository;
 pub mod server;
 pub mod telemetry;
+pub mod upstream;

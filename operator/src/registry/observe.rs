@@ -26,7 +26,7 @@ use crate::{
     apis::Served,
     children::{Children, Kind},
     context::Context,
-    metadata::Identity,
+    metadata::{Identity, REPLICATION},
     nodes::{self, Known},
     token_issuer,
 };
@@ -58,6 +58,8 @@ pub struct Observed {
     pub mirror_secrets: BTreeMap<String, Secret>,
     /// The garbage collections.
     pub collections: Collections,
+    /// The copies from other registries and to them.
+    pub replications: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
     /// The `IngressClasses` of the cluster, if the operator may list them.
@@ -97,6 +99,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
+        replications,
         loaded,
         accesses,
         storage_classes,
@@ -110,6 +113,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         Collections::observe(client, &identity),
+        replications(client, registry, &identity),
         Loaded::observe(client, &identity),
         accesses(client, &context.scopes, &identity),
         classes(client, spec.storage.pvc.is_some()),
@@ -125,6 +129,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
+        replications,
         storage_classes,
         ingress_classes,
         served,
@@ -135,6 +140,18 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         mirror_secrets: mirror_secrets(&secrets, registry).await?,
         nodes: nodes(context, registry).await?,
     })
+}
+
+/// The Jobs of the copies, where there are any.
+async fn replications(
+    client: &Client,
+    registry: &Registry,
+    identity: &Identity,
+) -> Result<Collections, kube::Error> {
+    match registry.spec.replication {
+        Some(_) => Collections::observe_component(client, identity, REPLICATION).await,
+        None => Ok(Collections::default()),
+    }
 }
 
 async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {

@@ -21,6 +21,7 @@ mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
 mod preset;
+mod replication;
 mod retention;
 pub(crate) mod secret;
 mod servers_transport;
@@ -107,6 +108,8 @@ pub struct Objects<T> {
     pub deployment: T,
     /// CronJob `NAME-gc`.
     pub garbage_collection: T,
+    /// CronJob `NAME-replication`.
+    pub replication: T,
 }
 
 /// What should become of each object of a Registry.
@@ -141,6 +144,7 @@ impl<T> Objects<T> {
             disruption_budget,
             deployment,
             garbage_collection,
+            replication,
         } = self;
         [
             // The only keys and passwords there are. What is signed or hashed with them must not outlive a crash that they do not.
@@ -163,7 +167,7 @@ impl<T> Objects<T> {
                 backend_tls,
                 network_policy,
             ],
-            vec![ingress, route, disruption_budget, deployment, garbage_collection],
+            vec![ingress, route, disruption_budget, deployment, garbage_collection, replication],
         ]
     }
 }
@@ -197,6 +201,7 @@ impl Objects<ChildId> {
             disruption_budget: main(Kind::PodDisruptionBudget),
             deployment: main(Kind::Deployment),
             garbage_collection: with(Kind::CronJob, "gc"),
+            replication: with(Kind::CronJob, "replication"),
         }
     }
 }
@@ -236,6 +241,7 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),
         deployment: deployment::deployment(validated, &config, settings),
         garbage_collection: cron_job::cron_job(validated, ca, settings),
+        replication: replication::cron_job(validated, ca, settings),
         config: Desired::Present(config_map::config(&validated.identity, &config)),
     }
 }
@@ -284,6 +290,7 @@ mod tests {
             service: {type: LoadBalancer, nodePort: 30443, annotations: {a: b}, loadBalancerClass: x/y,
                       loadBalancerSourceRanges: [10.0.0.0/8], ipFamilyPolicy: PreferDualStack},
             gc: {timeZone: Europe/Berlin, suspend: true},
+            replication: {timeZone: Europe/Berlin, copies: [{name: a, from: 'https://a', secretName: s, caConfigMapName: c}]},
             resources: {requests: {cpu: 1}, limits: {memory: 1Gi}},
             podTemplate: {spec: {nodeSelector: {disk: ssd}, imagePullSecrets: [{name: mirror}], tolerations: [{operator: Exists}]}},
         }";

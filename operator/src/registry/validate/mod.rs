@@ -17,6 +17,7 @@ mod mirrors;
 pub(super) mod pod_template;
 mod provided;
 mod quantity;
+mod replication;
 mod retention;
 mod room;
 mod s3;
@@ -75,6 +76,8 @@ pub struct Validated {
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// The schedule of the garbage collection, or what is wrong with it.
     pub schedule: Result<Schedule, Finding>,
+    /// The schedule of the copies, or what is wrong with it, where something is to be copied.
+    pub replication: Option<Result<Schedule, Finding>>,
     /// Which tags are kept.
     pub retention: Retention,
     /// The registries elsewhere that it mirrors.
@@ -132,6 +135,7 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc, now),
+        replication: replication::validate(spec.replication.as_ref(), now),
         retention: retention::validate(&identity, &spec.gc.retention, observed),
         exposure: exposure::validate(&spec, observed),
         mirrors: mirrors::validate(&identity, &spec.mirrors, observed),
