@@ -137,6 +137,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         retention: _,
         upload_purging: _,
         collection,
+        mirrors,
         validation: _,
         limits,
         http:
@@ -167,6 +168,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("log.fields", *fields != new.log.fields),
         ("storage", *storage != new.storage),
         ("garbagecollection", *collection != new.collection),
+        ("mirrors, proxy", *mirrors != new.mirrors),
         ("catalog, tags", *limits != new.limits),
         ("http.addr", *listen != new.http.listen),
         ("http.prefix", *prefix != new.http.prefix),
