@@ -10,7 +10,7 @@ use crate::{
     auth::Auth,
     config::{self, Config, Http, ImageLayers, IndexPlatforms, Loaded, Log, UploadPurging},
     reloading::{FileDigest, Refresh, Reloading},
-    repository::{LayerUrls, Registry, RequiredContent, RequiredImages, Rules},
+    repository::{LayerUrls, Mirrored, Registry, RequiredContent, RequiredImages, Rules},
     telemetry,
 };
 
@@ -98,7 +98,15 @@ pub fn rules(config: &Config) -> Rules {
         reserve: config.reserve,
         trash_window: config.trash_window,
         retention: config.retention.clone().into(),
+        mirrored: mirrored(config),
         ..Rules::default()
+    }
+}
+
+fn mirrored(config: &Config) -> Mirrored {
+    Mirrored {
+        everything: config.mirrors.iter().any(|mirror| mirror.prefix.is_none()),
+        prefixes: config.mirrors.iter().filter_map(|mirror| mirror.prefix.clone()).collect(),
     }
 }
 

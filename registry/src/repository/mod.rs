@@ -21,6 +21,7 @@ mod layout;
 mod linked_content;
 mod liveness;
 mod manifests;
+mod mirrored;
 mod page;
 mod precondition;
 mod quarantine;
@@ -48,6 +49,7 @@ pub use garbage_collection::{
 pub(crate) use hasher::{Hasher, digest_of};
 pub use layer_urls::LayerUrls;
 pub use manifests::{Address, ManifestPush, Manifests, PushedManifest, Standing, StoredManifest};
+pub use mirrored::{Mirrored, below};
 pub use page::{Listing, Page};
 pub use precondition::{Precondition, Targets};
 pub use read_only::ReadOnlySwitch;
