@@ -8,7 +8,7 @@
 //! - [`archive`] reads and writes files of images, on top of the same rules,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
 //! - [`reloading`] follows files that change, [`reconfiguration`] brings a new configuration into a running server,
-//! - [`http_client`] asks other servers,
+//! - [`http_client`] asks other servers, [`upstream`] other registries,
 //! - [`telemetry`] writes the log, [`metrics`] counts, and [`health`] checks that all is well.
 //!
 //! Requests go down from `server` over `api` and `repository` to the storage, and nothing calls back up. The map
@@ -27,3 +27,4 @@ pub mod reloading;
 pub mod repository;
 pub mod server;
 pub mod telemetry;
+pub mod upstream;

@@ -26,6 +26,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 pub use trust::Untrusted;
+pub(crate) use trust::config_with_system;
 
 /// How long a request may take when the caller says nothing else.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -49,6 +49,17 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Untrusted> 
         Some(path) => read(path)?,
         None => rustls_native_certs::load_native_certs().certs,
     };
+    trusting(given)
+}
+
+/// The TLS settings of a client that trusts the authorities of the system, and the certificates of a file besides.
+pub(crate) fn config_with_system(ca_file: Option<&Path>) -> Result<ClientConfig, Untrusted> {
+    let mut given = ca_file.map(read).transpose()?.unwrap_or_default();
+    given.extend(rustls_native_certs::load_native_certs().certs);
+    trusting(given)
+}
+
+fn trusting(given: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Untrusted> {
     if given.is_empty() {
         return Err(Untrusted::NoAuthorities);
     }
