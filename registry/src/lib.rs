@@ -5,6 +5,7 @@
 //! - [`api`] speaks HTTP to clients,
 //! - [`auth`] knows users and their rights,
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
+//! - [`mirror`] pulls from other registries what nobody has pushed, with the help of [`upstream`],
 //! - [`archive`] reads and writes files of images, on top of the same rules,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
 //! - [`reloading`] follows files that change, [`reconfiguration`] brings a new configuration into a running server,
@@ -21,6 +22,7 @@ pub mod config;
 pub mod health;
 pub mod http_client;
 pub mod metrics;
+pub mod mirror;
 pub mod notifications;
 pub mod reconfiguration;
 pub mod reloading;

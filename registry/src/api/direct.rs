@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     body::{Body, HttpBody},
+    extract::State,
     http::{Method, header::CONTENT_LENGTH, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -24,7 +25,8 @@ use super::{
     error::{Error, Result},
     exchange::Exchange,
     extract::{InPath, Known, Wanted},
-    health, manifests,
+    fold_name::name_in,
+    health, manifests, mirrored,
     negotiate::Accepted,
     prepared::Prepared,
     redirect::Redirection,
@@ -104,20 +106,23 @@ impl Endpoint {
             Self::Version => Ok(Version.into_response()),
             Self::Prepared(prepared) => {
                 let pull = permit(prepared.name.clone())?;
-                if prepared.serves(&pull, is_head, headers) {
+                if mirrored::holds(&api.mirrors, &pull.0, &prepared.reference)
+                    && prepared.serves(&pull, is_head, headers)
+                {
                     return Ok(prepared.answer(&Known::of(headers)));
                 }
                 pull_manifest(api, pull, prepared.reference.clone(), parts).await
             }
             Self::Manifest(name, reference) => pull_manifest(api, permit(name)?, reference, parts).await,
             Self::Blob(name, digest) if is_head => {
-                blobs::head(permit(name)?, InPath(digest), Known::of(headers)).await
+                blobs::head(permit(name)?, State(api.clone()), InPath(digest), Known::of(headers)).await
             }
             Self::Blob(name, digest) => {
                 let (wanted, redirection) = (Wanted::of_request(headers), Redirection::of(api, parts));
                 let files = parts.extensions.get::<Files>().cloned().map(Extension);
                 let known = Known::of(headers);
-                blobs::pull(permit(name)?, InPath(digest), known, wanted, redirection, files).await
+                let (pull, api) = (permit(name)?, State(api.clone()));
+                blobs::pull(pull, api, InPath(digest), known, wanted, redirection, files).await
             }
         }
     }
@@ -131,9 +136,12 @@ async fn pull_manifest(
     parts: &Parts,
 ) -> Result<Response> {
     let (is_head, accepted) = (parts.method == Method::HEAD, Accepted::of(&parts.headers));
-    let manifest = manifests::find(&repository, &reference, &accepted, is_head).await?;
-    api.prepared.keep(parts.uri.path(), &repository, reference, &manifest).await;
-    Ok(manifests::unless_known(manifest, &Known::of(&parts.headers)))
+    let (manifest, freshly) = manifests::find(api, &repository, &reference, &accepted, is_head).await?;
+    // Under a short name for what has a longer one, other rights would count.
+    if name_in(parts.uri.path()) == Some(repository.name().as_str()) {
+        api.prepared.keep(parts.uri.path(), &repository, reference, &manifest).await;
+    }
+    Ok(mirrored::warn(manifests::unless_known(manifest, &Known::of(&parts.headers)), freshly))
 }
 
 /// The answer to `HEAD`: the length is told, and the body left out.
@@ -147,7 +155,6 @@ fn without_body(mut response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::fold_name::name_in;
 
     const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 

@@ -25,7 +25,7 @@ use super::{
     error::{Error, Result},
     exchange::Exchange,
     fold_name::fold_request,
-    notify, prefix, request_head,
+    mirrored, notify, prefix, request_head,
 };
 
 /// Answers requests. Cheap to clone.
@@ -56,6 +56,7 @@ impl Service {
     async fn pass(self, mut request: Request, exchange: &Exchange) -> Result<Response> {
         request_head::check(&request)?;
         prefix::enter(&exchange.answers.prefix, &mut request)?;
+        mirrored::enter(&self.api.mirrors, &mut request);
         let (parts, body) = request.into_parts();
         if body.is_end_stream()
             && let Some(endpoint) = Endpoint::of(&self.api, &parts)

@@ -236,7 +236,7 @@ impl Repository {
     }
 
     /// Refuses what adds content in read-only mode, and while the room in the storage is low.
-    pub(super) async fn check_room(&self) -> Result<()> {
+    pub async fn check_room(&self) -> Result<()> {
         self.check_writable()?;
         self.state.require_room(self.rules.reserve).await
     }
