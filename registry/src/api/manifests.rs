@@ -74,9 +74,7 @@ pub(super) async fn find_stored(
     let manifests = repository.manifests();
     let found = if is_head { manifests.head(reference).await } else { manifests.get(reference).await };
     let manifest = negotiate::fit(repository, reference, accepted, found?).await?;
-    if let Some(tag) = tag_of(reference) {
-        repository.note_pull(tag);
-    }
+    repository.note_pull(reference);
     Ok(manifest)
 }
 

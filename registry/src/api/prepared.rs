@@ -16,7 +16,6 @@ use quick_cache::{Weighter, sync::Cache};
 use super::{
     authorize::Pull,
     extract::Known,
-    manifests::tag_of,
     negotiate::Accepted,
     respond::{ManifestBody, NotModified},
 };
@@ -89,8 +88,8 @@ impl Prepared {
     pub(super) fn serves(&self, Pull(repository): &Pull, is_head: bool, headers: &HeaderMap) -> bool {
         let serves = Accepted::of(headers).names(&self.manifest)
             && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() };
-        if let (true, Some(tag)) = (serves, tag_of(&self.reference)) {
-            repository.note_pull(tag);
+        if serves {
+            repository.note_pull(&self.reference);
         }
         serves
     }

@@ -71,6 +71,7 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     let mirrors = Mirrors::open(&config.mirrors, metrics.mirrors())
         .context("the mirrors of other registries cannot be set up")?;
     mirrors.prefetch(&registry);
+    mirrors.evict(&registry, config.collection.is_some());
     let api = Api::new(registry.clone(), auth.clone(), limit, &config.http)
         .with_limits(config.limits)
         .with_mirrors(mirrors.clone())

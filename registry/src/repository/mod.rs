@@ -13,6 +13,7 @@ mod detached;
 mod digest_set;
 mod documents;
 mod error;
+mod eviction;
 mod garbage_collection;
 mod hash_state;
 mod hasher;
@@ -43,6 +44,7 @@ pub use blobs::{BlobContent, BlobInfo, Blobs, PresignedBlob};
 pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, SetAside};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
+pub use eviction::{Allowance, Evicted};
 pub use garbage_collection::{
     Candidate, GarbageCollection, NotStarted, Options, Phase, Reason, Run, RunState, Totals,
 };
