@@ -118,7 +118,7 @@ pub(super) fn refusal(mirror: &Mirror, error: mirror::Error, unknown: repository
 
 /// The manifest that a client of the mirror gets, when it has been brought, and whether it is what upstream has.
 pub(super) async fn find(
-    mirror: &Mirror,
+    mirror: &Arc<Mirror>,
     repository: &Repository,
     reference: &Reference,
     accepted: &Accepted,

@@ -25,7 +25,7 @@ impl Mirror {
     }
 
     /// What is known about a blob, which need not be stored.
-    pub async fn head_blob(&self, repository: &Repository, digest: &Digest) -> Result<BlobInfo> {
+    pub async fn head_blob(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> Result<BlobInfo> {
         match repository.blobs().head(digest).await {
             Ok(blob) => return Ok(blob),
             Err(repository::Error::BlobUnknown(_)) => {}
@@ -43,7 +43,7 @@ impl Mirror {
 
     /// A blob that is not stored, or the part of it that `range` names: its bytes come as they arrive from upstream.
     pub async fn open_blob(
-        &self,
+        self: &Arc<Self>,
         repository: &Repository,
         digest: &Digest,
         range: Option<ByteRange>,
@@ -76,7 +76,7 @@ impl Mirror {
     }
 
     /// The flight of a blob, which begins unless it is under way.
-    pub(super) fn flight(&self, repository: &Repository, digest: &Digest) -> Result<Arc<Flight>> {
+    pub(super) fn flight(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> Result<Arc<Flight>> {
         let key = (repository.name().clone(), *digest);
         let from = self.name_there(repository.name())?;
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,11 +87,9 @@ impl Mirror {
         flights.insert(key.clone(), Arc::clone(&flight));
         let download = Download {
             flight: Arc::clone(&flight),
-            source: Arc::clone(&self.source),
+            mirror: Arc::clone(self),
             from,
             into: repository.clone(),
-            pulls: self.metrics.pulls(Pulled::Blob),
-            server: self.upstream().to_owned(),
         };
         let (flights, downloads) = (Arc::clone(&self.flights), Arc::clone(&self.downloads));
         // Clients come and go; it goes on.

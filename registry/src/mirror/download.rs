@@ -9,9 +9,9 @@ use futures::TryStreamExt as _;
 use hyper::http::uri::Authority;
 use tokio::time::sleep;
 
-use super::{Error, Result, flight::Flight, follower::for_storage, source::Source};
+use super::{Error, Mirror, Result, flight::Flight, follower::for_storage};
 use crate::{
-    metrics::Pulls,
+    metrics::Pulled,
     repository::{self, Repository},
     upstream::{self, Blob},
 };
@@ -31,23 +31,25 @@ const PIECE: usize = 256 << 10;
 /// What a download needs to know.
 pub(super) struct Download {
     pub(super) flight: Arc<Flight>,
-    pub(super) source: Arc<dyn Source>,
+    pub(super) mirror: Arc<Mirror>,
     /// The repository at the upstream.
     pub(super) from: RepositoryName,
     /// The one here.
     pub(super) into: Repository,
-    pub(super) pulls: Pulls,
-    /// By which name upstream is known.
-    pub(super) server: String,
 }
 
 impl Download {
     /// Does it, and tells the flight how it ends.
     pub(super) async fn run(self) {
-        if let Err(error) = self.fly().await {
-            let cause: &dyn std::error::Error = &error;
-            tracing::warn!(repository = %self.into.name(), digest = %self.flight.digest, error = cause, "a blob could not be mirrored");
-            self.flight.fail(error);
+        match self.fly().await {
+            Ok(()) => {}
+            Err(error @ Error::NotFound) => self.flight.fail(error),
+            Err(error) => {
+                let (repository, digest) = (self.into.name(), &self.flight.digest);
+                let cause: &dyn std::error::Error = &error;
+                tracing::warn!(%repository, %digest, error = cause, "a blob could not be mirrored");
+                self.flight.fail(error);
+            }
         }
     }
 
@@ -57,10 +59,11 @@ impl Download {
             self.flight.land(size);
             return Ok(());
         }
-        let Blob { size, body } = self.source.blob(&self.from, digest, 0).await?;
+        let asked = self.mirror.source.blob(&self.from, digest, 0).await;
+        let Blob { size, body } = self.mirror.heard(asked)?;
         let size = match size {
             Some(size) => size,
-            None => self.source.head_blob(&self.from, digest).await?.ok_or(Error::NotFound)?,
+            None => self.mirror.source.head_blob(&self.from, digest).await?.ok_or(Error::NotFound)?,
         };
         self.flight.begin(size);
         let (stored, received) = tokio::join!(self.store(size), self.receive(size, body));
@@ -82,7 +85,7 @@ impl Download {
         if !blobs.is_anywhere(digest).await? {
             return Ok(None);
         }
-        self.source.head_blob(&self.from, digest).await?;
+        self.mirror.source.head_blob(&self.from, digest).await?;
         Ok(blobs.adopt(digest).await?.map(|blob| blob.size))
     }
 
@@ -108,13 +111,14 @@ impl Download {
 
     async fn receive_all(&self, size: u64, mut body: ByteStream) -> Result<()> {
         let (mut position, mut failures) = (0, 0);
+        let pulls = self.mirror.metrics.pulls(Pulled::Blob);
         while position < size {
             match body.try_next().await {
                 Ok(Some(mut bytes)) => {
                     bytes.truncate(usize::try_from(size - position).unwrap_or(usize::MAX));
                     position += bytes.len() as u64;
                     failures = 0;
-                    self.pulls.note_pulled(bytes.len() as u64);
+                    pulls.note_pulled(bytes.len() as u64);
                     self.publish(bytes).await?;
                 }
                 Ok(None) | Err(_) => body = self.resume(position, &mut failures).await?,
@@ -137,7 +141,7 @@ impl Download {
             sleep(PAUSE * 2_u32.saturating_pow(*failures - 1)).await;
             let digest = &self.flight.digest;
             tracing::info!(%digest, position, "a blob broke off on its way from upstream; going on");
-            match self.source.blob(&self.from, digest, position).await {
+            match self.mirror.source.blob(&self.from, digest, position).await {
                 Ok(blob) if *failures < ATTEMPTS => return Ok(blob.body),
                 Err(error) if error.is_temporary() && *failures < ATTEMPTS => wait_as_asked(&error).await,
                 Ok(_) => return Err(self.broke_off()),
@@ -147,7 +151,7 @@ impl Download {
     }
 
     fn broke_off(&self) -> Error {
-        let server = self.server.parse().unwrap_or(Authority::from_static("upstream"));
+        let server = self.mirror.upstream().parse().unwrap_or(Authority::from_static("upstream"));
         let reason = format!("sends less of {} than it has", self.flight.digest);
         Error::Upstream(upstream::Error::Unavailable { server, reason, source: None })
     }

@@ -60,3 +60,47 @@ impl Mirror {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use berth_oci::{Descriptor, MediaType};
+
+    use super::*;
+    use crate::{
+        mirror::testing::{Fixture, unavailable},
+        repository::Page,
+    };
+
+    #[tokio::test]
+    async fn what_refers_to_an_image_comes_with_it() {
+        let fixture = Fixture::new();
+        let subject = fixture.fake.put_manifest("latest", "1");
+        let signature = fixture.fake.put_manifest("signature", "2");
+        fixture.fake.referrers.lock().unwrap().push(Descriptor {
+            media_type: MediaType::OCI_INDEX.parse().unwrap(),
+            digest: signature,
+            size: 1,
+            urls: None,
+            artifact_type: None,
+            annotations: None,
+            platform: None,
+        });
+        let app = fixture.app();
+        fixture.mirror.bring_referrers(&app, &subject).await;
+        assert!(app.manifests().get(&signature.into()).await.is_ok());
+        *fixture.fake.trouble.lock().unwrap() = Some(unavailable());
+        fixture.mirror.bring_referrers(&app, &subject).await;
+        app.referrers().list(&subject, None, &Page::default()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn tags_are_those_of_upstream_and_none_are_told_without_it() {
+        let fixture = Fixture::new();
+        fixture.fake.put_manifest("b", "1");
+        fixture.fake.put_manifest("a", "2");
+        let tags = fixture.mirror.tags(&fixture.app()).await.unwrap().unwrap();
+        assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["a", "b"]);
+        *fixture.fake.trouble.lock().unwrap() = Some(unavailable());
+        assert_eq!(fixture.mirror.tags(&fixture.app()).await.unwrap(), None);
+    }
+}

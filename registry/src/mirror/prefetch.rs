@@ -46,7 +46,11 @@ impl Mirror {
     }
 
     /// Brings all that an image consists of, and what refers to it.
-    pub(super) async fn fetch_image(&self, repository: &Repository, reference: &Reference) -> Result<()> {
+    pub(super) async fn fetch_image(
+        self: &Arc<Self>,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<()> {
         let mut ahead = vec![(reference.clone(), 0)];
         while let Some((reference, depth)) = ahead.pop() {
             self.bring_quietly(repository, &reference).await?;
@@ -64,7 +68,7 @@ impl Mirror {
         Ok(())
     }
 
-    async fn fetch_blob(&self, repository: &Repository, digest: &Digest) -> Result<()> {
+    async fn fetch_blob(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> Result<()> {
         match repository.blobs().head(digest).await {
             Ok(_) => return Ok(()),
             Err(repository::Error::BlobUnknown(_)) => {}

@@ -65,6 +65,28 @@ impl Fake {
         digest
     }
 
+    /// Puts an image of these layers, under a tag.
+    pub(super) fn put_image(&self, tag: &str, layers: &[Digest]) -> Digest {
+        let descriptor = |kind: &str, digest: &Digest| {
+            let size = self.blobs.lock().unwrap()[digest].len();
+            format!(r#"{{"mediaType":"{kind}","digest":"{digest}","size":{size}}}"#)
+        };
+        let config =
+            descriptor("application/vnd.oci.image.config.v1+json", &self.put_blob(format!("{{}}{tag}")));
+        let layers: Vec<_> =
+            layers.iter().map(|layer| descriptor("application/vnd.oci.image.layer.v1.tar", layer)).collect();
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[{}]}}"#,
+            MediaType::OCI_IMAGE,
+            layers.join(",")
+        );
+        let digest = digest_of(Algorithm::Sha256, text.as_bytes());
+        let mut manifests = self.manifests.lock().unwrap();
+        manifests.insert(tag.to_owned(), text.clone().into());
+        manifests.insert(digest.to_string(), text.into());
+        digest
+    }
+
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -211,6 +233,26 @@ impl Fixture {
 
     pub(super) fn app(&self) -> Repository {
         self.registry.repository("hub/app".parse().unwrap())
+    }
+
+    /// Fetches an image as a whole.
+    pub(super) async fn fetch(&self, repository: &Repository, tag: &str) {
+        self.mirror.fetch_image(repository, &tag.parse().unwrap()).await.unwrap();
+    }
+
+    /// Lets everything in a repository look as if it had happened so long ago.
+    pub(super) fn age(&self, repository: &Repository, by: Duration) {
+        let folder =
+            self.folder.path().join("docker/registry/v2/repositories").join(repository.name().as_str());
+        let mut ahead = vec![folder];
+        while let Some(path) = ahead.pop() {
+            if path.is_dir() {
+                ahead.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let file = std::fs::File::options().append(true).open(path).unwrap();
+                file.set_modified(std::time::SystemTime::now() - by).unwrap();
+            }
+        }
     }
 
     /// The whole blob, as a client gets it.
