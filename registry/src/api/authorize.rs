@@ -75,7 +75,7 @@ impl FromRequestParts<Api> for Administrator {
 async fn permitted(parts: &mut Parts, api: &Api, actions: &[Action]) -> Result<Repository> {
     let InPath::<RepositoryName>(name) = InPath::from_request_parts(parts, api).await?;
     let Sender(identity) = Sender::from_request_parts(parts, api).await?;
-    let repository = permit(api, &identity, name, actions)?;
+    let repository = permit(api, &identity, &name, actions)?;
     if actions.contains(&Action::Push) {
         mirrored::keep_out(&api.mirrors, repository.name())?;
     }
@@ -86,13 +86,13 @@ async fn permitted(parts: &mut Parts, api: &Api, actions: &[Action]) -> Result<R
 pub(super) fn permit(
     api: &Api,
     identity: &Identity,
-    name: RepositoryName,
+    name: &RepositoryName,
     actions: &[Action],
 ) -> Result<Repository> {
-    let stored = api.mirrors.stored_name(name.clone());
+    let stored = api.mirrors.stored_name(name);
     // Rules and tokens may call it by either of its names.
     let may = |action: Action| {
-        api.auth.authorize(identity, action, &name) || api.auth.authorize(identity, action, &stored)
+        api.auth.authorize(identity, action, name) || api.auth.authorize(identity, action, &stored)
     };
     match actions.iter().find(|action| !may(**action)) {
         None => Ok(match identity.user() {
@@ -101,8 +101,8 @@ pub(super) fn permit(
         }),
         Some(lacking) => {
             let told = format!("may not {lacking} in the repository {name}");
-            let asks_again = api.auth.may_ask_again(identity, Some((*lacking, &name)));
-            Err(refusal(identity, &told, AccessRecord::repository(&name, *lacking), asks_again))
+            let asks_again = api.auth.may_ask_again(identity, Some((*lacking, name)));
+            Err(refusal(identity, &told, AccessRecord::repository(name, *lacking), asks_again))
         }
     }
 }

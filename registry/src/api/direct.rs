@@ -100,12 +100,12 @@ impl Endpoint {
     }
 
     async fn pull(self, api: &Api, identity: &Identity, parts: &Parts) -> Result<Response> {
-        let permit = |name| permit(api, identity, name, &[Action::Pull]).map(Pull);
+        let permit = |name: &RepositoryName| permit(api, identity, name, &[Action::Pull]).map(Pull);
         let (is_head, headers) = (parts.method == Method::HEAD, &parts.headers);
         match self {
             Self::Version => Ok(Version.into_response()),
             Self::Prepared(prepared) => {
-                let pull = permit(prepared.name.clone())?;
+                let pull = permit(&prepared.name)?;
                 if mirrored::holds(&api.mirrors, &pull.0, &prepared.reference)
                     && prepared.serves(&pull, is_head, headers)
                 {
@@ -113,15 +113,15 @@ impl Endpoint {
                 }
                 pull_manifest(api, pull, prepared.reference.clone(), parts).await
             }
-            Self::Manifest(name, reference) => pull_manifest(api, permit(name)?, reference, parts).await,
+            Self::Manifest(name, reference) => pull_manifest(api, permit(&name)?, reference, parts).await,
             Self::Blob(name, digest) if is_head => {
-                blobs::head(permit(name)?, State(api.clone()), InPath(digest), Known::of(headers)).await
+                blobs::head(permit(&name)?, State(api.clone()), InPath(digest), Known::of(headers)).await
             }
             Self::Blob(name, digest) => {
                 let (wanted, redirection) = (Wanted::of_request(headers), Redirection::of(api, parts));
                 let files = parts.extensions.get::<Files>().cloned().map(Extension);
                 let known = Known::of(headers);
-                let (pull, api) = (permit(name)?, State(api.clone()));
+                let (pull, api) = (permit(&name)?, State(api.clone()));
                 blobs::pull(pull, api, InPath(digest), known, wanted, redirection, files).await
             }
         }

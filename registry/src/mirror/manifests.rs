@@ -130,14 +130,13 @@ impl Mirror {
             Reference::Digest(_) => repository.manifests().get(reference).await.ok(),
             Reference::Tag(_) => None,
         };
-        let manifest = match stored {
-            Some(stored) => stored,
-            None => {
-                let Manifest { bytes, media_type, digest } =
-                    self.heard(self.source.manifest(&name, reference).await)?;
-                self.metrics.pulls(Pulled::Manifest).note_pulled(bytes.len() as u64);
-                StoredManifest { digest, media_type, bytes }
-            }
+        let manifest = if let Some(stored) = stored {
+            stored
+        } else {
+            let Manifest { bytes, media_type, digest } =
+                self.heard(self.source.manifest(&name, reference).await)?;
+            self.metrics.pulls(Pulled::Manifest).note_pulled(bytes.len() as u64);
+            StoredManifest { digest, media_type, bytes }
         };
         let push = ManifestPush {
             bytes: manifest.bytes.clone(),

@@ -62,6 +62,9 @@ const DOWNLOADS: usize = 24;
 #[derive(Clone, Debug, Default)]
 pub struct Mirrors(Arc<[Arc<Mirror>]>);
 
+/// What is under way, by the repository here and the digest.
+type Flights = HashMap<(RepositoryName, Digest), Arc<Flight>>;
+
 /// A mirror of one other registry.
 #[derive(Debug)]
 pub struct Mirror {
@@ -73,7 +76,7 @@ pub struct Mirror {
     /// What nobody has pulled for so long is removed.
     keep: Option<Duration>,
     prefetch: Option<config::Prefetch>,
-    flights: Arc<Mutex<HashMap<(RepositoryName, Digest), Arc<Flight>>>>,
+    flights: Arc<Mutex<Flights>>,
     downloads: Arc<Semaphore>,
     tags: Freshness<(RepositoryName, Tag)>,
     /// Manifests that are being fetched by their digests; once they are here, they are asked for no more.
@@ -115,8 +118,8 @@ impl Mirrors {
     }
 
     /// The name under which the repository is stored: Docker Hub knows some by a shorter one, too.
-    pub fn stored_name(&self, name: RepositoryName) -> RepositoryName {
-        self.of(&name).and_then(|mirror| mirror.names.here(&name)).unwrap_or(name)
+    pub fn stored_name(&self, name: &RepositoryName) -> RepositoryName {
+        self.of(name).and_then(|mirror| mirror.names.here(name)).unwrap_or_else(|| name.clone())
     }
 
     fn iter(&self) -> impl Iterator<Item = &Arc<Mirror>> {

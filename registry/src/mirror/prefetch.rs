@@ -31,14 +31,13 @@ impl Mirror {
             for (name, reference) in &prefetch.images {
                 let Some(here) = self.names.here(name) else { continue };
                 let repository = registry.repository(here);
-                match self.fetch_image(&repository, reference).await {
-                    Ok(()) => {
-                        tracing::info!(repository = %repository.name(), %reference, "an image is mirrored as a whole")
-                    }
-                    Err(error) => {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::warn!(repository = %repository.name(), %reference, error, "an image could not be fetched beforehand");
-                    }
+                let fetched = self.fetch_image(&repository, reference).await;
+                let name = repository.name();
+                if let Err(error) = fetched {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(%name, %reference, error, "an image could not be fetched beforehand");
+                } else {
+                    tracing::info!(%name, %reference, "an image is mirrored as a whole");
                 }
             }
             sleep(prefetch.interval).await;

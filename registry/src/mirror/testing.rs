@@ -101,7 +101,7 @@ impl Fake {
         found.map(|bytes| (digest_of(Algorithm::Sha256, &bytes), bytes)).ok_or_else(not_found)
     }
 
-    fn body(self: &Arc<Self>, content: Bytes) -> ByteStream {
+    fn body(self: &Arc<Self>, content: &Bytes) -> ByteStream {
         let half = content.len() / 2;
         let pieces = [content.slice(..half), content.slice(half..)];
         let fake = Arc::clone(self);
@@ -172,9 +172,9 @@ impl Source for Answering {
         let body = match self.0.breaks_after.lock().unwrap().take() {
             Some(length) => {
                 let broken = stream::iter([Err(io::Error::other("broken off"))]);
-                self.0.body(rest.slice(..length)).chain(broken).boxed()
+                self.0.body(&rest.slice(..length)).chain(broken).boxed()
             }
-            None => self.0.body(rest),
+            None => self.0.body(&rest),
         };
         Ok(Blob { size: Some(content.len() as u64), body })
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use berth_oci::RepositoryName;
+
 use super::{config, error, load_yaml};
 use crate::config::{Mirror, MirrorCredentials};
 
@@ -10,7 +12,7 @@ fn mirrors(items: &str) -> Vec<Mirror> {
 }
 
 fn prefix(mirror: &Mirror) -> Option<&str> {
-    mirror.prefix.as_ref().map(|prefix| prefix.as_str())
+    mirror.prefix.as_ref().map(RepositoryName::as_str)
 }
 
 #[test]

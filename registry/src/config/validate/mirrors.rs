@@ -15,6 +15,7 @@ const PREFIX: &str = "the beginning of repository names, such as docker.io or hu
      unless it has a port";
 const LIMIT: &str = "a size such as 50GiB";
 const IMAGES: &str = "images by their names at the upstream, such as library/alpine:3.22";
+const LIFETIME: &str = "a duration such as 1h";
 const ONE_CREDENTIAL: &str =
     "left out beside another way to log in: choose one of password, passwordfile and exec";
 const NEEDS_PASSWORD: &str = "username comes with a password: write password or passwordfile";
@@ -73,9 +74,8 @@ fn mirror(settings: &Settings) -> Result<Mirror, Error> {
         None => upstream.parse().map_err(|_| settings.missing("prefix", PREFIX))?,
     };
     let url = settings.read("remoteurl", URL, url)?;
-    let url = match url.or_else(|| self::url(&default_url(&upstream))) {
-        Some(url) => url,
-        None => return Err(settings.unexpected("upstream", UPSTREAM)),
+    let Some(url) = url.or_else(|| self::url(&default_url(&upstream))) else {
+        return Err(settings.unexpected("upstream", UPSTREAM));
     };
     let keep = settings.duration("keep")?;
     Ok(Mirror {
@@ -132,7 +132,6 @@ fn credentials(settings: &Settings) -> Result<MirrorCredentials, Error> {
     if username.is_some() || password.is_some() || path.is_some() {
         return Err(exec.unexpected("command", ONE_CREDENTIAL));
     }
-    const LIFETIME: &str = "a duration such as 1h";
     let lifetime = exec.read("lifetime", LIFETIME, crate::config::duration::parse)?;
     Ok(MirrorCredentials::Exec { command, lifetime })
 }
