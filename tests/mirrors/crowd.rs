@@ -2,40 +2,61 @@
 
 use crate::fixture::{Server, mirror_of, noise};
 use anyhow::{Context, Result, ensure};
+use berth_tests::storage::Storage;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-const CLIENTS: usize = 100;
-const LAYER: usize = 256 << 20;
 /// What a mirror may take, in bytes.
 const MEMORY: u64 = 64 << 20;
 
 #[test]
 fn a_hundred_cold_pulls_of_a_large_layer_are_one_request_and_little_memory() -> Result<()> {
-    let upstream = Server::start("")?;
-    let layer = noise(LAYER);
-    let digest = upstream.push_blob("app", &layer)?;
-    drop(layer);
+    let (upstream, digest) = upstream(256 << 20)?;
     let mirror = Server::start(&mirror_of(&upstream.url(""), ""))?;
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|client| {
-            let (port, digest) = (mirror.port(), digest.clone());
-            thread::spawn(move || pull(port, &format!("/v2/hub/app/blobs/{digest}"), client == 0, &digest))
-        })
-        .collect();
-    for client in clients {
-        client.join().ok().context("a client panicked")??;
-    }
+    pull_all(&mirror, 100, &digest, 256 << 20)?;
     ensure!(upstream.requests("GET /v2/app/blobs/") == 1, "{}", upstream.log());
     let peak = mirror.peak_memory()?;
     ensure!(peak < MEMORY, "the mirror took {} MiB", peak >> 20);
     Ok(())
 }
 
+#[test]
+fn over_a_bucket_a_crowd_is_one_request_as_well_and_other_servers_find_what_came() -> Result<()> {
+    let (upstream, digest) = upstream(32 << 20)?;
+    let storage = Storage::s3()?;
+    let mirror = Server::start_in(&storage, &mirror_of(&upstream.url(""), ""))?;
+    pull_all(&mirror, 20, &digest, 32 << 20)?;
+    let replica = Server::start_in(&storage, &mirror_of(&upstream.url(""), ""))?;
+    pull_all(&replica, 2, &digest, 32 << 20)?;
+    ensure!(upstream.requests("GET /v2/app/blobs/") == 1, "{}", upstream.log());
+    Ok(())
+}
+
+/// An upstream with a layer of this length, and its digest.
+fn upstream(length: usize) -> Result<(Server, String)> {
+    let upstream = Server::start("")?;
+    let digest = upstream.push_blob("app", &noise(length))?;
+    Ok((upstream, digest))
+}
+
+/// Pulls the layer as often at once.
+fn pull_all(mirror: &Server, clients: usize, digest: &str, length: usize) -> Result<()> {
+    let pull = |client| {
+        let (port, digest) = (mirror.port(), digest.to_owned());
+        thread::spawn(move || pull(port, &digest, client == 0, length))
+    };
+    let clients: Vec<_> = (0..clients).map(pull).collect();
+    for client in clients {
+        client.join().ok().context("a client panicked")??;
+    }
+    Ok(())
+}
+
 /// Reads a body to its end; one client of all looks at what it reads.
-fn pull(port: u16, path: &str, verifies: bool, digest: &str) -> Result<()> {
+fn pull(port: u16, digest: &str, verifies: bool, size: usize) -> Result<()> {
+    let path = format!("/v2/hub/app/blobs/{digest}");
     let mut connection = TcpStream::connect(("127.0.0.1", port))?;
     write!(connection, "GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")?;
     let (mut buffer, mut head) = (vec![0; 256 << 10], Vec::new());
@@ -62,7 +83,7 @@ fn pull(port: u16, path: &str, verifies: bool, digest: &str) -> Result<()> {
             hash.update(&buffer[..read]);
         }
     }
-    ensure!(length == LAYER, "{length} bytes came");
+    ensure!(length == size, "{length} bytes came");
     let actual =
         hash.finalize().iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"));
     ensure!(!verifies || actual == digest, "other bytes came");

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use berth_tests::http::{Answer, ask};
 use berth_tests::registry_process::{RegistryProcess, free_port, program};
+use berth_tests::storage::Storage;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::PathBuf;
@@ -25,14 +26,23 @@ impl Server {
         Self::start_program(program()?, more)
     }
 
+    /// Ours, with its images in this storage.
+    pub(crate) fn start_in(storage: &Storage, more: &str) -> Result<Self> {
+        Self::start_as(program()?, Some(storage), more)
+    }
+
     /// Another program with the same configuration.
     pub(crate) fn start_program(program: PathBuf, more: &str) -> Result<Self> {
+        Self::start_as(program, None, more)
+    }
+
+    fn start_as(program: PathBuf, storage: Option<&Storage>, more: &str) -> Result<Self> {
         let (folder, port) = (TempDir::new()?, free_port()?);
-        let data = folder.path().join("data");
+        let own = format!("filesystem: {{rootdirectory: {}}}", folder.path().join("data").display());
+        let storage = storage.map_or(own.as_str(), Storage::line);
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
-             http: {{addr: '127.0.0.1:{port}'}}\n{more}",
-            data.display()
+            "version: 0.1\nstorage:\n  {storage}\n  delete: {{enabled: true}}\n\
+             http: {{addr: '127.0.0.1:{port}'}}\n{more}"
         );
         fs::write(folder.path().join("config.yml"), text)?;
         let mut server = Self { folder, port, process: None, program, user: None };

@@ -2,10 +2,11 @@
 
 use crate::fixture::{IMAGE, Server, digest, manifest, mirror_of, noise};
 use crate::rogue::{Reply, Rogue};
-use anyhow::{Result, ensure};
-use std::process::Command;
-use std::sync::Arc;
+use anyhow::{Context, Result, ensure};
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 const ACCEPT: &str = "Accept: application/vnd.oci.image.manifest.v1+json";
 
@@ -63,6 +64,29 @@ fn what_breaks_off_goes_on_where_it_stopped() -> Result<()> {
         ranges.len() == 4 && ranges[0].is_none() && ranges[1..].iter().all(Option::is_some),
         "{ranges:?}"
     );
+    Ok(())
+}
+
+#[test]
+fn the_first_bytes_come_while_a_slow_one_still_sends() -> Result<()> {
+    let (layer, barrier) = (noise(2 << 20), Arc::new(Barrier::new(2)));
+    let rogue = Rogue::start({
+        let (content, barrier) = (layer.clone(), Arc::clone(&barrier));
+        move |_| Reply::new(200, content.clone()).halting_at(&barrier)
+    })?;
+    let mirror = Server::start(&mirror_of(&rogue.url(), ""))?;
+    let path = format!("/v2/hub/app/blobs/{}", digest(&layer));
+    let mut curl = Command::new("curl")
+        .args(["--silent", "--no-buffer", &mirror.url(&path)])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut body = curl.stdout.take().context("curl has no output")?;
+    let mut half = vec![0; 512 << 10];
+    body.read_exact(&mut half)?;
+    barrier.wait();
+    body.read_to_end(&mut half)?;
+    curl.wait()?;
+    ensure!(half == layer);
     Ok(())
 }
 

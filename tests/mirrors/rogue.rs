@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
 
 /// A request that has come.
@@ -29,11 +29,13 @@ pub(crate) struct Reply {
     body: Vec<u8>,
     /// After so many bytes of the body the connection ends.
     breaks_after: Option<usize>,
+    /// The second half of the body is sent when somebody else has come here, too.
+    meets: Option<Arc<Barrier>>,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), breaks_after: None }
+        Self { status, headers: Vec::new(), body: body.into(), breaks_after: None, meets: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
@@ -43,6 +45,10 @@ impl Reply {
 
     pub(crate) fn broken_after(self, length: usize) -> Self {
         Self { breaks_after: Some(length), ..self }
+    }
+
+    pub(crate) fn halting_at(self, barrier: &Arc<Barrier>) -> Self {
+        Self { meets: Some(Arc::clone(barrier)), ..self }
     }
 
     fn write(&self, stream: &mut TcpStream, is_head: bool) -> std::io::Result<()> {
@@ -59,7 +65,12 @@ impl Reply {
             return Ok(());
         }
         let end = self.breaks_after.unwrap_or(self.body.len()).min(self.body.len());
-        stream.write_all(&self.body[..end])
+        let half = if self.meets.is_some() { end / 2 } else { end };
+        stream.write_all(&self.body[..half])?;
+        if let Some(barrier) = &self.meets {
+            barrier.wait();
+        }
+        stream.write_all(&self.body[half..end])
     }
 }
 

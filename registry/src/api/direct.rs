@@ -106,7 +106,7 @@ impl Endpoint {
             Self::Version => Ok(Version.into_response()),
             Self::Prepared(prepared) => {
                 let pull = permit(&prepared.name)?;
-                if mirrored::holds(&api.mirrors, &pull.0, &prepared.reference)
+                if mirrored::holds(&api.mirrors, &pull.0, &prepared.reference, &prepared.manifest)
                     && prepared.serves(&pull, is_head, headers)
                 {
                     return Ok(prepared.answer(&Known::of(headers)));

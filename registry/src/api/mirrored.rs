@@ -142,12 +142,22 @@ async fn bring(mirror: &Mirror, repository: &Repository, reference: &Reference) 
     brought.map_err(|error| refusal(mirror, error, repository::Error::ManifestUnknown(reference.clone())))
 }
 
-/// Whether an answer that is ready may be given without asking upstream.
-pub(super) fn holds(mirrors: &Mirrors, repository: &Repository, reference: &Reference) -> bool {
-    match (mirrors.of(repository.name()), reference) {
-        (Some(mirror), Reference::Tag(tag)) => mirror.is_fresh(repository, tag),
-        _ => true,
+/// Whether an answer that is ready may be given without asking upstream; then it is counted.
+pub(super) fn holds(
+    mirrors: &Mirrors,
+    repository: &Repository,
+    reference: &Reference,
+    manifest: &StoredManifest,
+) -> bool {
+    let Some(mirror) = mirrors.of(repository.name()) else { return true };
+    let holds = match reference {
+        Reference::Tag(tag) => mirror.is_fresh(repository, tag),
+        Reference::Digest(_) => true,
+    };
+    if holds {
+        mirror.note_stored_manifest(manifest.bytes.len() as u64);
     }
+    holds
 }
 
 /// What is known about a blob, here or at the upstream.

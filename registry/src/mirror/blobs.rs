@@ -11,6 +11,7 @@ use super::{
     error::refuses,
     flight::{Flight, Stage},
     follower::Follower,
+    freshness::Rest,
 };
 use crate::{
     metrics::Pulled,
@@ -31,9 +32,9 @@ impl Mirror {
             Err(repository::Error::BlobUnknown(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        self.check_online()?;
+        self.check_blobs_wanted()?;
         let name = self.name_there(repository.name())?;
-        let size = match self.heard(self.source.head_blob(&name, digest).await)? {
+        let size = match self.heard_of_blob(self.source.head_blob(&name, digest).await)? {
             Some(size) => size,
             // Then it has to begin to come.
             None => self.size_of(&*self.flight(repository, digest)?).await?,
@@ -49,7 +50,7 @@ impl Mirror {
         range: Option<ByteRange>,
     ) -> Result<BlobContent> {
         self.metrics.asked(Pulled::Blob, false);
-        self.check_online()?;
+        self.check_blobs_wanted()?;
         if let Err(error) = repository.check_room().await {
             return if refuses(&error) {
                 self.pass_blob(repository, digest, range).await
@@ -65,11 +66,21 @@ impl Mirror {
         Ok(BlobContent { digest: *digest, size, range, body: Body::Stream(follower.stream()) })
     }
 
+    /// Refuses what would ask upstream for a manifest or a list when that must not be.
     pub(super) fn check_online(&self) -> Result<()> {
+        self.check_rest(&self.rest)
+    }
+
+    /// Refuses what would ask upstream for a blob when that must not be.
+    pub(super) fn check_blobs_wanted(&self) -> Result<()> {
+        self.check_rest(&self.rest_of_blobs)
+    }
+
+    fn check_rest(&self, rest: &Rest) -> Result<()> {
         if self.offline {
             return Err(Error::Offline);
         }
-        match self.rest.wanted() {
+        match rest.wanted() {
             Some(left) => Err(Error::RateLimited { retry_after: Some(left) }),
             None => Ok(()),
         }
@@ -170,6 +181,25 @@ mod tests {
         let late = fixture.pull(&digest);
         let (late, ()) = tokio::join!(late, async { fixture.fake.go_on.notify_one() });
         assert!(late.unwrap() == large());
+        assert_eq!(fixture.fake.asked().len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_comes_late_to_a_storage_that_cannot_read_yet_waits_for_the_whole() {
+        let fixture = Fixture::in_memory();
+        let digest = fixture.fake.put_blob(large());
+        fixture.fake.halts.store(true, Ordering::SeqCst);
+        let mut first = fixture.mirror.open_blob(&fixture.app(), &digest, None).await.unwrap().body;
+        let mut read = 0;
+        while read < (4 << 20) {
+            read += first.next().await.unwrap().unwrap().len();
+        }
+        let mut late = fixture.mirror.open_blob(&fixture.app(), &digest, None).await.unwrap().body;
+        assert!(futures::poll!(late.next()).is_pending());
+        fixture.fake.go_on.notify_one();
+        assert!(late.try_collect::<Vec<Bytes>>().await.unwrap().concat() == large());
+        let rest = first.try_collect::<Vec<Bytes>>().await.unwrap().concat();
+        assert!(rest[..] == large()[read..]);
         assert_eq!(fixture.fake.asked().len(), 1);
     }
 

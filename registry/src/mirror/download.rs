@@ -60,7 +60,7 @@ impl Download {
             return Ok(());
         }
         let asked = self.mirror.source.blob(&self.from, digest, 0).await;
-        let Blob { size, body } = self.mirror.heard(asked)?;
+        let Blob { size, body } = self.mirror.heard_of_blob(asked)?;
         let size = match size {
             Some(size) => size,
             None => self.mirror.source.head_blob(&self.from, digest).await?.ok_or(Error::NotFound)?,
@@ -85,7 +85,7 @@ impl Download {
         if !blobs.is_anywhere(digest).await? {
             return Ok(None);
         }
-        self.mirror.source.head_blob(&self.from, digest).await?;
+        self.mirror.heard_of_blob(self.mirror.source.head_blob(&self.from, digest).await)?;
         Ok(blobs.adopt(digest).await?.map(|blob| blob.size))
     }
 

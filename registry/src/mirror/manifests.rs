@@ -41,6 +41,12 @@ impl Mirror {
         self.tags.is_fresh(&(repository.name().clone(), tag.clone()))
     }
 
+    /// Counts a manifest that was served without a question.
+    pub fn note_stored_manifest(&self, bytes: u64) {
+        self.metrics.asked(Pulled::Manifest, true);
+        self.metrics.pushed(Pulled::Manifest, bytes);
+    }
+
     /// Counts a manifest that was served.
     pub fn note_served_manifest(&self, bytes: u64) {
         self.metrics.pushed(Pulled::Manifest, bytes);
@@ -255,6 +261,16 @@ mod tests {
             assert!(matches!(refused, Err(Error::RateLimited { retry_after: Some(_) })));
         }
         assert_eq!(fixture.fake.asked().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_manifests_is_none_of_blobs() {
+        let fixture = Fixture::new();
+        let blob = fixture.fake.put_blob("0123456789");
+        *fixture.fake.trouble.lock().unwrap() = Some(rate_limited(60));
+        assert!(fixture.mirror.bring(&fixture.app(), &latest()).await.is_err());
+        *fixture.fake.trouble.lock().unwrap() = None;
+        assert_eq!(fixture.pull(&blob).await.unwrap(), b"0123456789");
     }
 
     #[tokio::test]

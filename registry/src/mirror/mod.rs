@@ -82,7 +82,10 @@ pub struct Mirror {
     /// Manifests that are being fetched by their digests; once they are here, they are asked for no more.
     fetches: Freshness<(RepositoryName, Digest)>,
     referrers: Freshness<(RepositoryName, Digest)>,
+    /// Of questions for manifests and lists.
     rest: Rest,
+    /// Of those for blobs, which public registries do not count.
+    rest_of_blobs: Rest,
     metrics: metrics::Mirrors,
 }
 
@@ -151,6 +154,7 @@ impl Mirror {
             fetches: Freshness::new(Duration::ZERO),
             referrers: Freshness::new(mirror.ttl),
             rest: Rest::default(),
+            rest_of_blobs: Rest::default(),
             metrics,
         }
     }
@@ -167,6 +171,15 @@ impl Mirror {
 
     /// What has come of a question to upstream, which is counted, and may want to be left alone now.
     fn heard<T>(&self, answer: upstream::Result<T>) -> Result<T> {
+        self.heard_of(&self.rest, answer)
+    }
+
+    /// The same of a question for a blob.
+    fn heard_of_blob<T>(&self, answer: upstream::Result<T>) -> Result<T> {
+        self.heard_of(&self.rest_of_blobs, answer)
+    }
+
+    fn heard_of<T>(&self, rest: &Rest, answer: upstream::Result<T>) -> Result<T> {
         if let Some(remaining) = self.source.rate_limit().and_then(|limit| limit.remaining) {
             self.metrics.remaining(self.upstream(), remaining);
         }
@@ -178,8 +191,8 @@ impl Mirror {
             self.metrics.failed(self.upstream(), reason);
         }
         match &error {
-            upstream::Error::RateLimited { retry_after, .. } => self.rest.begin(*retry_after, true),
-            error if error.is_temporary() => self.rest.begin(None, false),
+            upstream::Error::RateLimited { retry_after, .. } => rest.begin(*retry_after, true),
+            error if error.is_temporary() => rest.begin(None, false),
             _ => {}
         }
         Err(error.into())

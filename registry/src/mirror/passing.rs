@@ -22,9 +22,9 @@ impl Mirror {
         range: Option<ByteRange>,
     ) -> Result<BlobContent> {
         let name = self.name_there(repository.name())?;
-        let size = self.heard(self.source.head_blob(&name, digest).await)?.ok_or(Error::NotFound)?;
+        let size = self.heard_of_blob(self.source.head_blob(&name, digest).await)?.ok_or(Error::NotFound)?;
         let (range, position, end) = part(range, size)?;
-        let blob = self.heard(self.source.blob(&name, digest, position).await)?;
+        let blob = self.heard_of_blob(self.source.blob(&name, digest, position).await)?;
         let pulls = self.metrics.pulls(Pulled::Blob);
         let body =
             cut(blob.body, end - position).inspect_ok(move |bytes| pulls.note_pulled(bytes.len() as u64));

@@ -73,7 +73,7 @@ impl Mirror {
             Err(repository::Error::BlobUnknown(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        self.check_online()?;
+        self.check_blobs_wanted()?;
         let flight = self.flight(repository, digest)?;
         let is_over = |stage: &Stage| matches!(stage, Stage::Stored { .. } | Stage::Failed(_));
         let mut progress = flight.follow();

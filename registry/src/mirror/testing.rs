@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use berth_oci::{Algorithm, Descriptor, Digest, MediaType, Reference, RepositoryName, Tag};
-use berth_storage::{ByteStream, Filesystem};
+use berth_storage::{ByteStream, Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hyper::http::uri::Authority;
@@ -208,6 +208,17 @@ impl Fixture {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut config::Mirror)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Filesystem::new(folder.path()));
+        Self::over(store, folder, change)
+    }
+
+    /// Over a storage that cannot read what it has not taken in as a whole.
+    pub(super) fn in_memory() -> Self {
+        Self::over(Arc::new(Memory::new()), tempfile::tempdir().unwrap(), |_| {})
+    }
+
+    fn over(store: Arc<dyn ObjectStore>, folder: TempDir, change: impl FnOnce(&mut config::Mirror)) -> Self {
         let mut config = config::Mirror {
             upstream: "upstream.example.com".to_owned(),
             prefix: Some("hub".parse().unwrap()),
@@ -221,10 +232,9 @@ impl Fixture {
             prefetch: None,
         };
         change(&mut config);
-        let folder = tempfile::tempdir().unwrap();
         let prefixes = config.prefix.iter().cloned().collect();
         let rules = Rules { mirrored: Mirrored { everything: false, prefixes }, ..Rules::default() };
-        let registry = Registry::new(Arc::new(Filesystem::new(folder.path())), rules);
+        let registry = Registry::new(store, rules);
         let fake = Arc::new(Fake::default());
         let source = Arc::new(Answering(Arc::clone(&fake)));
         let mirror = Arc::new(Mirror::new(&config, source, metrics::Mirrors::default()));
