@@ -5,6 +5,7 @@
 //! - [`api`] speaks HTTP to clients,
 //! - [`auth`] knows users and their rights,
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
+//! - [`mirror`] pulls from other registries what nobody has pushed, with the help of [`upstream`],
 //! - [`archive`] reads and writes files of images, on top of the same rules,
 //! - [`copying`] brings images from one registry or storage to another,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
@@ -23,6 +24,7 @@ pub mod copying;
 pub mod health;
 pub mod http_client;
 pub mod metrics;
+pub mod mirror;
 pub mod notifications;
 pub mod reconfiguration;
 pub mod reloading;

@@ -10,7 +10,7 @@ use crate::{
     auth::Auth,
     config::{self, Config, Http, ImageLayers, IndexPlatforms, Loaded, Log, UploadPurging},
     reloading::{FileDigest, Refresh, Reloading},
-    repository::{LayerUrls, Registry, RequiredContent, RequiredImages, Rules},
+    repository::{LayerUrls, Mirrored, Registry, RequiredContent, RequiredImages, Rules},
     telemetry,
 };
 
@@ -98,7 +98,15 @@ pub fn rules(config: &Config) -> Rules {
         reserve: config.reserve,
         trash_window: config.trash_window,
         retention: config.retention.clone().into(),
+        mirrored: mirrored(config),
         ..Rules::default()
+    }
+}
+
+fn mirrored(config: &Config) -> Mirrored {
+    Mirrored {
+        everything: config.mirrors.iter().any(|mirror| mirror.prefix.is_none()),
+        prefixes: config.mirrors.iter().filter_map(|mirror| mirror.prefix.clone()).collect(),
     }
 }
 
@@ -137,6 +145,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         retention: _,
         upload_purging: _,
         collection,
+        mirrors,
         validation: _,
         limits,
         http:
@@ -167,6 +176,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("log.fields", *fields != new.log.fields),
         ("storage", *storage != new.storage),
         ("garbagecollection", *collection != new.collection),
+        ("mirrors, proxy", *mirrors != new.mirrors),
         ("catalog, tags", *limits != new.limits),
         ("http.addr", *listen != new.http.listen),
         ("http.prefix", *prefix != new.http.prefix),

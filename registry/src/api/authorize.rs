@@ -8,6 +8,7 @@ use super::{
     access_record::AccessRecord,
     error::{Error, Result},
     extract::{InPath, Sender},
+    mirrored,
 };
 use crate::{
     auth::{Action, Identity},
@@ -74,25 +75,34 @@ impl FromRequestParts<Api> for Administrator {
 async fn permitted(parts: &mut Parts, api: &Api, actions: &[Action]) -> Result<Repository> {
     let InPath::<RepositoryName>(name) = InPath::from_request_parts(parts, api).await?;
     let Sender(identity) = Sender::from_request_parts(parts, api).await?;
-    permit(api, &identity, name, actions)
+    let repository = permit(api, &identity, &name, actions)?;
+    if actions.contains(&Action::Push) {
+        mirrored::keep_out(&api.mirrors, repository.name())?;
+    }
+    Ok(repository)
 }
 
 /// The repository, if the identity may do all of this to it.
 pub(super) fn permit(
     api: &Api,
     identity: &Identity,
-    name: RepositoryName,
+    name: &RepositoryName,
     actions: &[Action],
 ) -> Result<Repository> {
-    match actions.iter().find(|action| !api.auth.authorize(identity, **action, &name)) {
+    let stored = api.mirrors.stored_name(name);
+    // Rules and tokens may call it by either of its names.
+    let may = |action: Action| {
+        api.auth.authorize(identity, action, name) || api.auth.authorize(identity, action, &stored)
+    };
+    match actions.iter().find(|action| !may(**action)) {
         None => Ok(match identity.user() {
-            Some(user) => api.registry.repository(name).on_behalf_of(user),
-            None => api.registry.repository(name),
+            Some(user) => api.registry.repository(stored).on_behalf_of(user),
+            None => api.registry.repository(stored),
         }),
         Some(lacking) => {
             let told = format!("may not {lacking} in the repository {name}");
-            let asks_again = api.auth.may_ask_again(identity, Some((*lacking, &name)));
-            Err(refusal(identity, &told, AccessRecord::repository(&name, *lacking), asks_again))
+            let asks_again = api.auth.may_ask_again(identity, Some((*lacking, name)));
+            Err(refusal(identity, &told, AccessRecord::repository(name, *lacking), asks_again))
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use axum::{
     Extension,
+    extract::State,
     response::{IntoResponse, Response},
 };
 use berth_oci::Digest;
 
 use super::{
+    Api,
     authorize::{Delete, Pull},
     error::Result,
     extract::{InPath, Known, Wanted},
+    mirrored,
     notify::Happened,
     redirect::Redirection,
     respond::{BlobBody, BlobHead, BlobNotModified, BlobRedirect, Deleted},
@@ -20,10 +23,11 @@ use crate::{notifications::Occurrence, repository::BlobInfo, server::Files};
 /// a client learns the length one request sooner. Distribution redirects it too.
 pub(super) async fn head(
     Pull(repository): Pull,
+    State(api): State<Api>,
     InPath(digest): InPath<Digest>,
     known: Known,
 ) -> Result<Response> {
-    let blob = repository.blobs().head(&digest).await?;
+    let blob = mirrored::head_blob(&api.mirrors, &repository, &digest).await?;
     if known.contains(&digest) {
         return Ok(BlobNotModified(digest).into_response());
     }
@@ -34,6 +38,7 @@ pub(super) async fn head(
 /// `GET /v2/<name>/blobs/<digest>`, or the part of it that `Range` asks for. Who is redirected asks for the part there.
 pub(super) async fn pull(
     Pull(repository): Pull,
+    State(api): State<Api>,
     InPath(digest): InPath<Digest>,
     known: Known,
     wanted: Option<Wanted>,
@@ -41,17 +46,17 @@ pub(super) async fn pull(
     files: Option<Extension<Files>>,
 ) -> Result<Response> {
     if known.contains(&digest) {
-        repository.blobs().head(&digest).await?;
+        mirrored::head_blob(&api.mirrors, &repository, &digest).await?;
         return Ok(BlobNotModified(digest).into_response());
     }
     if let Some(lifetime) = lifetime
-        && let Some(presigned) = repository.blobs().presign(&digest, lifetime).await?
+        && let Some(presigned) = mirrored::presign(&api.mirrors, &repository, &digest, lifetime).await?
     {
         let pulled = Occurrence::BlobPulled(presigned.blob);
         return Ok((Happened::new(repository, [pulled]), BlobRedirect(presigned)).into_response());
     }
     let range = wanted.and_then(|wanted| wanted.of(&digest));
-    let content = repository.blobs().open(&digest, range).await?;
+    let content = mirrored::open_blob(&api.mirrors, &repository, &digest, range).await?;
     let pulled = Occurrence::BlobPulled(BlobInfo { digest, size: content.size });
     Ok((Happened::new(repository, [pulled]), BlobBody { content, files: files.map(|files| files.0) })
         .into_response())

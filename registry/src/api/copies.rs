@@ -27,7 +27,7 @@ pub(super) async fn create(
 ) -> Result<(Happened, ManifestCreated)> {
     let Order { from, reference, target } = Order::read(&parameters)?;
     let source = match from {
-        Some(name) => permit(&api, &identity, name, &[Action::Pull])?,
+        Some(name) => permit(&api, &identity, &name, &[Action::Pull])?,
         None => repository.clone(),
     };
     let copied = repository.copy(&source, &reference, &target).await?;

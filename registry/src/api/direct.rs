@@ -7,6 +7,7 @@
 use axum::{
     Extension,
     body::{Body, HttpBody},
+    extract::State,
     http::{Method, header::CONTENT_LENGTH, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -22,7 +23,8 @@ use super::{
     error::{Error, Result},
     exchange::Exchange,
     extract::{InPath, Known, Wanted},
-    health, manifests,
+    fold_name::name_in,
+    health, manifests, mirrored,
     negotiate::Accepted,
     prepared::Content,
     redirect::Redirection,
@@ -31,6 +33,7 @@ use super::{
 use crate::{
     auth::{Action, Identity},
     metrics::Handler,
+    repository::Repository,
     server::Files,
 };
 
@@ -93,11 +96,11 @@ impl Endpoint {
     }
 
     async fn pull(self, api: &Api, identity: &Identity, parts: &Parts) -> Result<Response> {
-        let permit = |name| permit(api, identity, name, &[Action::Pull]).map(Pull);
+        let permit = |name: &RepositoryName| permit(api, identity, name, &[Action::Pull]).map(Pull);
         match self {
             Self::Version => Ok(Version.into_response()),
-            Self::Manifest(name, reference) => pull_manifest(api, permit(name)?, reference, parts).await,
-            Self::Blob(name, digest) => pull_blob(api, permit(name)?, digest, parts).await,
+            Self::Manifest(name, reference) => pull_manifest(api, permit(&name)?, reference, parts).await,
+            Self::Blob(name, digest) => pull_blob(api, permit(&name)?, digest, parts).await,
         }
     }
 }
@@ -118,7 +121,7 @@ pub(super) fn at_once(api: &Api, parts: &Parts, exchange: &Exchange) -> Option<R
         Ok(identity) => identity,
         Err(refused) => return Some(refused.into_response()),
     };
-    let pull = permit(api, &identity, prepared.name.clone(), &[Action::Pull]).map(Pull).ok()?;
+    let pull = permit(api, &identity, &prepared.name, &[Action::Pull]).map(Pull).ok()?;
     let answered = prepared.answer(api, &pull, parts)?;
     exchange.user.fill(&identity);
     Some(match Challenge::to_bearer(api, &identity, parts) {
@@ -134,14 +137,17 @@ fn is_pull(api: &Api, request: &Parts) -> bool {
 /// Finds the blob, and keeps the answer ready for the next time.
 async fn pull_blob(api: &Api, pull: Pull, digest: Digest, parts: &Parts) -> Result<Response> {
     let (repository, known) = (pull.0.clone(), Known::of(&parts.headers));
+    let state = State(api.clone());
     let answered = if parts.method == Method::HEAD {
-        blobs::head(pull, InPath(digest), known).await?
+        blobs::head(pull, state, InPath(digest), known).await?
     } else {
         let (wanted, redirection) = (Wanted::of_request(&parts.headers), Redirection::of(api, parts));
         let files = parts.extensions.get::<Files>().cloned().map(Extension);
-        blobs::pull(pull, InPath(digest), known, wanted, redirection, files).await?
+        blobs::pull(pull, state, InPath(digest), known, wanted, redirection, files).await?
     };
-    api.prepared.keep_blob(parts.uri.path(), &repository, &digest).await;
+    if is_stored_so(&repository, parts) {
+        api.prepared.keep_blob(parts.uri.path(), &repository, &digest).await;
+    }
     Ok(answered)
 }
 
@@ -153,9 +159,16 @@ async fn pull_manifest(
     parts: &Parts,
 ) -> Result<Response> {
     let (is_head, accepted) = (parts.method == Method::HEAD, Accepted::of(&parts.headers));
-    let manifest = manifests::find(&repository, &reference, &accepted, is_head).await?;
-    api.prepared.keep_manifest(parts.uri.path(), &repository, reference, &manifest).await;
-    Ok(manifests::unless_known(manifest, &Known::of(&parts.headers)))
+    let (manifest, freshly) = manifests::find(api, &repository, &reference, &accepted, is_head).await?;
+    if is_stored_so(&repository, parts) {
+        api.prepared.keep_manifest(parts.uri.path(), &repository, reference, &manifest).await;
+    }
+    Ok(mirrored::warn(manifests::unless_known(manifest, &Known::of(&parts.headers)), freshly))
+}
+
+/// Whether the repository is stored under the name that the request has for it: under a shorter one, other rights would count.
+fn is_stored_so(repository: &Repository, request: &Parts) -> bool {
+    name_in(request.uri.path()) == Some(repository.name().as_str())
 }
 
 /// The answer to `HEAD`: the length is told, and the body left out.
@@ -169,7 +182,6 @@ fn without_body(mut response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::fold_name::name_in;
 
     const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 

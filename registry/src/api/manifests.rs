@@ -1,20 +1,26 @@
 //! Manifests: pulling, pushing and deleting (distribution specification, end-3, end-7 and end-9).
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use berth_oci::{Reference, Tag};
 
 use super::{
+    Api,
     authorize::{Delete, Pull, Push},
     body::Document,
     error::Result,
     extract::{Declared, Expected, InPath, Known},
     location::Locations,
+    mirrored,
     negotiate::{self, Accepted},
     notify::Happened,
     query::Parameters,
     respond::{Deleted, ManifestBody, ManifestCreated, NotModified},
 };
 use crate::{
+    mirror::Freshly,
     notifications::Occurrence,
     repository::{Address, ManifestPush, Repository, StoredManifest},
 };
@@ -22,28 +28,44 @@ use crate::{
 /// `HEAD /v2/<name>/manifests/<reference>`: what a client asks before it relies on a manifest.
 pub(super) async fn head(
     Pull(repository): Pull,
+    State(api): State<Api>,
     InPath(reference): InPath<Reference>,
     accepted: Accepted,
     known: Known,
 ) -> Result<Response> {
-    let manifest = find(&repository, &reference, &accepted, true).await?;
-    Ok(pulled(manifest, &known, repository, &reference))
+    let (manifest, freshly) = find(&api, &repository, &reference, &accepted, true).await?;
+    Ok(mirrored::warn(pulled(manifest, &known, repository, &reference), freshly))
 }
 
 /// `GET /v2/<name>/manifests/<reference>`
 pub(super) async fn pull(
     Pull(repository): Pull,
+    State(api): State<Api>,
     InPath(reference): InPath<Reference>,
     accepted: Accepted,
     known: Known,
 ) -> Result<Response> {
-    let manifest = find(&repository, &reference, &accepted, false).await?;
-    Ok(pulled(manifest, &known, repository, &reference))
+    let (manifest, freshly) = find(&api, &repository, &reference, &accepted, false).await?;
+    Ok(mirrored::warn(pulled(manifest, &known, repository, &reference), freshly))
 }
 
-/// The manifest that a client gets, who will rely on it if `is_head`. Who has it already, or asks only for its digest, uses
-/// the tag as well.
+/// The manifest that a client gets, who will rely on it if `is_head`, and whether it is what upstream has, if there is one.
 pub(super) async fn find(
+    api: &Api,
+    repository: &Repository,
+    reference: &Reference,
+    accepted: &Accepted,
+    is_head: bool,
+) -> Result<(StoredManifest, Freshly)> {
+    match api.mirrors.of(repository.name()) {
+        None => Ok((find_stored(repository, reference, accepted, is_head).await?, Freshly::Fresh)),
+        Some(mirror) => mirrored::find(mirror, repository, reference, accepted, is_head).await,
+    }
+}
+
+/// The manifest that a client gets of those that are stored. Who has it already, or asks only for its digest, uses
+/// the tag as well.
+pub(super) async fn find_stored(
     repository: &Repository,
     reference: &Reference,
     accepted: &Accepted,
@@ -52,9 +74,7 @@ pub(super) async fn find(
     let manifests = repository.manifests();
     let found = if is_head { manifests.head(reference).await } else { manifests.get(reference).await };
     let manifest = negotiate::fit(repository, reference, accepted, found?).await?;
-    if let Some(tag) = tag_of(reference) {
-        repository.note_pull(tag);
-    }
+    repository.note_pull(reference);
     Ok(manifest)
 }
 

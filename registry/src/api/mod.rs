@@ -17,6 +17,7 @@
 //! | which blob a client gets from the storage itself | `redirect` |
 //! | which headers an answer has | `respond` |
 //! | which status, code and body a failure has | `error` |
+//! | what is pulled through from another registry first | `mirrored` |
 //! | what notifications tell of a request | `notify` |
 //! | what every answer carries | `edge`, `cors` |
 //! | what the log and the metrics tell of a request | `exchange`, `access_log`, `handler` |
@@ -47,6 +48,7 @@ mod handler;
 mod health;
 mod location;
 mod manifests;
+mod mirrored;
 mod negotiate;
 mod notify;
 mod prefix;
@@ -88,6 +90,7 @@ use crate::{
     config::{Http, Limits, Redirect},
     health::Health,
     metrics::Metrics,
+    mirror::Mirrors,
     notifications::Notifications,
     repository::Registry,
     telemetry::Traces,
@@ -116,6 +119,7 @@ pub struct Components {
     /// Which pulls are redirected; shared in the same way.
     redirect: Arc<RwLock<Option<Arc<Redirect>>>>,
     prepared: Arc<PreparedAnswers>,
+    mirrors: Mirrors,
 }
 
 impl Deref for Api {
@@ -155,6 +159,7 @@ impl Api {
             answers: Arc::new(RwLock::new(Arc::new(Answers::of(http)))),
             redirect: Arc::default(),
             prepared: Arc::default(),
+            mirrors: Mirrors::default(),
         }))
     }
 
@@ -187,6 +192,11 @@ impl Api {
     pub fn with_redirect(self, redirect: Option<Redirect>) -> Self {
         self.set_redirect(redirect);
         self
+    }
+
+    /// Pulls through these mirrors what belongs to them.
+    pub fn with_mirrors(self, mirrors: Mirrors) -> Self {
+        self.with(|components| components.mirrors = mirrors)
     }
 
     /// Answers with lists in pages of at most this length.

@@ -102,8 +102,7 @@ pub(super) async fn fit(
     if matches!(reference, Reference::Digest(_)) || accepted.names(&found) {
         return Ok(found);
     }
-    let image = if accepted.wants_image_of(&found) { default_image(&found) } else { None };
-    let fitting = match image {
+    let fitting = match image_instead(reference, accepted, &found) {
         Some(digest) => repository.manifests().get(&digest.into()).await?,
         None => found,
     };
@@ -112,6 +111,16 @@ pub(super) async fn fit(
         return Err(Error::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, told));
     }
     Ok(fitting)
+}
+
+/// The image that the client gets in place of the index that was found.
+pub(super) fn image_instead(
+    reference: &Reference,
+    accepted: &Accepted,
+    found: &StoredManifest,
+) -> Option<Digest> {
+    let is_exact = matches!(reference, Reference::Digest(_)) || accepted.names(found);
+    if is_exact || !accepted.wants_image_of(found) { None } else { default_image(found) }
 }
 
 /// The digest of the image for Linux on AMD64 in an index.

@@ -9,6 +9,7 @@ use super::{
     error::Result,
     extract::InPath,
     location::Locations,
+    mirrored,
     query::Parameters,
     respond::{RebuiltIndex, ReferrersIndex},
 };
@@ -16,12 +17,14 @@ use super::{
 /// `GET /v2/<name>/referrers/<digest>`, all or those of one artifact type.
 pub(super) async fn list(
     Pull(repository): Pull,
+    State(api): State<Api>,
     InPath(subject): InPath<Digest>,
     locations: Locations,
     parameters: Parameters,
 ) -> Result<ReferrersIndex> {
     let page = parameters.page()?;
     let artifact_type = parameters.get("artifactType");
+    mirrored::bring_referrers(&api.mirrors, &repository, &subject).await;
     let referrers = repository.referrers().list(&subject, artifact_type, &page).await?;
     let path = locations.referrers(repository.name(), &subject);
     let artifact_type = artifact_type.map(str::to_owned);

@@ -25,7 +25,7 @@ use super::{
     error::{Error, Result},
     exchange::Exchange,
     fold_name::fold_request,
-    notify, prefix, request_head,
+    mirrored, notify, prefix, request_head,
 };
 
 /// Answers requests. Cheap to clone.
@@ -53,9 +53,11 @@ impl Service {
 }
 
 /// What is known of a request that it begins with.
-fn begin(request: &mut Request, exchange: &Exchange) -> Result<()> {
+fn begin(api: &Api, request: &mut Request, exchange: &Exchange) -> Result<()> {
     request_head::check(request)?;
-    prefix::enter(&exchange.answers.prefix, request)
+    prefix::enter(&exchange.answers.prefix, request)?;
+    mirrored::enter(&api.mirrors, request);
+    Ok(())
 }
 
 impl<B> tower::Service<axum::http::Request<B>> for Service
@@ -81,7 +83,7 @@ where
         if is_preflight(&request) {
             return Either::Left(ready(finish(StatusCode::NO_CONTENT.into_response(), exchange, edge)));
         }
-        if let Err(error) = begin(&mut request, &exchange) {
+        if let Err(error) = begin(&self.api, &mut request, &exchange) {
             return Either::Left(ready(finish(error.into_response(), exchange, edge)));
         }
         let (parts, body) = request.into_parts();

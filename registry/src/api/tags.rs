@@ -7,6 +7,7 @@ use super::{
     authorize::Pull,
     error::Result,
     location::Locations,
+    mirrored,
     query::Parameters,
     respond::{TagList, TagSummaries},
 };
@@ -26,7 +27,7 @@ pub(super) async fn list(
     parameters: Parameters,
 ) -> Result<TagList> {
     let page = parameters.page()?.at_most(api.limits.tags);
-    let tags = repository.tags().names(&page).await?;
+    let tags = mirrored::tags(&api.mirrors, &repository, &page).await?;
     Ok(TagList {
         path: locations.tags(repository.name()),
         name: repository.name().clone(),

@@ -14,6 +14,7 @@ use berth_registry::{
     config::{self, Config, Debug, Loaded, Options, Storage},
     health::Health,
     metrics::{Exposition, Measured, Metrics},
+    mirror::Mirrors,
     notifications::{self, Notifications},
     reconfiguration::{Live, Reconfiguration, rules, upload_purging},
     reloading::{InForce, POLL_INTERVAL, Refresh, Reloading, follow},
@@ -68,8 +69,13 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
     tokio::spawn(health.clone().watch());
+    let mirrors = Mirrors::open(&config.mirrors, metrics.mirrors())
+        .context("the mirrors of other registries cannot be set up")?;
+    mirrors.prefetch(&registry);
+    mirrors.evict(&registry, config.collection.is_some());
     let api = Api::new(registry.clone(), auth.clone(), limit, &config.http)
         .with_limits(config.limits)
+        .with_mirrors(mirrors.clone())
         .with_redirect(config.redirect.clone())
         .with_health(health.clone())
         .with_metrics(metrics.clone())

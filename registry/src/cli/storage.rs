@@ -82,8 +82,8 @@ impl StorageArguments {
     ) -> anyhow::Result<ExitCode> {
         let config = self.existing()?;
         // What an image may lack, it may lack for everybody.
-        let required_content = reconfiguration::rules(&config).required_content;
-        with(&config, Rules { required_content, ..Rules::default() }, work)
+        let Rules { required_content, mirrored, .. } = reconfiguration::rules(&config);
+        with(&config, Rules { required_content, mirrored, ..Rules::default() }, work)
     }
 
     /// Does `work` with the registry, which has to exist and in which the rules of its configuration hold.

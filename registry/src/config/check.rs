@@ -220,14 +220,12 @@ mod tests {
     fn what_is_refused_is_so_when_it_is_written_and_a_storage_when_it_is_mentioned() {
         for (text, key) in [
             ("storage: gcs", "`storage.gcs`"),
-            ("proxy: {remoteurl: x}", "`proxy`"),
-            ("proxy: {exec: {command: x}}", "`proxy`"),
             ("http: {tls: {letsencrypt: {email: x}}}", "`http.tls.letsencrypt`"),
         ] {
             let error = effects(&tree(text)).unwrap_err().to_string();
             assert!(error.starts_with(&format!("c.yml:1: {key}: ")), "{error}");
         }
-        for text in ["proxy: {remoteurl: ''}", "http: {tls: {letsencrypt: {hosts: }}}", "redis:"] {
+        for text in ["http: {tls: {letsencrypt: {hosts: }}}", "redis:"] {
             assert!(effects(&tree(text)).unwrap().is_empty(), "{text}");
         }
     }

@@ -15,6 +15,7 @@ mod http;
 mod key_path;
 mod keys;
 mod log;
+mod mirror;
 mod network;
 mod notifications;
 mod origin;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use health::{FileCheck, Health, HttpCheck, Pace, TcpCheck};
 pub use http::{Address, ClientCertificates, ClientDemand, Debug, Http, Listen, Tls, TlsVersion};
 pub use log::{Log, LogFormat};
+pub use mirror::{Mirror, MirrorCredentials, Prefetch};
 pub use network::Network;
 pub use notifications::{Endpoint, Notifications};
 pub use origin::Origin;
@@ -75,6 +77,8 @@ pub struct Config {
     pub upload_purging: Option<UploadPurging>,
     /// How often garbage is collected; `None` when only on request.
     pub collection: Option<CollectionSchedule>,
+    /// Which other registries are mirrored.
+    pub mirrors: Vec<Mirror>,
     /// What manifests may refer to.
     pub validation: Validation,
     /// The longest pages of lists.

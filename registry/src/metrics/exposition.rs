@@ -47,6 +47,7 @@ impl Exposition {
         metrics.requests.register(&mut names);
         metrics.storage.register(&mut names);
         metrics.notifications.register(&mut names);
+        metrics.mirrors.register(&mut names);
         let state = State::new(registry);
         names.register_collector(Box::new(state.clone()));
         names.register_collector(Box::new(Process));

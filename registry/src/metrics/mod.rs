@@ -7,6 +7,7 @@
 
 mod exposition;
 mod garbage_collection;
+mod mirrors;
 mod notifications;
 mod process;
 mod requests;
@@ -14,6 +15,7 @@ mod state;
 mod storage;
 
 pub use exposition::{Exposition, Format};
+pub use mirrors::{Mirrors, Pulled, Pulls};
 pub use notifications::Notifications;
 pub use requests::{Active, Authentication, Handler, Outcome, Requests};
 pub use storage::Measured;
@@ -24,12 +26,18 @@ pub struct Metrics {
     requests: Requests,
     storage: storage::Actions,
     notifications: Notifications,
+    mirrors: Mirrors,
 }
 
 impl Metrics {
     /// What is counted of requests.
     pub fn requests(&self) -> &Requests {
         &self.requests
+    }
+
+    /// What is counted of mirrors.
+    pub fn mirrors(&self) -> &Mirrors {
+        &self.mirrors
     }
 
     /// What is counted of notifications.

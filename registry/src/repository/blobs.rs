@@ -116,16 +116,34 @@ impl Blobs<'_> {
     pub async fn mount(&self, digest: &Digest, from: &RepositoryName) -> Result<Option<BlobInfo>> {
         self.0.check_writable()?;
         let source = Repository { name: from.clone(), ..self.0.clone() };
-        let state = &self.0.state;
         let Some(target) = source.blobs().target(digest).await? else { return Ok(None) };
+        self.link(digest, &target).await
+    }
+
+    /// Links to the content `target`, unless it is gone.
+    async fn link(&self, digest: &Digest, target: &Digest) -> Result<Option<BlobInfo>> {
+        let state = &self.0.state;
         let mut list = state.quarantine.list().await?;
         loop {
-            let Some(meta) = state.rely_on(&target).await? else { return Ok(None) };
-            state.write_link(&layout::layer(&self.0.name, digest), &target).await?;
+            let Some(meta) = state.rely_on(target).await? else { return Ok(None) };
+            state.write_link(&layout::layer(&self.0.name, digest), target).await?;
             if !state.quarantine.has_changed(&mut list).await? {
                 return Ok(Some(BlobInfo { digest: *digest, size: meta.size }));
             }
         }
+    }
+
+    /// Whether some repository has, or had, the content.
+    pub async fn is_anywhere(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.0.state.head(&layout::blob(digest)).await?.is_some())
+    }
+
+    /// Makes content visible in this repository that the storage has, wherever it came from; `None` when it is not there. For
+    /// a mirror, whose upstream has said that the repository has the blob: whoever asks for it otherwise could read what is not
+    /// theirs.
+    pub async fn adopt(&self, digest: &Digest) -> Result<Option<BlobInfo>> {
+        self.0.check_writable()?;
+        self.link(digest, digest).await
     }
 
     /// Makes the blob visible in this repository if it is in one of those that are `visible`, and returns which it was;

@@ -44,6 +44,7 @@ impl Repository {
         }
         state.delete_below(&layout::media_types(&self.name)).await?;
         state.delete_below(&layout::pulls(&self.name)).await?;
+        state.delete_below(&layout::pulled_manifests(&self.name)).await?;
         tracing::info!(repository = %self.name, "deleted a repository");
         Ok(())
     }

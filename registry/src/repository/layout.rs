@@ -145,6 +145,16 @@ pub(super) fn pulled(name: &RepositoryName, tag: &Tag) -> Key {
     pulls(name).with(tag)
 }
 
+/// The object that is put when a manifest of a mirror is pulled by its digest. An addition of ours.
+pub(super) fn pulled_manifest(name: &RepositoryName, digest: &Digest) -> Key {
+    pulled_manifests(name).with(digest.algorithm()).with(digest.hex())
+}
+
+/// When the manifests of a mirror were last pulled by their digests.
+pub(super) fn pulled_manifests(name: &RepositoryName) -> Key {
+    repository(name).with(OWN).with("pulled")
+}
+
 /// When the tags of a repository were last pulled.
 pub(super) fn pulls(name: &RepositoryName) -> Key {
     repository(name).with(OWN).with("pulls")

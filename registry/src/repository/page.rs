@@ -32,6 +32,17 @@ pub struct Listing<T> {
 }
 
 impl<T: ToString> Listing<T> {
+    /// The page of a list that is known as a whole, in lexical order.
+    pub fn of_all(entries: Vec<T>, page: &Page) -> Self {
+        let last = page.last.as_deref().unwrap_or_default();
+        let mut items: Vec<T> =
+            entries.into_iter().filter(|entry| entry.to_string().as_str() > last).collect();
+        let is_cut = page.limit.is_some_and(|limit| items.len() > limit);
+        items.truncate(page.limit.unwrap_or(usize::MAX));
+        let next = items.last().filter(|_| is_cut).map(T::to_string);
+        Self { items, next }
+    }
+
     /// The first `limit` of the entries that follow, of which no more are looked at than needed.
     pub(super) async fn of(entries: impl Stream<Item = Result<T>>, limit: Option<usize>) -> Result<Self> {
         let mut entries = pin!(entries);

@@ -19,7 +19,7 @@ use super::room::Guard;
 use super::state::State;
 use super::tag_locks::TagLocks;
 use super::{
-    Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Page, Rebuilt, Referrers,
+    Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Mirrored, Page, Rebuilt, Referrers,
     RequiredContent, Reserve, Result, RetentionRule, Room, Tags, Trash, Uploads, catalog, layout, uploads,
 };
 
@@ -42,6 +42,8 @@ pub struct Rules {
     pub trash_window: Duration,
     /// Which tags are kept, when the garbage is collected or somebody asks for it; all of them when there is no rule.
     pub retention: Arc<[RetentionRule]>,
+    /// Which repositories hold what was pulled through from other registries.
+    pub mirrored: Mirrored,
 }
 
 impl Default for Rules {
@@ -55,6 +57,7 @@ impl Default for Rules {
             reserve: Reserve::default(),
             trash_window: Duration::ZERO,
             retention: Arc::default(),
+            mirrored: Mirrored::default(),
         }
     }
 }
@@ -222,13 +225,18 @@ impl Repository {
         Referrers(self)
     }
 
+    /// Whether it holds what was pulled through from another registry.
+    pub(super) fn is_mirrored(&self) -> bool {
+        self.rules.mirrored.contains(&self.name)
+    }
+
     /// Refuses what changes the repository in read-only mode.
     pub(super) fn check_writable(&self) -> Result<()> {
         if self.rules.read_only { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
     /// Refuses what adds content in read-only mode, and while the room in the storage is low.
-    pub(super) async fn check_room(&self) -> Result<()> {
+    pub async fn check_room(&self) -> Result<()> {
         self.check_writable()?;
         self.state.require_room(self.rules.reserve).await
     }

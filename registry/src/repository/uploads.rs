@@ -5,6 +5,7 @@
 //! being stored.
 
 mod abandoned;
+mod growing;
 mod hashing;
 mod receive;
 
@@ -103,21 +104,7 @@ impl Uploads<'_> {
 
     /// Takes in a whole blob at once.
     pub async fn push_whole(&self, digest: &Digest, body: ByteStream) -> Result<BlobInfo> {
-        self.0.check_room().await?;
-        let mut upload = Upload::new(self.0, UploadId::random()).towards(digest);
-        let digest = *digest;
-        detached(async move {
-            let pushed = match upload.receive(digest.algorithm(), None, body).await {
-                Ok(hasher) => upload.publish(hasher, &digest).await,
-                Err(error) => Err(error),
-            };
-            if pushed.is_err() {
-                // Nobody knows its name, so nobody can go on; and on a full disk its bytes would be in the way.
-                upload.discard_remains().await;
-            }
-            pushed
-        })
-        .await
+        self.push_whole_as(UploadId::random(), digest, body).await
     }
 
     async fn open(&self, id: &UploadId) -> Result<Upload> {

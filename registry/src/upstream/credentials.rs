@@ -4,6 +4,7 @@ use std::{
     fmt, io,
     path::Path,
     process::{Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -57,6 +58,10 @@ impl Asker {
             Credentials::Password { user, password } => {
                 Ok(Some(User { name: user.clone(), password: password.clone() }))
             }
+            Credentials::PasswordFile { user, path } => {
+                let password = password_in(path).await?;
+                Ok(Some(User { name: user.clone(), password }))
+            }
             Credentials::Helper { command, lifetime } => self.told(command, *lifetime).await,
         }
     }
@@ -78,6 +83,14 @@ impl Asker {
         *told = user.clone().map(|user| (user, Instant::now()));
         Ok(user)
     }
+}
+
+async fn password_in(path: &Path) -> Result<String> {
+    let unreadable =
+        |error: io::Error| Error::PasswordFile { path: path.to_owned(), source: Arc::new(error) };
+    let text = tokio::fs::read_to_string(path).await.map_err(unreadable)?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
 /// What a helper answers.
@@ -163,6 +176,19 @@ mod tests {
         assert!(asker.forget().await);
         asker.user().await.unwrap();
         assert_eq!(calls(&folder).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_password_is_read_from_its_file_each_time() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("password");
+        let credentials = Credentials::PasswordFile { user: "ann".to_owned(), path: path.clone() };
+        let asker = Asker::new(credentials, "hub.example.com".to_owned());
+        assert!(asker.user().await.is_err());
+        for password in ["geheim", "neu"] {
+            fs::write(&path, format!("{password}\n")).unwrap();
+            assert_eq!(asker.user().await.unwrap().unwrap().password, password);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Why another registry did not do what it was asked for, as its callers can act on it.
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{error::Error as StdError, path::PathBuf, sync::Arc, time::Duration};
 
 use hyper::http::uri::Authority;
 
@@ -28,6 +28,14 @@ pub enum Error {
         helper: String,
         /// What it did.
         reason: String,
+    },
+    /// The file of a password is missing, or not readable.
+    #[error("cannot read the password in {}", .path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Cause,
     },
     /// It is not there, or not for this user.
     #[error("{server} does not have {what}")]

@@ -44,6 +44,13 @@ pub enum Credentials {
         /// The password, or what stands for it.
         password: String,
     },
+    /// A user whose password stands in a file, which is read whenever it is shown: it may change.
+    PasswordFile {
+        /// The user's name.
+        user: String,
+        /// The file; a line break at its end does not count.
+        path: PathBuf,
+    },
     /// Whom a program names, by the protocol of Docker's credential helpers.
     Helper {
         /// The program, which is called with the argument `get`.
@@ -61,6 +68,9 @@ impl fmt::Debug for Credentials {
             // The password stays out.
             Self::Password { user, .. } => {
                 f.debug_struct("Password").field("user", user).finish_non_exhaustive()
+            }
+            Self::PasswordFile { user, path } => {
+                f.debug_struct("PasswordFile").field("user", user).field("path", path).finish()
             }
             Self::Helper { command, lifetime } => {
                 f.debug_struct("Helper").field("command", command).field("lifetime", lifetime).finish()

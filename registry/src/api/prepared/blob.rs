@@ -9,7 +9,9 @@ use axum::{
 use crate::{
     api::{
         Api,
+        authorize::Pull,
         extract::{Known, Wanted},
+        mirrored,
         prepared::make_ready,
         redirect::Redirection,
         respond::{BlobHead, BlobNotModified, body_of, describe_part},
@@ -34,7 +36,7 @@ impl PreparedBlob {
     }
 
     /// The answer, if the repository has the blob, and if the client is not to get it from elsewhere.
-    pub(super) fn answer(&self, api: &Api, request: &Parts) -> Option<Response> {
+    pub(super) fn answer(&self, api: &Api, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
         let (is_head, digest) = (request.method == Method::HEAD, self.standing.blob().digest);
         if Known::of(&request.headers).contains(&digest) {
             return self.standing.can_be_relied_on().then(|| BlobNotModified(digest).into_response());
@@ -47,6 +49,7 @@ impl PreparedBlob {
         }
         let range = Wanted::of_request(&request.headers).and_then(|wanted| wanted.of(&digest));
         let content = self.standing.open(range)?;
+        mirrored::note_stored_blob(&api.mirrors, repository, &content);
         Some(self.with(content, request.extensions.get::<Files>().cloned()))
     }
 

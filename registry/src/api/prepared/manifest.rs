@@ -13,9 +13,10 @@ use berth_oci::Reference;
 
 use crate::{
     api::{
+        Api,
         authorize::Pull,
         extract::Known,
-        manifests::tag_of,
+        mirrored,
         negotiate::is_named,
         prepared::make_ready,
         respond::{ManifestBody, NotModified},
@@ -46,16 +47,15 @@ impl PreparedManifest {
     }
 
     /// The answer, if the manifest is what the client can read, who will rely on it after a `HEAD`. Notes the pull then.
-    pub(super) fn answer(&self, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
+    pub(super) fn answer(&self, api: &Api, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
         let is_head = request.method == Method::HEAD;
         let serves = is_named(&request.headers, &self.manifest)
-            && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() };
+            && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() }
+            && mirrored::holds(&api.mirrors, repository, &self.reference, &self.manifest);
         if !serves {
             return None;
         }
-        if let Some(tag) = tag_of(&self.reference) {
-            repository.note_pull(tag);
-        }
+        repository.note_pull(&self.reference);
         if Known::of(&request.headers).contains(&self.manifest.digest) {
             return Some(NotModified(self.manifest.digest).into_response());
         }

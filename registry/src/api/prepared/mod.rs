@@ -110,8 +110,8 @@ impl Prepared {
     /// The answer to a request of somebody who may have it; `None` when it is not the right one now.
     pub(super) fn answer(&self, api: &Api, pull: &Pull, request: &Parts) -> Option<Response> {
         match &self.content {
-            Content::Manifest(manifest) => manifest.answer(pull, request),
-            Content::Blob(blob) => blob.answer(api, request),
+            Content::Manifest(manifest) => manifest.answer(api, pull, request),
+            Content::Blob(blob) => blob.answer(api, pull, request),
         }
     }
 }

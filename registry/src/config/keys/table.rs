@@ -2,7 +2,7 @@
 //!
 //! The keys are those of the CNCF Distribution registry, versions 2 and 3, with two that Harbor's build adds, and
 //! ours: `http.draindelay`, `access`, `auth.htpasswd.overlap`, `serviceaccounts`, `tokens`, all of `storage.redirect` but `disable`, `space`, `trash`,
-//! `garbagecollection`, `retention`, `validation.manifests.images`, and the last four of `storage.s3`.
+//! `garbagecollection`, `retention`, `mirrors`, `validation.manifests.images`, and the last four of `storage.s3`.
 
 use super::{
     Effect::{self, Honoured, Ignored, Refused},
@@ -14,8 +14,6 @@ const OBJECT_STORAGE: Effect = Refused(
 );
 const OTHER_AUTHENTICATION: Effect =
     Refused("it lets everybody in who says anything; use auth.htpasswd or auth.token");
-const PROXY: Effect =
-    Refused("the pull-through cache is not supported in this release; remove the section `proxy`");
 const LETS_ENCRYPT: Effect = Refused(
     "certificates are not requested by this server; let cert-manager or certbot write them, and name the \
      files in http.tls.certificate and http.tls.key (they are read again when they change)",
@@ -24,6 +22,9 @@ const LETS_ENCRYPT: Effect = Refused(
 const HOOKS: Effect = Ignored("this server sends no mail; let the log collector raise alarms");
 const NO_CACHE: Effect = Ignored("this server keeps no cache of descriptors, neither in memory nor in Redis");
 const NO_LIMIT: Effect = Ignored("the file system needs no limit of this kind");
+const WRITTEN_AT_ONCE: Effect = Ignored(
+    "what comes from upstream is stored while it is sent, and nothing is left to be written after it",
+);
 const REPORTING: Effect = Ignored("failures are reported in the log");
 
 /// The parts of the tree that hold one of several alternatives: the name of one may stand in place of the part.
@@ -307,16 +308,36 @@ pub(in crate::config) const SECTIONS: &[Section] = &[
     ),
     section(
         "proxy",
-        PROXY,
+        Honoured,
         &[
             text("remoteurl"),
             text("username"),
             text("password").secret(),
-            duration("ttl"),
-            duration("cachewritetimeout"),
+            duration("ttl").or("168h"),
+            duration("cachewritetimeout").but(WRITTEN_AT_ONCE),
         ],
     ),
-    section("proxy.exec", PROXY, &[text("command"), duration("lifetime")]),
+    section("proxy.exec", Honoured, EXEC),
+    section(
+        "mirrors[]",
+        Honoured,
+        &[
+            text("upstream"),
+            text("prefix"),
+            text("remoteurl"),
+            text("username"),
+            text("password").secret(),
+            text("passwordfile"),
+            // Short enough for nobody to wait for a new image, and long enough for a hundred nodes to ask for it once.
+            duration("ttl").or("1m"),
+            duration("keep").or("0s"),
+            text("limit"),
+            text("ca"),
+            flag("offline").or("false"),
+        ],
+    ),
+    section("mirrors[].exec", Honoured, EXEC),
+    section("mirrors[].prefetch", Honoured, &[list("images"), duration("interval").or("24h")]),
     section("validation", Honoured, &[flag("enabled"), flag("disabled").or("false")]),
     section("validation.manifests.urls", Honoured, &[list("allow"), list("deny")]),
     section("validation.manifests.images", Honoured, &[text("layers").or("all")]),
@@ -371,6 +392,8 @@ const S3: &[Key] = &[
     flag("conditionalwrites").or("true"),
     flag("createbucket").or("false"),
 ];
+
+const EXEC: &[Key] = &[text("command"), duration("lifetime")];
 
 const MIDDLEWARE: &[Key] = &[text("name"), flag("disabled"), map("options").secret()];
 

@@ -46,6 +46,10 @@ const HONOURED: &str = "
     validation.enabled validation.disabled validation.manifests.urls.allow validation.manifests.urls.deny
     validation.manifests.images.layers validation.manifests.indexes.platforms validation.manifests.indexes.platformlist[].architecture
     validation.manifests.indexes.platformlist[].os
+    proxy.remoteurl proxy.username proxy.password proxy.exec.command proxy.exec.lifetime proxy.ttl
+    mirrors[].upstream mirrors[].prefix mirrors[].remoteurl mirrors[].username mirrors[].password mirrors[].passwordfile
+    mirrors[].ttl mirrors[].keep mirrors[].limit mirrors[].ca mirrors[].offline mirrors[].exec.command
+    mirrors[].exec.lifetime mirrors[].prefetch.images mirrors[].prefetch.interval
 ";
 
 const IGNORED: &str = "
@@ -64,7 +68,7 @@ const IGNORED: &str = "
     redis.enableTLS redis.tls.enabled redis.tls.certificate redis.tls.key redis.tls.rootcas
     redis.pool.maxidle redis.pool.maxactive redis.pool.idletimeout
     health.file[].threshold
-    policy.repository.classes
+    policy.repository.classes proxy.cachewritetimeout
     compatibility.schema1.enabled compatibility.schema1.signingkeyfile compatibility.schema1.trustkey
     reporting.bugsnag.apikey reporting.bugsnag.releasestage reporting.bugsnag.endpoint
     reporting.newrelic.licensekey reporting.newrelic.name reporting.newrelic.verbose
@@ -100,8 +104,6 @@ const REFUSED: &str = "
     auth.silly.realm auth.silly.service
     http.tls.letsencrypt.cachefile http.tls.letsencrypt.email http.tls.letsencrypt.hosts
     http.tls.letsencrypt.directoryurl
-    proxy.remoteurl proxy.username proxy.password proxy.exec.command proxy.exec.lifetime proxy.ttl
-    proxy.cachewritetimeout
 ";
 
 /// The keys of a list, and those of S3 under both names of its section.

@@ -36,7 +36,7 @@ fn the_chart_twuni_is_served_with_a_volume() {
 }
 
 #[test]
-fn the_chart_twuni_keeps_images_in_s3_and_is_refused_as_a_mirror() {
+fn the_chart_twuni_keeps_images_in_s3_and_becomes_a_mirror_when_told() {
     let s3 = [
         ("REGISTRY_STORAGE_S3_REGION", "eu-west-1"),
         ("REGISTRY_STORAGE_S3_BUCKET", "images"),
@@ -49,8 +49,8 @@ fn the_chart_twuni_keeps_images_in_s3_and_is_refused_as_a_mirror() {
     assert_eq!(s3.credentials.unwrap().access_key, "0123");
     let mirror =
         [("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io"), ("REGISTRY_PROXY_USERNAME", "")];
-    let error = load_yaml(TWUNI, &mirror).unwrap_err().to_string();
-    assert!(error.starts_with("environment variable REGISTRY_PROXY_REMOTEURL: `proxy`: "), "{error}");
+    let mirrors = load_yaml(TWUNI, &mirror).unwrap().config.mirrors;
+    assert_eq!((mirrors[0].upstream.as_str(), &mirrors[0].prefix), ("docker.io", &None));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod every_key;
 mod in_the_wild;
+mod mirrors;
 mod redirect;
 mod s3;
 mod sections;
@@ -141,13 +142,6 @@ fn other_object_storage_is_refused_in_words_that_say_what_to_use() {
     let variables = [("REGISTRY_STORAGE", "gcs"), ("REGISTRY_STORAGE_GCS_BUCKET", "docker-registry")];
     let error = load_yaml(IMAGE_DEFAULT, &variables).unwrap_err().to_string();
     assert!(error.contains("REGISTRY_STORAGE") && error.contains("use storage.s3"), "{error}");
-}
-
-#[test]
-fn a_mirror_is_refused_in_words_that_say_what_to_do() {
-    let text = format!("{IMAGE_DEFAULT}proxy: {{remoteurl: 'https://registry-1.docker.io'}}\n");
-    let error = load_yaml(&text, &[]).unwrap_err().to_string();
-    assert!(error.contains("`proxy`") && error.contains("remove the section"), "{error}");
 }
 
 #[test]

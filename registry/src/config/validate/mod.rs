@@ -11,6 +11,7 @@ mod http;
 mod log;
 mod manifests;
 mod middleware;
+mod mirrors;
 mod notifications;
 mod redirect;
 mod retention;
@@ -52,6 +53,7 @@ pub(super) fn config(settings: &Settings, warnings: &mut Vec<String>) -> Result<
         retention: retention::rules(settings)?,
         upload_purging: storage::upload_purging(settings)?,
         collection: collection::schedule(&settings.below("garbagecollection"))?,
+        mirrors: mirrors::mirrors(settings)?,
         validation: manifests::validation(&settings.below("validation"))?,
         limits: Limits {
             catalog: settings.positive_number("catalog.maxentries")?,

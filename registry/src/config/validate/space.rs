@@ -22,7 +22,7 @@ fn parse(text: &str) -> Option<Reserve> {
 }
 
 /// A length with a unit, in powers of 1024 or of 1000, or without one in bytes.
-fn bytes(text: &str) -> Option<u64> {
+pub(super) fn bytes(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 8] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),

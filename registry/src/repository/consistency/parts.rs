@@ -13,7 +13,8 @@ use crate::repository::{Error, Repository, Result, layout};
 struct Need {
     manifest: Digest,
     part: Digest,
-    /// A manifest that an index lists may be left out on purpose, and so may a layer where sparse images are taken in;
+    /// A manifest that an index lists may be left out on purpose, and so may a layer where sparse images are taken in, and
+    /// anything in a mirror;
     /// what is linked may not be missing.
     may_be_left_out: bool,
 }
@@ -48,8 +49,11 @@ async fn needs_of(repository: &Repository, manifest: Digest) -> Result<Vec<Need>
     let optional: HashSet<_> = listed.chain(layers).collect();
     let elsewhere = document.layers().filter(|layer| layer.may_be_elsewhere());
     let elsewhere: HashSet<_> = elsewhere.map(|layer| layer.digest).collect();
+    let is_mirrored = repository.is_mirrored();
     let parts = document.references().filter(|part| !elsewhere.contains(part));
-    Ok(parts.map(|part| Need { manifest, part, may_be_left_out: optional.contains(&part) }).collect())
+    Ok(parts
+        .map(|part| Need { manifest, part, may_be_left_out: is_mirrored || optional.contains(&part) })
+        .collect())
 }
 
 async fn problem_of(repository: &Repository, damaged: &DigestSet, need: Need) -> Result<Option<Problem>> {

@@ -100,7 +100,9 @@ impl Manifests<'_> {
         if manifest.media_type().is_schema1() {
             return Err(Error::ManifestObsolete);
         }
-        self.0.rules.layer_urls.check(&manifest)?;
+        if !self.0.is_mirrored() {
+            self.0.rules.layer_urls.check(&manifest)?;
+        }
         self.check_precondition(&digest, &push).await?;
         let _repository_stays = self.0.state.liveness.publish(&self.0.name).await;
         let _manifest_stays = self.0.state.liveness.hold(&digest).await;
@@ -151,7 +153,11 @@ impl Manifests<'_> {
         let checks = needed.into_iter().map(|(digest, is_manifest, is_required)| async move {
             let is_there = is_manifest && self.rely_on(&digest).await?
                 || self.0.blobs().rely_on(&digest).await?.is_some();
-            if is_there || !is_required { Ok(()) } else { Err(Error::ManifestBlobUnknown(digest)) }
+            if is_there || !is_required || self.0.is_mirrored() {
+                Ok(())
+            } else {
+                Err(Error::ManifestBlobUnknown(digest))
+            }
         });
         stream::iter(checks).buffered(CONCURRENCY).try_collect().await
     }

@@ -1,0 +1,8 @@
+//! Mirrors before real upstreams: the original registry with passwords, another of ours with tokens, and one that misbehaves.
+
+mod clients;
+mod crowd;
+mod fixture;
+mod misbehaving;
+mod rogue;
+mod upstreams;
