@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use berth_oci::RepositoryName;
 use berth_registry::repository::{Error, Page, Registry, Rules};
 use berth_storage::Filesystem;
 use serde_json::Value;
@@ -93,12 +94,12 @@ impl Site {
         let (most, last) = (1 + self.below(3), REPOSITORIES[self.below(REPOSITORIES.len())]);
         for registry in &self.registries {
             let all = registry.catalog(&Page::default(), |_| true).await.unwrap();
-            let names: Vec<_> = all.items.iter().map(|name| name.as_str()).collect();
+            let names: Vec<_> = all.items.iter().map(RepositoryName::as_str).collect();
             assert!(names.iter().eq(self.model.keys()), "{names:?}");
             let page = Page { limit: Some(most), last: Some(last.to_owned()) };
             let listed = registry.catalog(&page, |_| true).await.unwrap();
             let expected = self.model.keys().filter(|name| **name > last).take(most);
-            assert!(listed.items.iter().map(|name| name.as_str()).eq(expected.copied()), "{listed:?}");
+            assert!(listed.items.iter().map(RepositoryName::as_str).eq(expected.copied()), "{listed:?}");
             for repository in REPOSITORIES {
                 let expected = self.model.get(repository);
                 let page = Page { limit: Some(most * 20), last: Some("t100".to_owned()) };
