@@ -166,7 +166,7 @@ fn nodes_forget_a_registry_that_does_not_want_to_be_known() {
     let namespace = Namespace::create("nodes-untold").unwrap();
     namespace.apply_registry("{replicas: 0, storage: {emptyDir: {}}}").unwrap();
     namespace.wait_for_reason("NodesReady", "Synced").unwrap();
-    namespace.apply_registry("{replicas: 0, nodeTrust: false}").unwrap();
+    namespace.apply_registry("{replicas: 0, storage: {emptyDir: {}}, nodeTrust: false}").unwrap();
     wait_for_hosts(&namespace, &[]);
     wait::until("the condition to go", PATIENCE, || {
         let status = namespace.get("registry/hub")?["status"].clone();
