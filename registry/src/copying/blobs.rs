@@ -19,10 +19,13 @@ use super::{
 /// In which repository of the destination each blob is. Whoever holds the place of a blob is about to bring it there, so
 /// that it is sent once.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<Digest, Arc<AsyncMutex<Option<RepositoryName>>>>>);
+pub(super) struct Known(Mutex<HashMap<Digest, Home>>);
+
+/// A repository of the destination that has a blob, once one has it.
+type Home = Arc<AsyncMutex<Option<RepositoryName>>>;
 
 impl Known {
-    fn place(&self, digest: &Digest) -> Arc<AsyncMutex<Option<RepositoryName>>> {
+    fn place(&self, digest: &Digest) -> Home {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(*digest).or_default())
     }

@@ -35,9 +35,13 @@ impl Copy {
             if !self.subjects.is_new(&route.to, subject) {
                 continue;
             }
-            let found = persistently(async || self.source.referrers(&route.from, &subject).await).await?;
-            for referrer in &found {
-                ahead.extend(self.tree(route, referrer.digest, 0).await?.iter());
+            let listed = persistently(async || self.source.referrers(&route.from, &subject).await).await?;
+            let mut found = Vec::new();
+            for referrer in listed {
+                // A tag that stands for the API may list what was deleted.
+                let Some(tree) = self.tree_if_there(route, referrer.digest, 0).await? else { continue };
+                ahead.extend(tree.iter());
+                found.push(referrer);
             }
             persistently(async || self.list(route, &subject, &found).await).await?;
         }

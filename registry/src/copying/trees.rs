@@ -27,10 +27,13 @@ pub(super) type Tree = Arc<Vec<Digest>>;
 
 /// The trees that are in the destination, or on their way there: each goes there once.
 #[derive(Debug, Default)]
-pub(super) struct Trees(Mutex<HashMap<(RepositoryName, Digest), Arc<OnceCell<Tree>>>>);
+pub(super) struct Trees(Mutex<HashMap<(RepositoryName, Digest), Growing>>);
+
+/// A place for a tree, which those who need the same one wait for.
+type Growing = Arc<OnceCell<Tree>>;
 
 impl Trees {
-    fn cell(&self, name: &RepositoryName, digest: &Digest) -> Arc<OnceCell<Tree>> {
+    fn cell(&self, name: &RepositoryName, digest: &Digest) -> Growing {
         let mut trees = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(trees.entry((name.clone(), *digest)).or_default())
     }
@@ -87,11 +90,8 @@ impl Copy {
         let children = document.manifests().iter().filter(|child| is_manifest(child));
         let trees = stream::iter(children)
             .map(|child| async move {
-                match self.tree(route, child.digest, depth + 1).await {
-                    // An index may list images of platforms that were left out.
-                    Err(Error::Missing(_)) if !self.has(route, child).await? => Ok(Tree::default()),
-                    tree => tree,
-                }
+                // An index may list images of platforms that were left out.
+                self.tree_if_there(route, child.digest, depth + 1).await.map(Option::unwrap_or_default)
             })
             .buffer_unordered(PARTS);
         let trees: Vec<Tree> = trees.try_collect().await?;
@@ -99,9 +99,21 @@ impl Copy {
         Ok(Arc::new(std::iter::once(manifest.digest).chain(below).collect()))
     }
 
-    async fn has(&self, route: &Route, child: &Descriptor) -> Result<bool> {
-        let reference = Reference::Digest(child.digest);
-        persistently(async || Ok(self.source.digest(&route.from, &reference).await?.is_some())).await
+    /// The same of a manifest that something lists; `None` when the source does not have it.
+    pub(super) async fn tree_if_there(
+        &self,
+        route: &Route,
+        digest: Digest,
+        depth: usize,
+    ) -> Result<Option<Tree>> {
+        let missing = match self.tree(route, digest, depth).await {
+            Err(error @ Error::Missing(_)) => error,
+            tree => return tree.map(Some),
+        };
+        let reference = Reference::Digest(digest);
+        // If it is there, something that it needs is not.
+        let there = persistently(async || self.source.manifest(&route.from, &reference).await).await?;
+        if there.is_some() { Err(missing) } else { Ok(None) }
     }
 }
 

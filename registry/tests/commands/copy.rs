@@ -173,3 +173,22 @@ fn what_is_not_there_is_told_and_the_kubelet_hears_of_it() {
     let nowhere = copy(&["http://127.0.0.1:1/app:1", text(&target.root()), "--src-username", "ann"]);
     assert!(nowhere.stderr.contains("--src-password-file"), "{nowhere:?}");
 }
+
+#[test]
+fn what_an_index_lists_and_the_source_lacks_is_left_out_if_the_destination_allows_that() {
+    let (source, target) = (Fixture::new(), Fixture::new());
+    let image = source.push_image("app", "1", "layer");
+    let lost = source.push_image("app", "lost", "lost layer");
+    let children = [&image, &lost].map(|image| descriptor(MediaType::OCI_IMAGE, &image.to_string()));
+    let index = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": children});
+    let digest = source.push_manifest("app", "latest", &index);
+    source.delete("app", &sha256(lost.to_string()).to_string());
+    let refused = copy(&[text(&source.root()), text(&target.root())]);
+    assert!(refused.code == 1 && refused.stderr.contains("app:latest was not copied"), "{refused:?}");
+    let config = target.config();
+    let strict = fs::read_to_string(&config).unwrap();
+    fs::write(&config, strict + "validation: {manifests: {indexes: {platforms: none}}}\n").unwrap();
+    let done = report(&[text(&source.root()), text(&config)]);
+    assert_eq!([&done["copied"], &done["unchanged"]], [1, 1], "{done}");
+    assert_eq!(ls(&target, "app:latest")["digest"], digest.to_string());
+}
