@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use super::folder::Folders;
-use super::temporary::Temporary;
-use super::version;
+use super::temporary::{Temporary, is_temporary};
+use super::{batch, version};
 use crate::PutCondition;
 
 /// Whether the file was of the version that it had to be of.
@@ -29,13 +30,18 @@ pub(super) fn put(folders: &Folders, path: &Path, body: &[u8], condition: &PutCo
         give_name(temporary, path, condition)
     });
     match put {
-        Ok(Put::Done) => folders.keep(path).map(|()| Put::Done),
+        Ok(Put::Done) => folders.keep([path]).map(|()| Put::Done),
         Ok(Put::Refused) => Ok(Put::Refused),
         Err(error) => {
             folders.remove_empty_above(path);
             Err(error)
         }
     }
+}
+
+/// Makes each body the content of the file at its path.
+pub(super) fn put_all(folders: &Folders, files: &[(PathBuf, Bytes)]) -> io::Result<()> {
+    batch::put(folders, files, &[], || Ok(()))
 }
 
 /// Makes `body` the content of the file at `path`, and leaves to the system when that reaches the disk.
@@ -48,7 +54,7 @@ pub(super) fn note(folders: &Folders, path: &Path, body: &[u8]) -> io::Result<()
 }
 
 /// Makes the temporary file the one at `path`, if the condition holds.
-fn give_name(temporary: Temporary, path: &Path, condition: &PutCondition) -> io::Result<Put> {
+fn give_name(mut temporary: Temporary, path: &Path, condition: &PutCondition) -> io::Result<Put> {
     match condition {
         PutCondition::Always => replace_whatever_is_there(temporary, path)?,
         PutCondition::IfAbsent => temporary.create(path)?,
@@ -60,31 +66,52 @@ fn give_name(temporary: Temporary, path: &Path, condition: &PutCondition) -> io:
     Ok(Put::Done)
 }
 
-fn replace_whatever_is_there(temporary: Temporary, path: &Path) -> io::Result<()> {
+pub(super) fn replace_whatever_is_there(mut temporary: Temporary, path: &Path) -> io::Result<()> {
     loop {
-        if let Some(_locked) = version::lock(path)? {
-            return temporary.replace(path);
-        }
         match temporary.create(path) {
-            // Somebody else was faster, and may be about to replace the file if nobody else has.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             // Some file systems have no second names for a file.
             Err(error) if error.kind() != ErrorKind::NotFound => return temporary.replace(path),
             created => return created,
+        }
+        if let Some(_locked) = version::lock(path)? {
+            return temporary.replace(path);
         }
     }
 }
 
 /// Removes the file at `path`, and the folders that become empty by it.
 pub(super) fn delete(folders: &Folders, path: &Path) -> io::Result<()> {
+    remove(path)?;
+    folders.remove_empty_above(path);
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
     let _locked = version::lock(path)?;
     match fs::remove_file(path) {
         Err(error) if !is_absent(&error) => Err(error),
-        _ => {
-            folders.remove_empty_above(path);
-            Ok(())
+        _ => Ok(()),
+    }
+}
+
+/// Removes all files in the folder and below it, and the folder. Those above it stay: what comes and goes has its like.
+pub(super) fn delete_all(folders: &Folders, folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_absent(&error) => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            delete_all(folders, &path)?;
+        } else if !is_temporary(&entry.file_name().to_string_lossy()) {
+            remove(&path)?;
         }
     }
+    folders.remove(folder);
+    Ok(())
 }
 
 /// Whether no file is there; a folder at that place is no file.
