@@ -34,7 +34,7 @@ const ROWS: [(&str, usize); 29] = [
     ("peak memory, push of 4 MiB", 1),
     ("push of 8 images", 1),
     ("mount", 1),
-    ("garbage collection of 20 manifests", 1),
+    ("garbage collection of 20 manifests", 2),
     ("garbage collection of 40 manifests", 1),
     ("start to first 200", 1),
     ("idle memory", 1),

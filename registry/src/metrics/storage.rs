@@ -136,12 +136,20 @@ impl ObjectStore for Measured {
         self.timed("PutContent", self.store.put(key, body, condition)).await
     }
 
+    async fn put_all(&self, objects: Vec<(Key, Bytes)>) -> Result<()> {
+        self.timed("PutContent", self.store.put_all(objects)).await
+    }
+
     async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
         self.timed("PutContent", self.store.note(key, body)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
         self.timed("Delete", self.store.delete(key)).await
+    }
+
+    async fn delete_all(&self, prefix: &Key) -> Result<()> {
+        self.timed("Delete", self.store.delete_all(prefix)).await
     }
 
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
@@ -196,6 +204,10 @@ impl ObjectStore for Measured {
 
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
         self.timed("Move", self.store.complete(upload, size, object)).await
+    }
+
+    async fn publish(&self, upload: &Key, size: u64, object: &Key, links: Vec<(Key, Bytes)>) -> Result<()> {
+        self.timed("Move", self.store.publish(upload, size, object, links)).await
     }
 
     async fn abort(&self, upload: &Key) -> Result<()> {

@@ -54,6 +54,11 @@ pub(super) fn parse_link(key: &Key, content: &[u8]) -> Option<Digest> {
     digest
 }
 
+/// The objects that make each link point at its digest.
+pub(super) fn links<'a>(pointing: impl IntoIterator<Item = (Key, &'a Digest)>) -> Vec<(Key, Bytes)> {
+    pointing.into_iter().map(|(key, digest)| (key, digest.to_string().into())).collect()
+}
+
 /// The content of the object, if there is one, and what is known about it.
 pub(super) async fn read(store: &dyn ObjectStore, key: &Key) -> Result<Option<(ObjectMeta, Bytes)>> {
     found(store.read(key).await)
@@ -94,8 +99,15 @@ impl State {
 
     /// Makes the link point at `digest`.
     pub(super) async fn write_link(&self, key: &Key, digest: &Digest) -> Result<()> {
-        let content = Bytes::from(digest.to_string());
-        Ok(self.store.put(key, content, PutCondition::Always).await?)
+        self.write_links([(key.clone(), digest)]).await
+    }
+
+    /// Makes each link point at its digest, one after the other.
+    pub(super) async fn write_links<'a>(
+        &self,
+        pointing: impl IntoIterator<Item = (Key, &'a Digest)>,
+    ) -> Result<()> {
+        Ok(self.store.put_all(links(pointing)).await?)
     }
 
     /// Keeps the content from being deleted by a collector, and then looks it up.

@@ -117,8 +117,14 @@ impl Tags<'_> {
     ) -> Result<()> {
         let _locked = self.0.state.tag_locks.lock(&self.0.name, tags).await;
         self.check(tags, precondition).await?;
+        let name = &self.0.name;
+        let past = |tag| (layout::tag_history_entry(name, tag, digest), digest);
+        if precondition.is_empty() {
+            let links = tags.iter().flat_map(|tag| [past(tag), (layout::tag_current(name, tag), digest)]);
+            return self.0.state.write_links(links).await;
+        }
+        self.0.state.write_links(tags.iter().map(past)).await?;
         for tag in tags {
-            self.0.state.write_link(&layout::tag_history_entry(&self.0.name, tag, digest), digest).await?;
             self.move_to(tag, digest, precondition).await?;
         }
         Ok(())
@@ -127,9 +133,6 @@ impl Tags<'_> {
     /// Makes the tag point at `digest` if the precondition holds in that very moment, whatever other processes do.
     async fn move_to(&self, tag: &Tag, digest: &Digest, precondition: &Precondition) -> Result<()> {
         let link = layout::tag_current(&self.0.name, tag);
-        if precondition.is_empty() {
-            return self.0.state.write_link(&link, digest).await;
-        }
         loop {
             let (current, unchanged) = self.0.state.read_versioned_link(&link).await?;
             precondition.require(&Reference::Tag(tag.clone()), current)?;

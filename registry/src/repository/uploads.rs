@@ -37,11 +37,10 @@ impl Uploads<'_> {
         let now = Timestamp::try_from(self.0.state.clock.now()).unwrap_or_default();
         let now = now.round(Unit::Second).unwrap_or(now).to_string();
         let key = layout::upload_started_at(&self.0.name, &id);
-        // That it is there is what makes the upload exist; what it says is for those who list uploads.
+        // That it is there is what makes the upload exist; what it says is for those who list uploads. An upload without bytes
+        // has nothing to lose: whoever finds that a failure of power has taken it away begins another one.
         self.0.state.store.note(&key, now.into()).await?;
-        if algorithm == Algorithm::Sha256 {
-            self.0.state.store.flush_upload(&layout::upload_data(&self.0.name, &id)).await?;
-        } else {
+        if algorithm != Algorithm::Sha256 {
             // The state of the hash of nothing tells later requests what to compute.
             Upload::new(self.0, id).save(&Hasher::new(algorithm)).await?;
         }

@@ -77,6 +77,9 @@ pub enum PutCondition {
     IfVersion(Version),
 }
 
+/// How many objects are deleted at once.
+const CONCURRENT_DELETIONS: usize = 16;
+
 /// Who tells of an object, without waiting and as it is now, whether it is the version that it was.
 pub trait Witness: Debug + Send + Sync {
     /// Whether the object has not changed. When that cannot be told at once, it has.
@@ -122,6 +125,15 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// succeeds; the others get `AlreadyExists` or `VersionMismatch`, whatever process they are in.
     async fn put(&self, key: &Key, body: Bytes, condition: PutCondition) -> Result<()>;
 
+    /// Keeps small objects, whatever is there, one after the other, and acknowledges all of them together: nobody sees one
+    /// that does not see those before it. What has its content already is only dated anew.
+    async fn put_all(&self, objects: Vec<(Key, Bytes)>) -> Result<()> {
+        for (key, body) in objects {
+            self.put(&key, body, PutCondition::Always).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps `body` under `key`, which nobody else writes at the same time, as a note that can be done without: a failure of
     /// power may take it away again, or leave it empty.
     async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
@@ -131,6 +143,12 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// Removes the object. That it is absent already is success. A deletion may be undone by a failure of
     /// power.
     async fn delete(&self, key: &Key) -> Result<()>;
+
+    /// Removes all objects below `prefix`, as [`delete`](ObjectStore::delete) does. What is put there meanwhile may stay.
+    async fn delete_all(&self, prefix: &Key) -> Result<()> {
+        let delete = |object: ObjectMeta| async move { self.delete(&object.key).await };
+        self.list(prefix, None).try_for_each_concurrent(CONCURRENT_DELETIONS, delete).await
+    }
 
     /// All objects whose keys are below `prefix` and come after `start_after`, in the byte order of their
     /// keys.
@@ -207,6 +225,13 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// the upload is dropped; so it is when its bytes cannot be made to last. `NotFound` when there is no upload,
     /// `OffsetMismatch` when it has another `size`: somebody has added to what the caller knows.
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()>;
+
+    /// [Completes](ObjectStore::complete) the upload, then [puts](ObjectStore::put_all) what makes the object known, and
+    /// acknowledges all of it together.
+    async fn publish(&self, upload: &Key, size: u64, object: &Key, links: Vec<(Key, Bytes)>) -> Result<()> {
+        self.complete(upload, size, object).await?;
+        self.put_all(links).await
+    }
 
     /// Drops the upload. That it is absent already is success; `Busy` when an append is going on.
     async fn abort(&self, upload: &Key) -> Result<()>;

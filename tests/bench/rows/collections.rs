@@ -17,19 +17,31 @@ const REPOSITORY: &str = "bench/collected";
 /// How often the memory of the collector is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Who may use the storage meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    /// Nobody, as the original asks for.
+    Nobody,
+    /// Servers, for whose sake garbage rests for a moment before it is deleted.
+    Servers,
+}
+
 /// Measures both sizes, of the original only the smaller one, for which it takes more than a minute.
 pub(super) fn measure(site: &mut Site) -> Result<()> {
     let [few, many] = site.sizes.manifests;
     let both: &[Server] = &[Server::Original, Server::Berth];
-    for (count, servers) in [(few, both), (many, &both[1..])] {
-        let operation = format!("garbage collection of {count} manifests");
+    let rows =
+        [(few, both, Beside::Nobody), (many, &both[1..], Beside::Nobody), (few, &both[1..], Beside::Servers)];
+    for (count, servers, beside) in rows {
+        let how = if beside == Beside::Servers { " beside servers" } else { "" };
+        let operation = format!("garbage collection of {count} manifests{how}");
         let definition = Definition::new(operation, Unit::Milliseconds, servers[0].name());
         if !site.wants(&definition) {
             continue;
         }
         for _ in 0..site.options.rounds {
             for server in site.wanted(servers) {
-                let measured = collect(site, server, count);
+                let measured = collect(site, server, count, beside);
                 site.note(&definition, server.name(), measured)?;
             }
         }
@@ -38,20 +50,20 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
 }
 
 /// One collection of a tree of its own.
-fn collect(site: &Site, server: Server, count: usize) -> Result<Sample> {
+fn collect(site: &Site, server: Server, count: usize, beside: Beside) -> Result<Sample> {
     let data = site.empty()?;
     let [kept, deleted] = write(data.path(), count)?;
     let file = site.folder().join("collected.conf");
     fs::write(&file, configuration(&site.open(data.path()), 0))?;
     site.settle();
-    let mut command = command(site, server, &file)?;
+    let mut command = command(site, server, &file, beside)?;
     let sample = watch(&mut command, count)?;
     let tree = Tree::at(data.path());
     ensure!(tree.has(&kept) && !tree.has(&deleted), "the wrong blobs are left");
     Ok(sample)
 }
 
-fn command(site: &Site, server: Server, file: &Path) -> Result<Command> {
+fn command(site: &Site, server: Server, file: &Path, beside: Beside) -> Result<Command> {
     let mut command = match server {
         Server::Berth => Command::new(&site.berth),
         _ => Command::new(packaged("docker-registry")?),
@@ -59,6 +71,7 @@ fn command(site: &Site, server: Server, file: &Path) -> Result<Command> {
     command.env_clear().args(["garbage-collect", "-m"]).arg(file);
     if server == Server::Berth {
         command.arg("--min-age=0s");
+        command.args((beside == Beside::Nobody).then_some("--offline"));
     }
     Ok(command)
 }

@@ -86,7 +86,9 @@ impl Client<'_> {
                 return Ok(Uploaded::CutOff(upload));
             };
             if answer.status == 404 {
-                let may_be_gone = upload.is_finishing || upload.may_be_dropped;
+                // One without bytes has nothing to lose by a failure of power.
+                let has_nothing = self.loses_power && upload.acknowledged == 0;
+                let may_be_gone = upload.is_finishing || upload.may_be_dropped || has_nothing;
                 ensure!(may_be_gone, "LOST: the upload {}: {}", upload.path, answer.text());
                 return Ok(Uploaded::Gone);
             }

@@ -7,11 +7,12 @@ use std::process::Command;
 
 /// The calls that change a storage, those that tell of it, and those that answer; of each so many at most are let pass, in each
 /// thread.
-const CALLS: [(&str, u32); 16] = [
+const CALLS: [(&str, u32); 17] = [
     ("fsync", 40),
     ("fdatasync", 14),
     ("rename", 6),
-    ("linkat", 12),
+    ("renameat2", 12),
+    ("linkat", 2),
     ("unlink", 14),
     ("mkdir", 20),
     ("rmdir", 10),
@@ -23,17 +24,19 @@ const CALLS: [(&str, u32); 16] = [
     ("utimensat", 4),
     ("getdents64", 12),
     ("statx", 30),
-    ("fsync,fdatasync,rename,linkat,unlink", 60),
+    ("fsync,fdatasync,rename,renameat2,unlink", 60),
 ];
 
 /// What may fail, and how.
-const FAILURES: [(&str, &str); 14] = [
+const FAILURES: [(&str, &str); 16] = [
     ("fsync", "EIO"),
     ("fsync", "ENOSPC"),
     ("fdatasync", "EIO"),
     ("fdatasync", "ENOSPC"),
     ("rename", "EIO"),
     ("rename", "ENOSPC"),
+    ("renameat2", "EIO"),
+    ("renameat2", "ENOSPC"),
     ("linkat", "ENOSPC"),
     ("linkat", "EIO"),
     ("unlink", "EIO"),

@@ -1,12 +1,12 @@
 //! Pushing: what a manifest needs is there, then its content is written, then the names that lead to it.
 
 use berth_oci::{Algorithm, Digest, Manifest, MediaType, Reference, Tag};
-use berth_storage::PutCondition;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::Manifests;
 use crate::repository::hasher::digest_of;
+use crate::repository::state::links;
 use crate::repository::{Error, Precondition, Result, layout};
 
 /// How many of the blobs that a manifest refers to are looked up at once.
@@ -166,11 +166,11 @@ impl Manifests<'_> {
     async fn store(&self, digest: &Digest, manifest: &Manifest, bytes: Bytes) -> Result<()> {
         let state = &self.0.state;
         self.note_media_type(digest, manifest.media_type(), &bytes).await?;
-        state.store.put(&layout::blob(digest), bytes, PutCondition::Always).await?;
-        state.write_link(&layout::revision(&self.0.name, digest), digest).await?;
-        match manifest.subject() {
-            Some(subject) => self.0.referrers().add(&subject.digest, digest).await,
-            None => Ok(()),
-        }
+        let name = &self.0.name;
+        let referrer = manifest.subject().map(|subject| layout::referrer(name, &subject.digest, digest));
+        let revision = layout::revision(name, digest);
+        let mut objects = vec![(layout::blob(digest), bytes)];
+        objects.extend(links([revision].into_iter().chain(referrer).map(|link| (link, digest))));
+        Ok(state.store.put_all(objects).await?)
     }
 }

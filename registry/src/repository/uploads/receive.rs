@@ -8,8 +8,11 @@ use futures::TryStreamExt as _;
 
 use super::hashing::Hashing;
 use crate::repository::hasher::Hasher;
-use crate::repository::state::{State, found};
+use crate::repository::state::{State, found, links};
 use crate::repository::{BlobInfo, Error, Repository, Reserve, Result, hash_state, layout, room};
+
+/// So many bytes are hashed again when the upload goes on: that takes less than to remember their hash.
+const HASHED_AGAIN: u64 = 1024 * 1024;
 
 /// An upload that exists.
 #[derive(Debug)]
@@ -164,12 +167,20 @@ impl Upload {
         Ok(if is_long { Algorithm::Sha512 } else { Algorithm::Sha256 })
     }
 
-    /// Remembers the hash for the next request, and forgets what was remembered before.
-    ///
-    /// What was hashed is flushed first. Otherwise a failure of power could leave zeros in its place, which the remembered
-    /// hash would vouch for.
+    /// Makes the bytes last, and remembers the hash for the next request where that is worth it.
     pub(super) async fn save(&self, hasher: &Hasher) -> Result<()> {
         self.state.store.flush_upload(&self.data).await?;
+        if hasher.algorithm() == Algorithm::Sha256 && self.size <= HASHED_AGAIN {
+            return Ok(());
+        }
+        self.save_hash(hasher).await
+    }
+
+    /// Remembers the hash for the next request, and forgets what was remembered before.
+    ///
+    /// What was hashed has to be flushed already. Otherwise a failure of power could leave zeros in its place, which the
+    /// remembered hash would vouch for.
+    async fn save_hash(&self, hasher: &Hasher) -> Result<()> {
         let states = layout::upload_hash_states(&self.name, &self.id, hasher.algorithm());
         let (current, encoded) = (self.size.to_string(), hash_state::encode(hasher));
         // Without it, or when it comes back damaged, the bytes are hashed again.
@@ -187,7 +198,9 @@ impl Upload {
         if self.size == 0 {
             return Ok(hasher);
         }
-        if let Some((remembered, length)) = self.remembered(algorithm).await? {
+        if (self.is_spent || self.size > HASHED_AGAIN)
+            && let Some((remembered, length)) = self.remembered(algorithm).await?
+        {
             (hasher, offset) = (remembered, length);
         }
         if offset < self.size {
@@ -242,10 +255,14 @@ impl Upload {
 
     /// Remembers the hash for a client that tries to finish once more, unless the content was the wrong one.
     pub(super) async fn remember(&self, hasher: &Hasher, digest: &Digest) {
-        if !self.is_spent
-            && hasher.clone().finish() == *digest
-            && let Err(error) = self.save(hasher).await
-        {
+        if self.is_spent || hasher.clone().finish() != *digest {
+            return;
+        }
+        let remembered = async {
+            self.state.store.flush_upload(&self.data).await?;
+            self.save_hash(hasher).await
+        };
+        if let Err(error) = remembered.await {
             tracing::warn!(upload = %self.id, %error, "the hash of an upload that failed could not be kept");
         }
     }
@@ -253,19 +270,21 @@ impl Upload {
     /// Makes the upload the content, unless that is there already, and links to it.
     async fn make_visible(&self, digest: &Digest) -> Result<()> {
         let state = &self.state;
-        let (blob, link) = (layout::blob(digest), layout::layer(&self.name, digest));
+        let (blob, link) = (layout::blob(digest), (layout::layer(&self.name, digest), digest));
         let _held = state.liveness.hold(digest).await;
         let mut list = state.quarantine.list().await?;
         state.quarantine.rescue(digest).await?;
         if self.is_spent {
             state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
+            state.write_links([link.clone()]).await?;
         } else {
-            state.store.complete(&self.data, self.size, &blob).await.map_err(|error| self.explain(error))?;
+            let links = links([link.clone()]);
+            let published = state.store.publish(&self.data, self.size, &blob, links).await;
+            published.map_err(|error| self.explain(error))?;
         }
-        state.write_link(&link, digest).await?;
         while state.quarantine.has_changed(&mut list).await? {
             state.rely_on(digest).await?.ok_or(Error::UploadUnknown(self.id))?;
-            state.write_link(&link, digest).await?;
+            state.write_links([link.clone()]).await?;
         }
         Ok(())
     }
@@ -289,6 +308,6 @@ impl Upload {
 
     /// Removes what is kept beside the upload.
     async fn forget(&self) -> Result<()> {
-        self.state.delete_below(&layout::upload(&self.name, &self.id)).await
+        Ok(self.state.store.delete_all(&layout::upload(&self.name, &self.id)).await?)
     }
 }

@@ -88,22 +88,34 @@ impl Folders {
         Ok(())
     }
 
-    /// Makes the name of the file at `path` survive a failure of power, and the folders that lead to it.
-    pub(super) fn keep(&self, path: &Path) -> io::Result<()> {
-        self.flush(self.of(path))?;
-        for folder in path.ancestors().skip(1) {
-            let Some(number) = self.unsettled().made.get(folder).copied() else { continue };
-            folder.parent().map_or(Ok(()), |parent| self.flush(parent))?;
-            self.settle(folder, number);
-        }
+    /// Makes the names of these files survive a failure of power, and the folders that lead to them. Each folder is flushed
+    /// once, whoever of them needs it.
+    pub(super) fn keep<'a>(&self, paths: impl IntoIterator<Item = &'a Path> + Clone) -> io::Result<()> {
+        let new = self.new_above(paths.clone());
+        let mut folders: Vec<_> = paths.into_iter().filter_map(Path::parent).collect();
+        folders.extend(new.iter().filter_map(|(folder, _)| folder.parent()));
+        folders.sort_unstable();
+        folders.dedup();
+        // The deepest first: what is above it is mostly written down along with it.
+        folders.into_iter().rev().try_for_each(|folder| self.flush(folder))?;
+        self.settle(&new);
         Ok(())
     }
 
-    /// Remembers that the folder is kept, unless it was made anew meanwhile.
-    fn settle(&self, folder: &Path, number: u64) {
+    /// The new folders that lead to these files, and the numbers of the times when they were made.
+    fn new_above<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> Vec<(&'a Path, u64)> {
+        let unsettled = self.unsettled();
+        let above = paths.into_iter().flat_map(|path| path.ancestors().skip(1));
+        above.filter_map(|folder| Some((folder, *unsettled.made.get(folder)?))).collect()
+    }
+
+    /// Remembers that the folders are kept, except those that were made anew meanwhile.
+    fn settle(&self, kept: &[(&Path, u64)]) {
         let mut unsettled = self.unsettled();
-        if unsettled.made.get(folder) == Some(&number) {
-            unsettled.made.remove(folder);
+        for (folder, number) in kept {
+            if unsettled.made.get(*folder) == Some(number) {
+                unsettled.made.remove(*folder);
+            }
         }
     }
 
@@ -113,15 +125,18 @@ impl Folders {
 
     /// Removes the folders above `path` that have become empty, up to the root. Returns the first that stays.
     pub(super) fn remove_empty_above<'a>(&'a self, path: &'a Path) -> &'a Path {
-        let above = path.ancestors().skip(1).take_while(|folder| *folder != self.root);
-        for folder in above {
-            let mut unsettled = self.unsettled();
-            if fs::remove_dir(folder).is_err() {
-                return folder;
-            }
+        let mut above = path.ancestors().skip(1).take_while(|folder| *folder != self.root);
+        above.find(|folder| !self.remove(folder)).unwrap_or(&self.root)
+    }
+
+    /// Removes the folder if it is empty; `false` when it is not.
+    pub(super) fn remove(&self, folder: &Path) -> bool {
+        let mut unsettled = self.unsettled();
+        let is_gone = fs::remove_dir(folder).is_ok();
+        if is_gone {
             unsettled.made.remove(folder);
         }
-        self.root()
+        is_gone
     }
 
     /// Held while a folder is made or removed, so that what is known of it is true.
@@ -186,9 +201,9 @@ mod tests {
             folders.with_folder_of(path, || fs::write(path, "x")).unwrap();
         }
         assert_eq!(made(&folders), ["a", "a/b", "a/c"].map(|folder| root.path().join(folder)));
-        folders.keep(&second).unwrap();
+        folders.keep([second.as_path()]).unwrap();
         assert_eq!(made(&folders), [root.path().join("a/b")]);
-        folders.keep(&first).unwrap();
+        folders.keep([first.as_path()]).unwrap();
         assert!(made(&folders).is_empty());
     }
 
@@ -202,7 +217,7 @@ mod tests {
         folders.remove_empty_above(&folder.join("file"));
         assert!(made(&folders).is_empty(), "what is gone need not be kept");
         folders.create(&folder).unwrap();
-        folders.settle(&folder, number);
+        folders.settle(&[(&folder, number)]);
         assert_eq!(made(&folders), [folder]);
     }
 

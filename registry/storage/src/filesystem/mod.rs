@@ -4,6 +4,7 @@
 //! that it is there as a whole or not at all. Work on files is done on the blocking pool, in large pieces; only
 //! what the kernel has in memory is looked up and read at once, which takes less time than the way to the pool.
 
+mod batch;
 mod buffer;
 mod cached;
 mod familiar;
@@ -72,6 +73,11 @@ impl Filesystem {
         self.folders.root().join(key.as_str())
     }
 
+    /// Where objects are kept, and what they are to hold.
+    fn files(&self, objects: Vec<(Key, Bytes)>) -> Vec<(PathBuf, Bytes)> {
+        objects.into_iter().map(|(key, body)| (self.path(&key), body)).collect()
+    }
+
     /// Does `read` at once where nothing has to be waited for, and else on the blocking pool.
     async fn ask<T, F>(&self, key: &Key, read: F) -> Result<T>
     where
@@ -126,6 +132,12 @@ impl ObjectStore for Filesystem {
         if put == Put::Refused { Err(Error::VersionMismatch(key.clone())) } else { Ok(()) }
     }
 
+    async fn put_all(&self, objects: Vec<(Key, Bytes)>) -> Result<()> {
+        let Some((last, _)) = objects.last() else { return Ok(()) };
+        let (folders, last, files) = (Arc::clone(&self.folders), last.clone(), self.files(objects));
+        on_blocking_pool(&last, move || write::put_all(&folders, &files)).await
+    }
+
     async fn note(&self, key: &Key, body: Bytes) -> Result<()> {
         let (folders, path) = (Arc::clone(&self.folders), self.path(key));
         on_blocking_pool(key, move || write::note(&folders, &path, &body)).await
@@ -134,6 +146,11 @@ impl ObjectStore for Filesystem {
     async fn delete(&self, key: &Key) -> Result<()> {
         let (folders, path) = (Arc::clone(&self.folders), self.path(key));
         on_blocking_pool(key, move || write::delete(&folders, &path)).await
+    }
+
+    async fn delete_all(&self, prefix: &Key) -> Result<()> {
+        let (folders, path) = (Arc::clone(&self.folders), self.path(prefix));
+        on_blocking_pool(prefix, move || write::delete_all(&folders, &path)).await
     }
 
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
@@ -207,8 +224,13 @@ impl ObjectStore for Filesystem {
     }
 
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
+        self.publish(upload, size, object, Vec::new()).await
+    }
+
+    async fn publish(&self, upload: &Key, size: u64, object: &Key, links: Vec<(Key, Bytes)>) -> Result<()> {
         let (folders, from, to) = (Arc::clone(&self.folders), self.path(upload), self.path(object));
-        match on_blocking_pool(upload, move || upload::complete(&folders, &from, size, &to)).await? {
+        let links = self.files(links);
+        match on_blocking_pool(upload, move || upload::publish(&folders, &from, size, &to, &links)).await? {
             Completion::Done => Ok(()),
             Completion::Busy => Err(Error::Busy(upload.clone())),
             Completion::OfSize(expected) => Err(Error::OffsetMismatch { expected }),

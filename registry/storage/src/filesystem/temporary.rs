@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use uuid::Uuid;
 
 /// After this time nobody is still writing to a temporary file.
@@ -16,6 +18,7 @@ pub(super) const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 pub(super) struct Temporary {
     path: PathBuf,
     pub(super) file: File,
+    is_moved: bool,
 }
 
 impl Temporary {
@@ -25,24 +28,34 @@ impl Temporary {
         name.push(format!(".{}.tmp", Uuid::new_v4()));
         let path = path.with_file_name(name);
         let file = File::create_new(&path)?;
-        Ok(Self { path, file })
+        Ok(Self { path, file, is_moved: false })
     }
 
     /// Moves the file to `path`, and replaces what is there.
-    pub(super) fn replace(self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.path, path)
+    pub(super) fn replace(mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)?;
+        self.is_moved = true;
+        Ok(())
     }
 
     /// Gives the file the name `path` if nothing has it.
-    pub(super) fn create(&self, path: &Path) -> io::Result<()> {
-        fs::hard_link(&self.path, path)
+    pub(super) fn create(&mut self, path: &Path) -> io::Result<()> {
+        match renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
+            Ok(()) => self.is_moved = true,
+            // The file system, or a sandbox, knows no such call; a second name does as well.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => fs::hard_link(&self.path, path)?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Fails after a rename, when there is nothing left to remove.
-        let _ = fs::remove_file(&self.path);
+        if !self.is_moved {
+            // A later walk comes by again.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

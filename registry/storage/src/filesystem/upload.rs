@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use rustix::fs::{Advice, fadvise};
 use tokio::task::{self, JoinHandle};
 
+use super::batch;
 use super::folder::Folders;
 use super::on_blocking_pool;
 use super::write::{is_absent, touch};
@@ -203,11 +204,17 @@ pub(super) enum Completion {
     OfSize(u64),
 }
 
-/// Moves the upload to the place of the object, if it has that size.
+/// Moves the upload to the place of the object, if it has that size, and puts what makes the object known.
 ///
-/// Its bytes are flushed before it moves, and its new name afterwards. The folder that it leaves is not: a name that comes
+/// Its bytes are flushed before it moves, as is what the others hold, and all names together afterwards. The folder that it leaves is not: a name that comes
 /// back there is a deletion that was undone, and file systems that keep a journal move a file as a whole or not at all.
-pub(super) fn complete(folders: &Folders, upload: &Path, size: u64, object: &Path) -> io::Result<Completion> {
+pub(super) fn publish(
+    folders: &Folders,
+    upload: &Path,
+    size: u64,
+    object: &Path,
+    links: &[(PathBuf, Bytes)],
+) -> io::Result<Completion> {
     let file = File::open(upload)?;
     if !lock(&file, upload)? {
         return Ok(Completion::Busy);
@@ -216,16 +223,19 @@ pub(super) fn complete(folders: &Folders, upload: &Path, size: u64, object: &Pat
     if actual != size {
         return Ok(Completion::OfSize(actual));
     }
-    if object.is_file() {
-        // Whoever brought it may have died before its name was flushed.
-        folders.keep(object)?;
+    let is_there = object.is_file();
+    // What is there is flushed as well: whoever brought it may have died before that.
+    batch::put(folders, links, &[object], || {
+        if is_there {
+            return Ok(());
+        }
+        touch(&file)?;
+        sync(upload, || file.sync_data())?;
+        folders.with_folder_of(object, || fs::rename(upload, object))
+    })?;
+    if is_there {
         fs::remove_file(upload)?;
-        return Ok(Completion::Done);
     }
-    touch(&file)?;
-    sync(upload, || file.sync_data())?;
-    folders.with_folder_of(object, || fs::rename(upload, object))?;
-    folders.keep(object)?;
     Ok(Completion::Done)
 }
 
@@ -236,7 +246,7 @@ pub(super) fn flush(folders: &Folders, upload: &Path) -> io::Result<()> {
         Err(error) if is_absent(&error) => {}
         Err(error) => return Err(error),
     }
-    folders.keep(upload)
+    folders.keep([upload])
 }
 
 /// Drops the upload when its bytes did not reach the disk: the system tells of that once, and would let the next attempt

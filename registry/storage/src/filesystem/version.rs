@@ -30,7 +30,7 @@ pub(super) fn of_identity(file: &Identity) -> Version {
 pub(super) struct Locked {
     /// The version that it has.
     pub(super) version: Version,
-    _file: File,
+    pub(super) file: File,
 }
 
 /// Locks the file at `path`; nothing when there is none.
@@ -42,14 +42,14 @@ pub(super) fn lock(path: &Path) -> io::Result<Option<Locked>> {
         let _without_locks = file.lock();
         let (locked, Some(present)) = (file.metadata()?, found(path.metadata())?) else { return Ok(None) };
         if (locked.dev(), locked.ino()) == (present.dev(), present.ino()) {
-            return Ok(Some(Locked { version: of(&present), _file: file }));
+            return Ok(Some(Locked { version: of(&present), file }));
         }
     }
 }
 
-/// Opens the file for writing where that is possible: NFS locks no other.
+/// Opens the file for writing as well where that is possible: NFS locks no other.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).open(path).or_else(|_| File::open(path))
+    OpenOptions::new().read(true).append(true).open(path).or_else(|_| File::open(path))
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

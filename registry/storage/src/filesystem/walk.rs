@@ -1,6 +1,7 @@
 //! Walks over the folders of the store in the order of the keys.
 
-use std::fs::{self, DirEntry};
+use std::collections::BinaryHeap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,26 +33,13 @@ fn names(folder: &Path, start_after: Option<&str>) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// What is in the folder; nothing when it is gone. A name that is not text cannot belong to an object.
-fn entries(folder: &Path) -> io::Result<Vec<(String, DirEntry)>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if is_absent(&error) => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let named = entries.filter_map(|entry| match entry {
-        Ok(entry) => entry.file_name().into_string().ok().map(|name| Ok((name, entry))),
-        Err(error) => Some(Err(error)),
-    });
-    named.collect()
-}
-
 /// The objects below `prefix`, in the byte order of their keys.
 pub(super) fn list(
     root: Arc<Path>,
     prefix: Key,
     start_after: Option<Key>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
-    let walk = Walk { root, start_after, ahead: vec![Step::Folder(prefix.clone())] };
+    let walk = Walk { root, start_after, ahead: vec![Folder::at(prefix.clone())] };
     let batches = stream::try_unfold((walk, FIRST_BATCH), move |(mut walk, size)| {
         let prefix = prefix.clone();
         async move {
@@ -69,16 +57,29 @@ pub(super) fn list(
 const FIRST_BATCH: usize = 2;
 const LARGEST_BATCH: usize = 256;
 
+/// How many entries of a folder are remembered at a time. One that has more is read again for each so many: the memory of a walk
+/// does not grow with the store.
+const MOST_REMEMBERED: usize = 1 << 15;
+
 struct Walk {
     root: Arc<Path>,
     start_after: Option<Key>,
-    /// What is still to be visited, the next one last.
-    ahead: Vec<Step>,
+    /// The folders that are being walked through, each in the one before it.
+    ahead: Vec<Folder>,
 }
 
-enum Step {
-    Object(ObjectMeta),
-    Folder(Key),
+/// A folder that is being walked through.
+struct Folder {
+    key: Key,
+    /// Its next entries, the nearest last.
+    entries: Vec<String>,
+    /// Where it is to be read again when these are done with; `None` when nothing is left.
+    rest: Option<Rest>,
+}
+
+enum Rest {
+    All,
+    After(String),
 }
 
 impl Walk {
@@ -86,65 +87,98 @@ impl Walk {
     fn collect(&mut self, size: usize) -> io::Result<Vec<ObjectMeta>> {
         let mut batch = Vec::with_capacity(size);
         while batch.len() < size
-            && let Some(step) = self.ahead.pop()
+            && let Some(folder) = self.ahead.last_mut()
         {
-            match step {
-                Step::Object(meta) => batch.push(meta),
-                Step::Folder(folder) => self.enter(&folder)?,
+            let Some(name) = folder.next(&self.root, self.start_after.as_ref())? else {
+                self.ahead.pop();
+                continue;
+            };
+            let key = folder.key.join(name.trim_end_matches('/'));
+            if name.ends_with('/') {
+                self.ahead.push(Folder::at(key));
+            } else {
+                batch.extend(object(&self.root, key, &name)?);
             }
         }
         Ok(batch)
     }
+}
 
-    fn enter(&mut self, folder: &Key) -> io::Result<()> {
-        let mut steps = steps(&self.root.join(folder.as_str()), folder)?;
-        steps.retain(|step| self.start_after.as_ref().is_none_or(|last| step.comes_after(last)));
-        steps.sort_by_cached_key(|step| std::cmp::Reverse(step.position()));
-        self.ahead.append(&mut steps);
-        Ok(())
+impl Folder {
+    fn at(key: Key) -> Self {
+        Self { key, entries: Vec::new(), rest: Some(Rest::All) }
+    }
+
+    /// The name of the next entry. That of a folder ends with a slash, and stands among the keys where what is in it does.
+    fn next(&mut self, root: &Path, start_after: Option<&Key>) -> io::Result<Option<String>> {
+        if self.entries.is_empty()
+            && let Some(rest) = self.rest.take()
+        {
+            let is_ahead = |name: &str| match &rest {
+                Rest::All => start_after.is_none_or(|last| comes_after(&self.key, name, last)),
+                Rest::After(last) => name > last.as_str(),
+            };
+            let (nearest, is_all) = nearest(&root.join(self.key.as_str()), MOST_REMEMBERED, is_ahead)?;
+            self.rest = nearest.first().filter(|_| !is_all).cloned().map(Rest::After);
+            self.entries = nearest;
+        }
+        Ok(self.entries.pop())
     }
 }
 
-impl Step {
-    /// Where the step stands among the keys: what is in a folder comes after `folder/`, and so after
-    /// `folder.x`.
-    fn position(&self) -> String {
-        match self {
-            Self::Object(meta) => meta.key.to_string(),
-            Self::Folder(folder) => format!("{folder}/"),
+/// Whether the entry of the folder, or what is in it, comes after that key.
+fn comes_after(folder: &Key, name: &str, last: &Key) -> bool {
+    let mut position = folder.join(name.trim_end_matches('/')).to_string();
+    if name.ends_with('/') {
+        position.push('/');
+    }
+    let surrounds_last = name.ends_with('/') && last.as_str().starts_with(&position);
+    surrounds_last || position.as_str() > last.as_str()
+}
+
+/// The first entries of the folder, the nearest last, and whether that is all of them.
+fn nearest(path: &Path, most: usize, is_ahead: impl Fn(&str) -> bool) -> io::Result<(Vec<String>, bool)> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if is_absent(&error) => return Ok((Vec::new(), true)),
+        entries => entries?,
+    };
+    let (mut nearest, mut is_all) = (BinaryHeap::new(), true);
+    for entry in entries {
+        let entry = entry?;
+        // A name that is not text cannot belong to an object.
+        let Ok(mut name) = entry.file_name().into_string() else { continue };
+        if entry.file_type()?.is_dir() {
+            name.push('/');
+        }
+        if !is_ahead(&name) {
+            continue;
+        }
+        nearest.push(name);
+        if nearest.len() > most {
+            nearest.pop();
+            is_all = false;
         }
     }
-
-    fn comes_after(&self, last: &Key) -> bool {
-        let position = self.position();
-        let surrounds_last = matches!(self, Self::Folder(_)) && last.as_str().starts_with(&position);
-        surrounds_last || position.as_str() > last.as_str()
-    }
+    let mut nearest = nearest.into_sorted_vec();
+    nearest.reverse();
+    Ok((nearest, is_all))
 }
 
-fn steps(path: &Path, folder: &Key) -> io::Result<Vec<Step>> {
-    let steps = entries(path)?.into_iter().map(|(name, entry)| step(folder, &name, &entry));
-    steps.filter_map(Result::transpose).collect()
-}
-
-/// What one entry of a folder is. `None` when it is no object, or is gone by now.
-fn step(folder: &Key, name: &str, entry: &DirEntry) -> io::Result<Option<Step>> {
-    let key = folder.join(name);
-    if entry.file_type()?.is_dir() {
-        return Ok(Some(Step::Folder(key)));
-    }
-    let metadata = match fs::metadata(entry.path()) {
+/// The object at that key. `None` when there is none, or it is gone by now.
+fn object(root: &Path, key: Key, name: &str) -> io::Result<Option<ObjectMeta>> {
+    let path = root.join(key.as_str());
+    let metadata = match fs::metadata(&path) {
         Err(error) if is_absent(&error) => return Ok(None),
         metadata => metadata?,
     };
     if is_temporary(name) {
         if metadata.modified()?.elapsed().is_ok_and(|age| age > ABANDONED_AFTER) {
             // Only a courtesy to the disk: the next walk comes by again.
-            let _ = fs::remove_file(entry.path());
+            let _ = fs::remove_file(&path);
         }
         return Ok(None);
     }
-    Ok(read::meta(key, &metadata).ok().map(Step::Object))
+    Ok(read::meta(key, &metadata).ok())
 }
 
 #[cfg(test)]
@@ -153,6 +187,26 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+
+    #[test]
+    fn a_folder_with_more_than_is_remembered_is_read_again() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["b", "a", "d", "c.x"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        fs::create_dir(root.path().join("c")).unwrap();
+        let (mut found, mut last) = (Vec::new(), String::new());
+        loop {
+            let (names, is_all) = nearest(root.path(), 2, |name| name > last.as_str()).unwrap();
+            assert!(names.len() <= 2);
+            found.extend(names.into_iter().rev());
+            last = found.last().unwrap().clone();
+            if is_all {
+                break;
+            }
+        }
+        assert_eq!(found, ["a", "b", "c.x", "c/", "d"]);
+    }
 
     #[tokio::test]
     async fn what_a_crash_left_behind_is_not_listed_and_is_removed_after_a_day() {

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, futimens, utimensat};
 
 use super::folder::Folders;
-use super::temporary::Temporary;
-use super::version;
+use super::temporary::{Temporary, is_temporary};
+use super::{batch, version};
 use crate::PutCondition;
 
 /// Whatever the kernel's clock says.
@@ -35,13 +36,18 @@ pub(super) fn put(folders: &Folders, path: &Path, body: &[u8], condition: &PutCo
         give_name(temporary, path, condition)
     });
     match put {
-        Ok(Put::Done) => folders.keep(path).map(|()| Put::Done),
+        Ok(Put::Done) => folders.keep([path]).map(|()| Put::Done),
         Ok(Put::Refused) => Ok(Put::Refused),
         Err(error) => {
             folders.remove_empty_above(path);
             Err(error)
         }
     }
+}
+
+/// Makes each body the content of the file at its path.
+pub(super) fn put_all(folders: &Folders, files: &[(PathBuf, Bytes)]) -> io::Result<()> {
+    batch::put(folders, files, &[], || Ok(()))
 }
 
 /// Makes `body` the content of the file at `path`, and leaves to the system when that reaches the disk.
@@ -54,7 +60,7 @@ pub(super) fn note(folders: &Folders, path: &Path, body: &[u8]) -> io::Result<()
 }
 
 /// Makes the temporary file the one at `path`, if the condition holds.
-fn give_name(temporary: Temporary, path: &Path, condition: &PutCondition) -> io::Result<Put> {
+fn give_name(mut temporary: Temporary, path: &Path, condition: &PutCondition) -> io::Result<Put> {
     match condition {
         PutCondition::Always => replace_whatever_is_there(temporary, path)?,
         PutCondition::IfAbsent => temporary.create(path)?,
@@ -66,17 +72,16 @@ fn give_name(temporary: Temporary, path: &Path, condition: &PutCondition) -> io:
     Ok(Put::Done)
 }
 
-fn replace_whatever_is_there(temporary: Temporary, path: &Path) -> io::Result<()> {
+pub(super) fn replace_whatever_is_there(mut temporary: Temporary, path: &Path) -> io::Result<()> {
     loop {
-        if let Some(_locked) = version::lock(path)? {
-            return temporary.replace(path);
-        }
         match temporary.create(path) {
-            // Somebody else was faster, and may be about to replace the file if nobody else has.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             // Some file systems have no second names for a file.
             Err(error) if error.kind() != ErrorKind::NotFound => return temporary.replace(path),
             created => return created,
+        }
+        if let Some(_locked) = version::lock(path)? {
+            return temporary.replace(path);
         }
     }
 }
@@ -87,17 +92,39 @@ fn replace_whatever_is_there(temporary: Temporary, path: &Path) -> io::Result<()
 /// is as it was. So that is made to look changed where the folder of the name stays, as that of a tag does, which has a
 /// history besides its current link. A process that ends right in between is made up for by the next look, a second later.
 pub(super) fn delete(folders: &Folders, path: &Path) -> io::Result<()> {
+    remove(path)?;
+    let staying = folders.remove_empty_above(path);
+    let above = path.ancestors().skip(1).take(LOOKED_FOR_BELOW).skip_while(|above| *above != staying);
+    // Whoever may remove a file from a folder need not own those above. Then the next look makes up for it, too.
+    above.skip(1).filter(|above| above.starts_with(folders.root())).for_each(|list| drop(date(list)));
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
     let _locked = version::lock(path)?;
     match fs::remove_file(path) {
         Err(error) if !is_absent(&error) => Err(error),
-        _ => {
-            let staying = folders.remove_empty_above(path);
-            let above = path.ancestors().skip(1).take(LOOKED_FOR_BELOW).skip_while(|above| *above != staying);
-            // Whoever may remove a file from a folder need not own those above. Then the next look makes up for it, too.
-            above.skip(1).filter(|above| above.starts_with(folders.root())).for_each(|list| drop(date(list)));
-            Ok(())
+        _ => Ok(()),
+    }
+}
+
+/// Removes all files in the folder and below it, and the folder. Those above it stay: what comes and goes has its like.
+pub(super) fn delete_all(folders: &Folders, folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_absent(&error) => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            delete_all(folders, &path)?;
+        } else if !is_temporary(&entry.file_name().to_string_lossy()) {
+            remove(&path)?;
         }
     }
+    folders.remove(folder);
+    Ok(())
 }
 
 /// How many folders above a file may have lists of names that lead to it by one or two more components.
