@@ -15,7 +15,7 @@ advisories:
 test:
     tests/all unit
 
-# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, crash, torture, replicas, s3, faults, bench, control_plane, convergence or cluster.
+# One outer ring, with what it needs installed: charts, clients, conformance, articles, drop_in, copies, crash, torture, replicas, s3, faults, bench, control_plane, convergence or cluster.
 ring name:
     tests/all {{ name }}
 

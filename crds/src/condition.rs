@@ -29,11 +29,18 @@ pub enum ConditionType {
     Reloaded,
     /// The last garbage collection succeeded. Not part of `Ready`.
     GarbageCollected,
+    /// The last copies of `spec.replication` succeeded. It is there only when there is one. Not part of `Ready`.
+    Replicated,
     /// The Ingress, the route or the load balancer leads to the registry. It is there only when one of them is asked for. Not
     /// part of `Ready`: inside the cluster, pushes and pulls work without it.
     Exposed,
     /// The namespaces and ServiceAccounts of `spec.access.pullSecrets` have what they need to pull. Not part of `Ready`.
     PullSecretsReady,
+    /// The registry can log in to the upstreams of `spec.mirrors` as it should. It is there only when there are any. Not part of
+    /// `Ready`.
+    MirrorsReady,
+    /// The container runtimes of the nodes lead the registry's names to it, and trust it. Not part of `Ready`.
+    NodesReady,
     /// The annotation `berth.dev/paused` keeps the operator from changing anything. It is there only while it is true, and
     /// the other conditions say meanwhile what was last observed.
     Paused,
@@ -46,7 +53,7 @@ pub enum Reason {
     Ready,
     /// `Ready`: on the way.
     Progressing,
-    /// `Ready`, `Available`, `GarbageCollected`: zero replicas are asked for.
+    /// `Ready`, `Available`, `GarbageCollected`, `Replicated`: zero replicas are asked for.
     Stopped,
     /// `Ready`, `Available`, `Progressing`: see `StorageReady`.
     StorageNotReady,
@@ -57,7 +64,7 @@ pub enum Reason {
     AccessNotReady,
     /// `Ready`, `Progressing`: see `Available`.
     DeploymentUnavailable,
-    /// `Ready`, `Available`, `Progressing`, `Exposed`, `PullSecretsReady`: the API server refused one of the registry's objects.
+    /// `Ready`, `Available`, `Progressing`, `Exposed`, `PullSecretsReady`, `NodesReady`: the API server refused one of the registry's objects.
     Rejected,
     /// `Ready`, `PullSecretsReady`: an object of somebody else has a name that the registry needs.
     NameTaken,
@@ -78,8 +85,8 @@ pub enum Reason {
 
     /// `StorageReady`: the claim is bound.
     Bound,
-    /// `StorageReady`, `Exposed`, `PullSecretsReady`: the claim waits for its volume, an address or a gateway is waited for, or the
-    /// Secret to pull with is not made yet.
+    /// `StorageReady`, `Exposed`, `PullSecretsReady`, `NodesReady`: the claim waits for its volume, an address or a gateway is waited
+    /// for, the Secret to pull with is not made yet, or what nodes are told, or the node agent, is not there yet.
     Pending,
     /// `StorageReady`: the images are lost with the pod.
     Ephemeral,
@@ -119,9 +126,10 @@ pub enum Reason {
     IssuerApiNotFound,
     /// `TLSReady`: cert-manager has not stored a certificate yet.
     CertificatePending,
-    /// `StorageReady`, `TLSReady`, `AccessReady`: the referenced Secret does not exist.
+    /// `StorageReady`, `TLSReady`, `AccessReady`, `MirrorsReady`: the referenced Secret does not exist.
     SecretNotFound,
-    /// `StorageReady`, `TLSReady`: the referenced Secret does not hold an access key, or a certificate and its key.
+    /// `StorageReady`, `TLSReady`, `MirrorsReady`: the referenced Secret does not hold an access key, a certificate and its key, or a
+    /// login.
     InvalidSecret,
     /// `TLSReady`: certificate and key do not belong together.
     KeyMismatch,
@@ -141,27 +149,29 @@ pub enum Reason {
     #[schemars(rename = "PlainHTTP")]
     PlainHttp,
 
-    /// `StorageReady`, `AccessReady`: what opens the bucket, or the users, are written where the registry reads them.
+    /// `StorageReady`, `AccessReady`, `MirrorsReady`: what opens the bucket, the users, or the mirrors, are written where the registry
+    /// reads them.
     Configured,
     /// `AccessReady`: the user's htpasswd has a line that the registry cannot use.
     InvalidHtpasswd,
 
     /// `Reloaded`, `Ready`: every replica has said so; `Ready` is that of a RegistryAccess.
     Acknowledged,
-    /// `Reloaded`, `Ready`: some replica still uses older files; `Ready` is that of a RegistryAccess.
+    /// `Reloaded`, `Ready`, `NodesReady`: some replica still uses older files, or some node has not taken over what it is told;
+    /// `Ready` is that of a RegistryAccess.
     Propagating,
     /// `Reloaded`: some replica could not be asked; the message says which, and why.
     ReplicaUnreachable,
 
-    /// `GarbageCollected`: the last run succeeded.
+    /// `GarbageCollected`, `Replicated`: the last run succeeded.
     Succeeded,
-    /// `GarbageCollected`: the last run failed.
+    /// `GarbageCollected`, `Replicated`: the last run failed.
     Failed,
-    /// `GarbageCollected`: no run so far.
+    /// `GarbageCollected`, `Replicated`: no run so far.
     NeverRun,
-    /// `GarbageCollected`: `spec.gc.suspend` is set.
+    /// `GarbageCollected`, `Replicated`: `spec.gc.suspend`, or that of `spec.replication`, is set.
     Suspended,
-    /// `GarbageCollected`: `spec.gc.schedule` or `spec.gc.timeZone` cannot be used.
+    /// `GarbageCollected`, `Replicated`: the schedule or the time zone of `spec.gc`, or of `spec.replication`, cannot be used.
     InvalidSchedule,
     /// `GarbageCollected`: a rule of `spec.gc.retention` cannot be used; the last good rules stay in force.
     InvalidRetention,
@@ -183,12 +193,29 @@ pub enum Reason {
     #[schemars(rename = "BackendTLSNotServed")]
     BackendTlsNotServed,
 
-    /// `PullSecretsReady`: every chosen namespace has its Secret.
+    /// `PullSecretsReady`, `NodesReady`: every chosen namespace has its Secret, or every node knows the registry.
     Synced,
     /// `PullSecretsReady`: the operator may not write to a chosen namespace.
     NotPermitted,
     /// `PullSecretsReady`: `spec.access.pullSecrets.selector` cannot be used.
     InvalidSelector,
+
+    /// `NodesReady`: the operator was installed without the node agent.
+    AgentNotInstalled,
+    /// `NodesReady`: `spec.host` is not among the names that the operator's chart lets nodes be led by.
+    HostNotAllowed,
+    /// `NodesReady`: the upstream of a mirror is not among those that the operator's chart lets nodes be led from.
+    MirrorNotAllowed,
+    /// `NodesReady`: another Registry has the name already.
+    HostTaken,
+    /// `NodesReady`: the serving certificate is not valid for the address of the Service, by which nodes reach it.
+    AddressNotInCertificate,
+    /// `NodesReady`: somebody else has told a node where the name leads.
+    ForeignEntry,
+    /// `NodesReady`: the containerd of a node does not read the folder that the node agent writes.
+    ConfigPathUnset,
+    /// `NodesReady`: a node could not be told.
+    SomeNodesFailed,
 
     /// `Paused`: the annotation asks for it.
     Paused,
@@ -213,8 +240,11 @@ impl ConditionType {
             Self::AccessReady => "AccessReady",
             Self::Reloaded => "Reloaded",
             Self::GarbageCollected => "GarbageCollected",
+            Self::Replicated => "Replicated",
             Self::Exposed => "Exposed",
             Self::PullSecretsReady => "PullSecretsReady",
+            Self::MirrorsReady => "MirrorsReady",
+            Self::NodesReady => "NodesReady",
             Self::Paused => "Paused",
         }
     }

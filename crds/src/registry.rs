@@ -11,7 +11,9 @@ use crate::{
     allowed::Allowed,
     exposure::{Gateway, Ingress},
     gc::GarbageCollection,
+    mirrors::Mirror,
     pull_secrets::PullSecrets,
+    replication::Replication,
     resources::Resources,
     service::Service,
     service_account_tokens::ServiceAccountTokens,
@@ -78,6 +80,13 @@ use crate::{
         priority = 1
     ),
     printcolumn(
+        name = "Nodes",
+        type_ = "string",
+        json_path = ".status.nodes.summary",
+        description = "Nodes that lead to it, of all nodes",
+        priority = 1
+    ),
+    printcolumn(
         name = "Bucket",
         type_ = "string",
         json_path = ".status.storage.bucket",
@@ -106,6 +115,13 @@ use crate::{
         priority = 1
     ),
     printcolumn(
+        name = "Replicated",
+        type_ = "date",
+        json_path = ".status.replication.lastSuccessTime",
+        description = "When everything of spec.replication was last copied",
+        priority = 1
+    ),
+    printcolumn(
         name = "Version",
         type_ = "string",
         json_path = ".status.version",
@@ -122,7 +138,9 @@ use crate::{
     validation = Rule::new("!(has(self.ingress) || has(self.gateway)) || has(self.host)")
         .message("ingress and gateway need host, the name that they are reached by"),
     validation = Rule::new("!(has(self.ingress) && has(self.gateway))")
-        .message("set ingress or gateway, not both")
+        .message("set ingress or gateway, not both"),
+    validation = Rule::new("!has(self.mirrors) || self.mirrors.all(one, self.mirrors.all(other, one.upstream == other.upstream || !((has(one.prefix) ? one.prefix : one.upstream) + '/').startsWith((has(other.prefix) ? other.prefix : other.upstream) + '/')))")
+        .message("each of mirrors needs a prefix of its own, which is not below that of another")
 )]
 pub struct RegistrySpec {
     /// How many replicas serve. 0 stops the registry and keeps its data. More than one needs storage that all of
@@ -181,8 +199,26 @@ pub struct RegistrySpec {
     #[serde(default)]
     pub gc: GarbageCollection,
 
+    /// Registries elsewhere that this one serves as well: what is pulled below the prefix of a mirror is fetched there once, and
+    /// kept here. A change replaces the pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["upstream"])
+    )]
+    pub mirrors: Vec<Mirror>,
+
+    /// Let the node agent of the operator's chart lead the nodes to this registry: by the name of its Service, by `host` where
+    /// the chart allows it, and for the upstreams of `mirrors` that ask for it. The nodes need no DNS for that, and no restart.
+    #[serde(default = "yes")]
+    pub node_trust: bool,
+
+    /// What the registry copies from others and to others, by schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+
     /// Restrict the registry's pods to the traffic they need: its own port in, that of its metrics for pods of the cluster, and
-    /// nothing out but what leads to a bucket.
+    /// nothing out but what leads to a bucket or to the upstreams of mirrors.
     #[serde(default = "yes")]
     pub network_policy: bool,
 
@@ -269,6 +305,9 @@ impl Default for RegistrySpec {
             gateway: None,
             access: Access::default(),
             gc: GarbageCollection::default(),
+            mirrors: Vec::new(),
+            node_trust: yes(),
+            replication: None,
             network_policy: yes(),
             resources: Resources::default(),
             service_account_annotations: BTreeMap::new(),

@@ -4,7 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{collection_run::GarbageCollectionStatus, pull_secrets::PullSecretsStatus, rotation::CaRotation};
+use crate::{
+    collection_run::GarbageCollectionStatus, nodes::NodesStatus, pull_secrets::PullSecretsStatus,
+    replication::ReplicationStatus, rotation::CaRotation,
+};
 
 /// What the operator has observed.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -60,6 +63,10 @@ pub struct RegistryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gc: Option<GarbageCollectionStatus>,
 
+    /// The copies of `spec.replication` so far, and when the next ones start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<ReplicationStatus>,
+
     /// The value of the annotation `berth.dev/rotate` that the passwords of `admin` and `pull` were last replaced for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_rotate_request: Option<String>,
@@ -67,6 +74,10 @@ pub struct RegistryStatus {
     /// The Secrets to pull with, of `spec.access.pullSecrets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_secrets: Option<PullSecretsStatus>,
+
+    /// The nodes that lead their container runtime to the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodesStatus>,
 
     /// How it goes. `Ready` says whether pushes and pulls work; the others say why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

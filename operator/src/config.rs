@@ -2,8 +2,41 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum, builder::ArgPredicate};
+use clap::{
+    ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, builder::ArgPredicate, error::Error,
+};
 use jiff::SignedDuration;
+
+use crate::node_agent;
+
+/// What the program is to be.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// The operator.
+    Operator(Box<Config>),
+    /// The agent of a node.
+    NodeAgent(node_agent::Options),
+}
+
+impl Program {
+    /// What the command line asks for; ends the program, with the reason, if that cannot be told.
+    pub fn of_arguments() -> Self {
+        let mut command = Self::command();
+        let matches = command.get_matches_mut();
+        Self::of(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
+    fn command() -> clap::Command {
+        Config::command().subcommand(node_agent::Options::command()).subcommand_negates_reqs(true)
+    }
+
+    fn of(matches: &ArgMatches) -> Result<Self, Error> {
+        match matches.subcommand() {
+            Some((_, matches)) => node_agent::Options::from_arg_matches(matches).map(Self::NodeAgent),
+            None => Config::from_arg_matches(matches).map(|config| Self::Operator(Box::new(config))),
+        }
+    }
+}
 
 /// Runs container registries in a Kubernetes cluster.
 #[derive(Parser, Clone, Debug)]
@@ -48,8 +81,27 @@ pub struct Config {
 
     /// The Lease, as NAMESPACE/NAME, that only the one of several operators holds that may write. Without it, this
     /// operator has to be the only one
-    #[arg(long, env = "BERTH_LEASE", value_name = "LEASE", value_parser = lease_name)]
-    pub lease: Option<LeaseName>,
+    #[arg(long, env = "BERTH_LEASE", value_name = "LEASE", value_parser = object_name)]
+    pub lease: Option<ObjectName>,
+
+    /// The DaemonSet of node agents, as NAMESPACE/NAME. The ConfigMap of the same name tells them what nodes shall know, and
+    /// they report in the one that is named NAME-reports. Without it, nodes are told nothing
+    #[arg(long, env = "BERTH_NODE_AGENT", value_name = "DAEMONSET", value_parser = object_name)]
+    pub node_agent: Option<ObjectName>,
+
+    /// A host, or a pattern such as *.example.com, that a Registry may lead nodes by through spec.host; repeat it or separate
+    /// several by commas. Without it, nodes know Registries by the names of their Services alone
+    #[arg(long = "node-host", env = "BERTH_NODE_HOSTS", value_name = "PATTERN", value_delimiter = ',')]
+    pub node_hosts: Vec<String>,
+
+    /// The name of a registry elsewhere, or a pattern, whose images nodes may be led to ask a Registry for first; repeat it or
+    /// separate several by commas. Without it, there are none
+    #[arg(long = "node-mirror", env = "BERTH_NODE_MIRRORS", value_name = "PATTERN", value_delimiter = ',')]
+    pub node_mirrors: Vec<String>,
+
+    /// The domain of the cluster, by which the names of Services may be completed
+    #[arg(long, env = "BERTH_CLUSTER_DOMAIN", value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
 
     /// How long the next certificate authority of a registry is published before it signs. Everybody who trusts the present
     /// one has to take it over in this time; pods that mount it do within two minutes
@@ -81,9 +133,9 @@ pub struct Config {
     pub log_level: String,
 }
 
-/// Where a Lease is.
+/// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaseName {
+pub struct ObjectName {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -135,10 +187,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "write a duration, such as 90s, 15m or 24h".to_owned())
 }
 
-fn lease_name(text: &str) -> Result<LeaseName, String> {
+pub(crate) fn object_name(text: &str) -> Result<ObjectName, String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-            Ok(LeaseName { namespace: namespace.to_owned(), name: name.to_owned() })
+            Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
         }
         _ => Err("write a namespace and a name, such as berth-system/berth".to_owned()),
     }
@@ -149,11 +201,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_has_a_namespace_and_a_name() {
-        let lease = lease_name("berth-system/berth").unwrap();
+    fn an_object_has_a_namespace_and_a_name() {
+        let lease = object_name("berth-system/berth").unwrap();
         assert_eq!((lease.namespace.as_str(), lease.name.as_str()), ("berth-system", "berth"));
         for wrong in ["berth", "/berth", "berth-system/", "a/b/c"] {
-            assert!(lease_name(wrong).is_err(), "{wrong}");
+            assert!(object_name(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -178,6 +230,17 @@ mod tests {
         let checking = Config::parse_from(["berth-operator", "--check=berth.berth-system.svc:8081"]);
         assert_eq!(checking.check.as_deref(), Some("berth.berth-system.svc:8081"));
         assert!(Config::try_parse_from(["berth-operator"]).is_err());
+    }
+
+    #[test]
+    fn the_program_is_an_operator_or_the_agent_of_a_node() {
+        let program = |arguments: &[&str]| {
+            Program::of(&Program::command().get_matches_from([&["berth-operator"], arguments].concat()))
+                .unwrap()
+        };
+        assert!(matches!(program(&["--registry-image=r"]), Program::Operator(_)));
+        let agent = program(&["node-agent", "--node=a", "--daemon-set=berth-system/agent"]);
+        assert!(matches!(agent, Program::NodeAgent(options) if options.node == "a"));
     }
 
     #[test]

@@ -57,5 +57,6 @@ pub(crate) fn settings() -> Settings {
         image: "registry.example/berth-registry:1".to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
         rotation: Periods { trust: Duration::from_hours(1), grace: Duration::from_hours(24) },
+        node_agent: None,
     }
 }

@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md tells the whole story; `registry` holds the reconciliation, and the other modules what it stands on.
 
 pub mod access;
+pub mod allow_list;
 pub mod apis;
 pub mod apply;
 pub mod backoff;
@@ -19,8 +20,11 @@ pub mod health;
 pub mod leader;
 pub mod metadata;
 pub mod metrics;
+pub mod node_agent;
+pub mod nodes;
 pub mod provision;
 pub mod registry;
+mod reporters;
 pub mod requests;
 pub mod telemetry;
 pub mod token_issuer;
@@ -36,12 +40,13 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    allow_list::AllowList,
     config::Config,
     context::Context,
-    distribution::AllowList,
     health::Readiness,
     leader::Leadership,
     metrics::Metrics,
+    nodes::Permits,
     registry::{Scope, authority::Periods, build::Settings},
 };
 
@@ -175,6 +180,7 @@ impl Office<'_> {
             image: self.config.registry_image.clone(),
             image_pull_policy: self.config.registry_image_pull_policy.as_str().to_owned(),
             rotation: Periods { trust: self.config.ca_trust_period, grace: self.config.ca_grace_period },
+            node_agent: self.node_agent(),
         };
         let scopes = scopes(self.config);
         // One of each kind, since names of one kind may be names of the other as well.
@@ -190,10 +196,28 @@ impl Office<'_> {
             controllers.spawn(registry::controller(Arc::clone(&registries), scope, unread, stopped()));
             controllers.spawn(access::controller(Arc::clone(&accesses), scope, stopped()));
         }
-        for controller in self.distribution(&scopes, stopped) {
+        for controller in self.distribution(&scopes, stopped).into_iter().chain(self.nodes(&scopes, stopped))
+        {
             controllers.spawn(controller);
         }
         controllers
+    }
+
+    /// The controllers that tell nodes.
+    fn nodes(&self, scopes: &[Scope], stopped: &watch::Receiver<()>) -> Vec<BoxFuture<'static, ()>> {
+        let permits = Permits {
+            hosts: AllowList::new(&self.config.node_hosts),
+            mirrors: AllowList::new(&self.config.node_mirrors),
+            cluster_domain: self.config.cluster_domain.clone(),
+        };
+        let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        let context = nodes::Context::new(client, scopes, self.node_agent(), permits, metrics);
+        nodes::controllers(&Arc::new(context), || closed(stopped.clone()))
+    }
+
+    /// Where node agents are, if there are any.
+    fn node_agent(&self) -> Option<nodes::Objects> {
+        self.config.node_agent.clone().map(nodes::Objects::of)
     }
 
     /// The controllers that bring pull Secrets to other namespaces.

@@ -29,6 +29,9 @@ pub const METRICS: &str = "metrics";
 /// The component of the pods that start a garbage collection.
 pub const GARBAGE_COLLECTION: &str = "garbage-collection";
 
+/// The component of the pods that copy from other registries and to them.
+pub const REPLICATION: &str = "replication";
+
 /// The Registry, or the RegistryAccess, that an object belongs to.
 #[derive(Clone, Debug)]
 pub struct Identity {

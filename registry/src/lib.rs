@@ -7,6 +7,7 @@
 //! - [`repository`] keeps the rules of a registry, on top of the crate `berth_storage`,
 //! - [`mirror`] pulls from other registries what nobody has pushed, with the help of [`upstream`],
 //! - [`archive`] reads and writes files of images, on top of the same rules,
+//! - [`copying`] brings images from one registry or storage to another,
 //! - [`notifications`] tell other servers of pushes, pulls and deletions,
 //! - [`reloading`] follows files that change, [`reconfiguration`] brings a new configuration into a running server,
 //! - [`http_client`] asks other servers, [`upstream`] other registries,
@@ -19,6 +20,7 @@ pub mod api;
 pub mod archive;
 pub mod auth;
 pub mod config;
+pub mod copying;
 pub mod health;
 pub mod http_client;
 pub mod metrics;

@@ -6,6 +6,7 @@ mod installation;
 mod installed;
 mod migration;
 mod monitoring;
+mod nodes;
 mod operator_process;
 mod registries;
 mod scopes;

@@ -29,9 +29,11 @@ fn alerts(rules: &Value) -> Vec<Value> {
 #[test]
 fn nothing_is_there_unless_it_is_asked_for() -> Result<()> {
     let objects = render(&[])?;
-    for kind in ["ServiceMonitor", "PrometheusRule", "ConfigMap"] {
+    for kind in ["ServiceMonitor", "PrometheusRule"] {
         assert!(of_kind(&objects, kind).is_empty(), "{kind}");
     }
+    let dashboards = |map: &&&serde_yaml::Value| map["metadata"]["name"] == "berth-dashboard";
+    assert!(of_kind(&objects, "ConfigMap").iter().filter(dashboards).count() == 0);
     Ok(())
 }
 

@@ -29,7 +29,7 @@ impl Fixture {
         let products = products::build(folder.path(), "test")?;
         let [operator, registry] = products.as_slice() else { bail!("expected two images") };
         let (operator, registry) = (target.deliver(operator)?, target.deliver(registry)?);
-        demo::install_chart(target.kubectl(), &operator, &registry)?;
+        demo::install_chart(&target, &operator, &registry)?;
         let hub = create_hub(&target, "default")?;
         Ok(Self { access: hub.on_this_machine(&target)?, admin: Credentials::of(&hub)?, target, hub })
     }
@@ -47,11 +47,11 @@ impl Fixture {
     }
 }
 
-/// A registry of five lines in a namespace, ready, which the node trusts.
+/// A registry of five lines in a namespace, ready, which the node agent has led the node to.
 pub(crate) fn create_hub(target: &Target, namespace: &str) -> Result<Hub> {
     let hub = Hub::new(target.kubectl(), namespace);
     hub.create()?;
-    hub.trust(target)?;
+    hub.wait_for_nodes(target)?;
     Ok(hub)
 }
 

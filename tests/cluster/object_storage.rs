@@ -48,6 +48,6 @@ pub(crate) fn hub_on_a_bucket(s3: &S3Server, target: &Target, namespace: &str) -
          spec: {{replicas: 2, storage: {{s3: {{{bucket}}}}}}}\n"
     ))?;
     hub.wait_until_ready()?;
-    hub.trust(target)?;
+    hub.wait_for_nodes(target)?;
     Ok(hub)
 }

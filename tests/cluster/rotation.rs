@@ -55,7 +55,7 @@ fn rotate(target: &Target, hub: &Hub, access: &HostAccess) -> Result<()> {
 
     hub.run(&["annotate", "registry.berth.dev/hub", "berth.dev/rotate-ca=1"])?;
     let both = wait_for(hub, "Trusting")?;
-    hub.trust(target)?;
+    hub.wait_for_nodes(target)?;
     let took_both = Client::trusting(hub, access, &both)?;
     let new =
         Client::trusting(hub, access, both.strip_prefix(&old.authorities).context("the old one first")?)?;
@@ -77,7 +77,7 @@ fn rotate(target: &Target, hub: &Hub, access: &HostAccess) -> Result<()> {
 
     let_time_pass(hub)?;
     ensure!(wait_for(hub, "Done")? == new.authorities, "the old authority is still published");
-    hub.trust(target)?;
+    hub.wait_for_nodes(target)?;
     took_both.ask()?;
     pull_on_node(hub, "done")?;
     hub.wait_until_ready()

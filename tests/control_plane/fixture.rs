@@ -12,7 +12,7 @@ use kube::client::ClientBuilder;
 use serde_json::Value;
 use tower::util::MapRequestLayer;
 
-use crate::requests;
+use crate::{nodes, requests};
 
 /// How long a condition may take to come true on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -165,6 +165,7 @@ fn start() -> Result<ControlPlane> {
         "customresourcedefinition/registries.berth.dev",
         "customresourcedefinition/registryaccesses.berth.dev",
     ])?;
+    nodes::create(kubectl)?;
     start_operator(kubectl, Vec::new());
     Ok(control_plane)
 }
@@ -209,6 +210,10 @@ async fn run_operator(kubeconfig: &Path, watch_namespaces: Vec<String>) -> Resul
         registry_image_pull_policy: PullPolicy::IfNotPresent,
         watch_namespaces,
         pull_secrets_namespaces: vec!["pulls-*".to_owned()],
+        node_agent: Some(nodes::daemon_set()),
+        node_hosts: vec!["*.allowed.example".to_owned()],
+        node_mirrors: vec!["docker.io".to_owned()],
+        cluster_domain: "cluster.local".to_owned(),
         registries: None,
         lease: None,
         check: None,

@@ -17,6 +17,8 @@ mod fixture;
 mod garbage_collection;
 mod issuer;
 mod lifecycle;
+mod mirrors;
+mod nodes;
 mod object_storage;
 mod pause;
 mod pull_secrets;

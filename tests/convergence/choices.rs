@@ -1,7 +1,7 @@
 //! What somebody may do to a Registry: specs of every kind, and edits of what the operator has made of them.
 
 /// Specs that differ in what they make the operator build, some of which cannot work.
-pub(crate) const SPECS: [&str; 20] = [
+pub(crate) const SPECS: [&str; 21] = [
     "{}",
     "{logLevel: debug}",
     "{readOnly: true}",
@@ -22,6 +22,7 @@ pub(crate) const SPECS: [&str; 20] = [
     "{access: {pullSecrets: {from: Same, serviceAccounts: [default]}}}",
     "{gc: {retention: [{repositories: ['**'], keepLast: 5}]}}",
     "{gc: {retention: [{repositories: ['**'], tags: ['/(/'], keepLast: 5}]}}",
+    "{mirrors: [{upstream: docker.io}, {upstream: quay.io, prefix: q, secretName: missing}]}",
 ];
 
 /// What may be asked for by an annotation.

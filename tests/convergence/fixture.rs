@@ -62,6 +62,7 @@ pub(crate) async fn context() -> Result<Context> {
         image: IMAGE.to_owned(),
         image_pull_policy: "IfNotPresent".to_owned(),
         rotation: Periods { trust: Duration::from_hours(1), grace: Duration::from_hours(24) },
+        node_agent: None,
     };
     Ok(Context::new(client, vec![None], settings, Metrics::default().into()))
 }

@@ -8,6 +8,7 @@ mod faults;
 mod long_lists;
 mod measure;
 mod operator;
+mod pages;
 mod raw;
 mod reads;
 mod redirect;

@@ -39,8 +39,12 @@ impl Manifests {
         let validated = validate::validate(&serde_json::from_value(registry)?, &observed, now);
         let rotation = Periods { trust: Duration::ZERO, grace: Duration::ZERO };
         let issued = issue::issue(&validated, &observed.children, &observed.loaded, rotation, now)?;
-        let settings =
-            build::Settings { image: "registry".to_owned(), image_pull_policy: "Never".to_owned(), rotation };
+        let settings = build::Settings {
+            image: "registry".to_owned(),
+            image_pull_policy: "Never".to_owned(),
+            rotation,
+            node_agent: None,
+        };
         let steps = build::build(&validated, &issued, &settings).into_steps(&validated.identity);
         let present = steps.into_iter().flatten().filter_map(|(id, desired)| match desired {
             Desired::Present(manifest) => Some((id.to_string(), manifest)),

@@ -16,7 +16,8 @@ kind: Namespace
 metadata:
   name: berth-system
   labels:
-    pod-security.kubernetes.io/enforce: restricted
+    # The node agent writes to folders of the nodes. Everything else here would be admitted as restricted.
+    pod-security.kubernetes.io/enforce: privileged
 ";
 
 const HEAD: &str = "# Berth's operator and its custom resource definitions, for those who have no Helm: kubectl apply --server-side -f install.yaml

@@ -4,7 +4,6 @@
 //! A controller of its own: what happens in other namespaces must not hold up the Registry itself, nor make it less ready. It
 //! reads, chooses, writes and reports, in this order, and only the choice is pure.
 
-mod allow_list;
 mod copy;
 mod finalizer;
 mod fulfil;
@@ -41,9 +40,8 @@ use kube::{
 use tokio::time::timeout;
 use tracing::{error, warn};
 
-pub use allow_list::AllowList;
-
 use crate::{
+    allow_list::AllowList,
     backoff::{Backoff, RegistryKey},
     context::reporter,
     metrics::Metrics,

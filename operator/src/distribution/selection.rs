@@ -12,7 +12,7 @@ use kube::{
     core::{ParseExpressionError, Selector, SelectorExt},
 };
 
-use super::allow_list::AllowList;
+use crate::allow_list::AllowList;
 
 /// What the spec chooses among the namespaces that there are.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use crate::{backoff::jittered, config::LeaseName, health::Outstanding};
+use crate::{backoff::jittered, config::ObjectName, health::Outstanding};
 use clock::Moment;
 use election::{CERTAIN, Election};
 
@@ -85,7 +85,7 @@ impl Leadership {
 }
 
 /// A candidate for the lease of that name, and what it achieves.
-pub fn stand(client: Client, lease: &LeaseName) -> (Elector, Leadership) {
+pub fn stand(client: Client, lease: &ObjectName) -> (Elector, Leadership) {
     let (certain_until, leadership) = watch::channel(Moment::ZERO);
     let elector = Elector {
         leases: Api::namespaced(client, &lease.namespace),

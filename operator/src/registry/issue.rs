@@ -152,6 +152,7 @@ pub fn issue(
                 stored: authority.as_ref(),
                 serving: serving.as_ref(),
                 published: published(&ids, children),
+                nodes: validated.nodes.as_ref(),
             };
             own(&validated.identity, names, &seen, periods, now)?
         }

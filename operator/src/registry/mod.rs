@@ -248,7 +248,7 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     let Plan { validated, accounts, certificates, steps } = plan;
     let seen = LiveFiles::of(&identity, &observed.children);
     let pending = request::Pending::of(registry, &steps);
-    let Observed { children, loaded, collections, .. } = observed;
+    let Observed { children, loaded, collections, replications, .. } = observed;
     let applying = apply::apply(&context.client, &context.fingerprints, &identity, steps, children);
     let applied = span::step("apply", applying).await?;
     let request = match pending {
@@ -257,7 +257,9 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     };
     let (validated, accounts, applied) = (&validated, &accounts, &applied);
     let (loaded, collections, request) = (&loaded, &collections, &request);
-    let outcome = status::Outcome { validated, accounts, applied, loaded, collections, request };
+    let replications = &replications;
+    let outcome =
+        status::Outcome { validated, accounts, applied, loaded, collections, replications, request };
     let status = status::status(registry, outcome, &context.settings);
     span::step("status", report::report(context, registry, status)).await?;
     let files = LiveFiles::of(&identity, &applied.children);

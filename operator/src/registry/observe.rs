@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_crds::{Registry, RegistryAccess, allowed::From, service_account_tokens::ServiceAccountTokens};
+use berth_crds::{
+    Registry, RegistryAccess, RegistryStatus, allowed::From, rotation::RotationPhase,
+    service_account_tokens::ServiceAccountTokens,
+};
 use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret},
@@ -23,7 +26,8 @@ use crate::{
     apis::Served,
     children::{Children, Kind},
     context::Context,
-    metadata::Identity,
+    metadata::{Identity, REPLICATION},
+    nodes::{self, Known},
     token_issuer,
 };
 
@@ -50,8 +54,12 @@ pub struct Observed {
     pub bucket_ca_secret: Option<Secret>,
     /// The ConfigMap of `spec.storage.s3.caConfigMapName`.
     pub bucket_ca_config_map: Option<ConfigMap>,
+    /// The Secrets of `spec.mirrors[].secretName`, by their names.
+    pub mirror_secrets: BTreeMap<String, Secret>,
     /// The garbage collections.
     pub collections: Collections,
+    /// The copies from other registries and to them.
+    pub replications: Collections,
     /// The `StorageClasses` of the cluster, if the operator may list them.
     pub storage_classes: Option<Vec<StorageClass>>,
     /// The `IngressClasses` of the cluster, if the operator may list them.
@@ -66,6 +74,8 @@ pub struct Observed {
     pub loaded: Loaded,
     /// Who signs the tokens of ServiceAccounts, where they are passwords.
     pub token_issuer: Option<token_issuer::Outcome>,
+    /// What nodes know of its authorities, while these are being replaced.
+    pub nodes: Option<Known>,
 }
 
 /// Reads everything that the state of `registry` depends on.
@@ -89,6 +99,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
+        replications,
         loaded,
         accesses,
         storage_classes,
@@ -102,15 +113,13 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         referenced(&secrets, s3.and_then(|s3| s3.ca_secret_name.as_deref())),
         referenced(&config_maps, s3.and_then(|s3| s3.ca_config_map_name.as_deref())),
         Collections::observe(client, &identity),
+        replications(client, registry, &identity),
         Loaded::observe(client, &identity),
         accesses(client, &context.scopes, &identity),
         classes(client, spec.storage.pvc.is_some()),
         classes(client, spec.ingress.is_some()),
     )?;
-    let namespaces = match spec.access.allowed.from {
-        From::Selector => namespaces(client, &accesses).await?,
-        From::Same | From::All => BTreeMap::new(),
-    };
+    let namespaces = namespaces(client, spec.access.allowed.from, &accesses).await?;
     Ok(Observed {
         children,
         htpasswd_secret,
@@ -120,6 +129,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         bucket_ca_secret,
         bucket_ca_config_map,
         collections,
+        replications,
         storage_classes,
         ingress_classes,
         served,
@@ -127,12 +137,49 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         namespaces,
         loaded,
         token_issuer: token_issuer(context, registry).await,
+        mirror_secrets: mirror_secrets(&secrets, registry).await?,
+        nodes: nodes(context, registry).await?,
     })
+}
+
+/// The Jobs of the copies, where there are any.
+async fn replications(
+    client: &Client,
+    registry: &Registry,
+    identity: &Identity,
+) -> Result<Collections, kube::Error> {
+    match registry.spec.replication {
+        Some(_) => Collections::observe_component(client, identity, REPLICATION).await,
+        None => Ok(Collections::default()),
+    }
 }
 
 async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
     let ServiceAccountTokens(wanted) = registry.spec.access.service_account_tokens;
     if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
+}
+
+async fn mirror_secrets(
+    secrets: &Api<Secret>,
+    registry: &Registry,
+) -> Result<BTreeMap<String, Secret>, kube::Error> {
+    let names: BTreeSet<&String> =
+        registry.spec.mirrors.iter().filter_map(|mirror| mirror.secret_name.as_ref()).collect();
+    let reads = names.into_iter().map(async |name| {
+        let found = secrets.get_opt(name).await?;
+        Ok::<_, kube::Error>(found.map(|secret| (name.clone(), secret)))
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+/// Only a rotation has to know.
+async fn nodes(context: &Context, registry: &Registry) -> Result<Option<Known>, kube::Error> {
+    let Some(agents) = &context.settings.node_agent else { return Ok(None) };
+    let phase = |status: &RegistryStatus| Some(status.tls.as_ref()?.rotation.as_ref()?.phase);
+    match registry.status.as_ref().and_then(phase) {
+        Some(RotationPhase::Trusting) => nodes::known(&context.client, agents, registry).await,
+        _ => Ok(None),
+    }
 }
 
 /// The Secret that the serving certificate is taken from, unless the operator issues it.
@@ -203,10 +250,15 @@ pub fn registry_of(access: &RegistryAccess) -> (String, String) {
     (namespace, reference.name.clone())
 }
 
+/// The labels of the namespaces, where consent depends on them.
 async fn namespaces(
     client: &Client,
+    consenting_by: From,
     accesses: &[GuardedAccess],
 ) -> Result<BTreeMap<String, Labels>, kube::Error> {
+    if consenting_by != From::Selector {
+        return Ok(BTreeMap::new());
+    }
     let names: BTreeSet<String> = accesses.iter().filter_map(ResourceExt::namespace).collect();
     let reads = names
         .into_iter()

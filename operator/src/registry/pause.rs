@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::status::{State, Truth, with_times};
-use crate::distribution::report::without;
+use crate::reporters::without_others;
 
 /// Whether the operator is to leave everything of this Registry as it is.
 pub(crate) fn is_paused(registry: &impl ResourceExt) -> bool {
@@ -20,7 +20,7 @@ pub(crate) fn turns(registry: &impl ResourceExt) -> Option<u64> {
 
 /// What was last reported, and that the Registry is paused. The spec may be newer than what is reported.
 pub(super) fn status(registry: &Registry, now: Timestamp) -> RegistryStatus {
-    let mut status = registry.status.clone().map(without).unwrap_or_default();
+    let mut status = registry.status.clone().map(without_others).unwrap_or_default();
     let state = State {
         about: ConditionType::Paused,
         truth: Truth::True,

@@ -14,7 +14,7 @@ use super::{events, status};
 use crate::{
     children::ChildId,
     context::Context,
-    distribution::report::{is_ours, without},
+    reporters::{is_anothers, without_others},
 };
 
 /// Stores a status that is news, and tells what turned.
@@ -23,7 +23,7 @@ pub(super) async fn report(
     registry: &Registry,
     status: RegistryStatus,
 ) -> Result<(), kube::Error> {
-    if registry.status.clone().map(without).as_ref() == Some(&status) {
+    if registry.status.clone().map(without_others).as_ref() == Some(&status) {
         return Ok(());
     }
     let (namespace, name) = (registry.namespace().unwrap_or_default(), registry.name_any());
@@ -65,7 +65,7 @@ pub(super) async fn unparseable(context: &Context, invalid: &InvalidObject) -> R
     let registries: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
     let live = registries.get_opt(&name).await?;
     let mut previous: Vec<Condition> = of_status(live.as_ref(), "conditions");
-    previous.retain(|condition| !is_ours(condition));
+    previous.retain(|condition| !is_anothers(condition));
     let gc = of_status(live.as_ref(), "gc");
     let status = status::unusable(meta.generation, &previous, gc, Reason::InvalidSpec, message);
     if previous != status.conditions {

@@ -4,7 +4,7 @@
 
 use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
 
-use berth_crds::{ConditionType, Registry, RegistryStatus};
+use berth_crds::{ConditionType, Registry, RegistryStatus, mirrors::Mirror};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -111,12 +111,23 @@ pub(super) fn concerned(
 
 /// The same, each once it has not come again for a moment. A reconciliation changes many objects of a Registry, and the
 /// controllers of the cluster change them after it; all of that is worth one more look.
-pub(super) fn settled<T>(changes: impl Stream<Item = T> + Send) -> impl Stream<Item = T> + Send
+pub(crate) fn settled<T>(changes: impl Stream<Item = T> + Send) -> impl Stream<Item = T> + Send
+where
+    T: Clone + Eq + Hash + Send,
+{
+    settled_for(DEBOUNCE, changes)
+}
+
+/// The same for a moment of one's own.
+pub(crate) fn settled_for<T>(
+    moment: Duration,
+    changes: impl Stream<Item = T> + Send,
+) -> impl Stream<Item = T> + Send
 where
     T: Clone + Eq + Hash + Send,
 {
     let now = |message| ScheduleRequest { message, run_at: Instant::now() };
-    debounced_scheduler(changes.map(now), DEBOUNCE)
+    debounced_scheduler(changes.map(now), moment)
 }
 
 /// What is labelled as ours.
@@ -266,7 +277,9 @@ fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
         "PersistentVolumeClaim" => vec![spec.storage.claim_name.as_ref()],
         _ => Vec::new(),
     };
+    let of_mirror = |mirror: &Mirror| mirror.secret_name.as_deref() == Some(name);
     referenced.into_iter().flatten().any(|referenced| referenced == name)
+        || (kind == "Secret" && spec.mirrors.iter().any(of_mirror))
 }
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ impl MediaType {
         Self::from_constant(Self::OCI_IMAGE)
     }
 
+    /// The kind of an index, as OCI names it.
+    pub fn of_indexes() -> Self {
+        Self::from_constant(Self::OCI_INDEX)
+    }
+
     /// The kind of content that nobody knows more about.
     pub fn default_of_blobs() -> Self {
         Self::from_constant(Self::OCTET_STREAM)

@@ -23,13 +23,14 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-fn is_tag(text: &str) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    (1..=128).contains(&text.len())
-        && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
-        && text.bytes().next().is_some_and(is_word)
+    /// Whether the text is a tag.
+    pub fn is_valid(text: &str) -> bool {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        (1..=128).contains(&text.len())
+            && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
+            && text.bytes().next().is_some_and(is_word)
+    }
 }
 
 impl FromStr for Tag {
@@ -44,7 +45,7 @@ impl TryFrom<String> for Tag {
     type Error = InvalidTag;
 
     fn try_from(text: String) -> Result<Self, InvalidTag> {
-        if is_tag(&text) { Ok(Self(text)) } else { Err(InvalidTag(text)) }
+        if Self::is_valid(&text) { Ok(Self(text)) } else { Err(InvalidTag(text)) }
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     error::{Error, Result},
 };
 use crate::{
-    auth::{Identity, Refusal},
+    auth::{Demand, Identity, Refusal},
     server::Peer,
 };
 
@@ -93,12 +93,24 @@ pub(super) async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
                 Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             })
         }
-        Some(Credentials::Token(token)) => {
-            let refuse = |why| challenge().refuse_token(&format!("the token is not good: {why}"));
-            api.auth.authenticate_bearer(token).map_err(refuse)
-        }
+        Some(Credentials::Token(token)) => identify_bearer(api, demand, token, request),
         None => Err(challenge().ask(ErrorCode::Unauthorized.default_message())),
     }
+}
+
+/// The same, as far as it is known without waiting.
+pub(super) fn identify_at_once(api: &Api, request: &Parts) -> Option<Result<Identity>> {
+    let Some(demand) = api.auth.demand() else { return Some(Ok(Identity::Anonymous)) };
+    match Credentials::read(request.headers.get(AUTHORIZATION)?)? {
+        Credentials::Password(user, password) => api.auth.remembered(&user, &password).map(Ok),
+        Credentials::Token(token) => Some(identify_bearer(api, demand, token, request)),
+    }
+}
+
+fn identify_bearer(api: &Api, demand: Demand<'_>, token: &str, request: &Parts) -> Result<Identity> {
+    let refuse =
+        |why| Challenge::of(api, demand, request).refuse_token(&format!("the token is not good: {why}"));
+    api.auth.authenticate_bearer(token).map_err(refuse)
 }
 
 /// Says to a client that guesses, or stands beside one, when it may come back.

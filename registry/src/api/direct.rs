@@ -4,8 +4,6 @@
 //! about a request is left to the router: a name or digest that cannot be read as it stands, or an answer of which notifications
 //! tell.
 
-use std::sync::Arc;
-
 use axum::{
     Extension,
     body::{Body, HttpBody},
@@ -18,7 +16,7 @@ use hyper::header::HeaderValue;
 
 use super::{
     Api,
-    authenticate::identify,
+    authenticate::{identify, identify_at_once},
     authorize::{Pull, permit},
     blobs,
     challenge::Challenge,
@@ -28,23 +26,26 @@ use super::{
     fold_name::name_in,
     health, manifests, mirrored,
     negotiate::Accepted,
-    prepared::Prepared,
+    prepared::Content,
     redirect::Redirection,
     respond::Version,
 };
 use crate::{
     auth::{Action, Identity},
     metrics::Handler,
+    repository::Repository,
     server::Files,
 };
+
+/// The handlers of pulls in the metrics, and their lines of the route table.
+const MANIFEST: (Handler, &str) = (Handler::Manifest, "/v2/{name}/manifests/{reference}");
+const BLOB: (Handler, &str) = (Handler::Blob, "/v2/{name}/blobs/{digest}");
 
 /// What such a request asks for.
 #[derive(Debug)]
 pub(super) enum Endpoint {
     /// `/v2/`
     Version,
-    /// `/v2/<name>/manifests/<reference>`, of which an answer is ready.
-    Prepared(Arc<Prepared>),
     /// `/v2/<name>/manifests/<reference>`
     Manifest(RepositoryName, Reference),
     /// `/v2/<name>/blobs/<digest>`
@@ -52,14 +53,9 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// What a request without a body asks for; `None` when the router has to find out.
+    /// What a pull asks for; `None` when the router has to find out.
     pub(super) fn of(api: &Api, request: &Parts) -> Option<Self> {
-        let is_pull = matches!(request.method, Method::GET | Method::HEAD);
-        if !is_pull || api.notifications.are_sent() {
-            return None;
-        }
-        let path = request.uri.path();
-        api.prepared.at(path).map(Self::Prepared).or_else(|| Self::at(path))
+        if is_pull(api, request) { Self::at(request.uri.path()) } else { None }
     }
 
     fn at(path: &str) -> Option<Self> {
@@ -79,8 +75,8 @@ impl Endpoint {
     fn route(&self) -> (Handler, &'static str) {
         match self {
             Self::Version => (Handler::Base, "/v2/"),
-            Self::Manifest(..) | Self::Prepared(_) => (Handler::Manifest, "/v2/{name}/manifests/{reference}"),
-            Self::Blob(..) => (Handler::Blob, "/v2/{name}/blobs/{digest}"),
+            Self::Manifest(..) => MANIFEST,
+            Self::Blob(..) => BLOB,
         }
     }
 
@@ -101,31 +97,57 @@ impl Endpoint {
 
     async fn pull(self, api: &Api, identity: &Identity, parts: &Parts) -> Result<Response> {
         let permit = |name: &RepositoryName| permit(api, identity, name, &[Action::Pull]).map(Pull);
-        let (is_head, headers) = (parts.method == Method::HEAD, &parts.headers);
         match self {
             Self::Version => Ok(Version.into_response()),
-            Self::Prepared(prepared) => {
-                let pull = permit(&prepared.name)?;
-                if mirrored::holds(&api.mirrors, &pull.0, &prepared.reference, &prepared.manifest)
-                    && prepared.serves(&pull, is_head, headers)
-                {
-                    return Ok(prepared.answer(&Known::of(headers)));
-                }
-                pull_manifest(api, pull, prepared.reference.clone(), parts).await
-            }
             Self::Manifest(name, reference) => pull_manifest(api, permit(&name)?, reference, parts).await,
-            Self::Blob(name, digest) if is_head => {
-                blobs::head(permit(&name)?, State(api.clone()), InPath(digest), Known::of(headers)).await
-            }
-            Self::Blob(name, digest) => {
-                let (wanted, redirection) = (Wanted::of_request(headers), Redirection::of(api, parts));
-                let files = parts.extensions.get::<Files>().cloned().map(Extension);
-                let known = Known::of(headers);
-                let (pull, api) = (permit(&name)?, State(api.clone()));
-                blobs::pull(pull, api, InPath(digest), known, wanted, redirection, files).await
-            }
+            Self::Blob(name, digest) => pull_blob(api, permit(&name)?, digest, parts).await,
         }
     }
+}
+
+/// The answer to a pull, if it is ready for whoever sends the request and if that is known as well.
+pub(super) fn at_once(api: &Api, parts: &Parts, exchange: &Exchange) -> Option<Response> {
+    if !is_pull(api, parts) || !api.health.is_well() {
+        return None;
+    }
+    let prepared = api.prepared.at(parts.uri.path())?;
+    let identity = identify_at_once(api, parts)?;
+    let (handler, route) = match prepared.content {
+        Content::Manifest(_) => MANIFEST,
+        Content::Blob(_) => BLOB,
+    };
+    exchange.found(api, handler, route);
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(refused) => return Some(refused.into_response()),
+    };
+    let pull = permit(api, &identity, &prepared.name, &[Action::Pull]).map(Pull).ok()?;
+    let answered = prepared.answer(api, &pull, parts)?;
+    exchange.user.fill(&identity);
+    Some(match Challenge::to_bearer(api, &identity, parts) {
+        Some(challenge) => challenge.complete(answered),
+        None => answered,
+    })
+}
+
+fn is_pull(api: &Api, request: &Parts) -> bool {
+    matches!(request.method, Method::GET | Method::HEAD) && !api.notifications.are_sent()
+}
+
+/// Finds the blob, and keeps the answer ready for the next time.
+async fn pull_blob(api: &Api, pull: Pull, digest: Digest, parts: &Parts) -> Result<Response> {
+    let (repository, known) = (pull.0.clone(), Known::of(&parts.headers));
+    let answered = if parts.method == Method::HEAD {
+        blobs::head(pull, State(api.clone()), InPath(digest), known).await?
+    } else {
+        let (wanted, redirection) = (Wanted::of_request(&parts.headers), Redirection::of(api, parts));
+        let files = parts.extensions.get::<Files>().cloned().map(Extension);
+        blobs::pull(pull, State(api.clone()), InPath(digest), known, wanted, redirection, files).await?
+    };
+    if is_stored_so(&repository, parts) {
+        api.prepared.keep_blob(parts.uri.path(), &repository, &digest).await;
+    }
+    Ok(answered)
 }
 
 /// Finds the manifest, and keeps the answer ready for the next time.
@@ -137,11 +159,15 @@ async fn pull_manifest(
 ) -> Result<Response> {
     let (is_head, accepted) = (parts.method == Method::HEAD, Accepted::of(&parts.headers));
     let (manifest, freshly) = manifests::find(api, &repository, &reference, &accepted, is_head).await?;
-    // Under a short name for what has a longer one, other rights would count.
-    if name_in(parts.uri.path()) == Some(repository.name().as_str()) {
-        api.prepared.keep(parts.uri.path(), &repository, reference, &manifest).await;
+    if is_stored_so(&repository, parts) {
+        api.prepared.keep_manifest(parts.uri.path(), &repository, reference, &manifest).await;
     }
     Ok(mirrored::warn(manifests::unless_known(manifest, &Known::of(&parts.headers)), freshly))
+}
+
+/// Whether the path has the name under which the repository is stored: under a shorter one, other rights would count.
+fn is_stored_so(repository: &Repository, request: &Parts) -> bool {
+    name_in(request.uri.path()) == Some(repository.name().as_str())
 }
 
 /// The answer to `HEAD`: the length is told, and the body left out.
@@ -160,7 +186,7 @@ mod tests {
 
     fn name_at(path: &str) -> Option<String> {
         match Endpoint::at(path)? {
-            Endpoint::Version | Endpoint::Prepared(_) => None,
+            Endpoint::Version => None,
             Endpoint::Manifest(name, _) | Endpoint::Blob(name, _) => Some(name.to_string()),
         }
     }

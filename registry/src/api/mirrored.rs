@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::Response,
 };
-use berth_oci::{ByteRange, Digest, ErrorCode, Reference, RepositoryName, Tag};
+use berth_oci::{ByteRange, Digest, ErrorCode, Reference, RepositoryName};
 use hyper::header::WARNING;
 
 use super::{
@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     mirror::{self, Found, Freshly, Mirror, Mirrors},
-    repository::{self, BlobContent, BlobInfo, Listing, Page, PresignedBlob, Repository, StoredManifest},
+    repository::{
+        self, BlobContent, BlobInfo, Listing, Page, PresignedBlob, Repository, StoredManifest, TagNames,
+    },
 };
 
 /// The parameter by which clients say which registry they mean, when they ask a mirror of it.
@@ -142,22 +144,26 @@ async fn bring(mirror: &Mirror, repository: &Repository, reference: &Reference) 
     brought.map_err(|error| refusal(mirror, error, repository::Error::ManifestUnknown(reference.clone())))
 }
 
-/// Whether an answer that is ready may be given without asking upstream; then it is counted.
-pub(super) fn holds(
-    mirrors: &Mirrors,
-    repository: &Repository,
-    reference: &Reference,
-    manifest: &StoredManifest,
-) -> bool {
-    let Some(mirror) = mirrors.of(repository.name()) else { return true };
-    let holds = match reference {
-        Reference::Tag(tag) => mirror.is_fresh(repository, tag),
-        Reference::Digest(_) => true,
-    };
-    if holds {
-        mirror.note_stored_manifest(manifest.bytes.len() as u64);
+/// Whether an answer that is ready may be given without asking upstream.
+pub(super) fn holds(mirrors: &Mirrors, repository: &Repository, reference: &Reference) -> bool {
+    match (mirrors.of(repository.name()), reference) {
+        (Some(mirror), Reference::Tag(tag)) => mirror.is_fresh(repository, tag),
+        _ => true,
     }
-    holds
+}
+
+/// Counts a manifest that is given without a question.
+pub(super) fn note_manifest(mirrors: &Mirrors, repository: &Repository, length: u64) {
+    if let Some(mirror) = mirrors.of(repository.name()) {
+        mirror.note_stored_manifest(length);
+    }
+}
+
+/// Counts a blob, or the part of it, that is given as it is stored.
+pub(super) fn note_blob(mirrors: &Mirrors, repository: &Repository, blob: &BlobContent) {
+    if let Some(mirror) = mirrors.of(repository.name()) {
+        mirror.note_stored_blob(blob.range.as_ref().map_or(blob.size, |part| part.end() - part.start() + 1));
+    }
 }
 
 /// What is known about a blob, here or at the upstream.
@@ -199,8 +205,7 @@ pub(super) async fn open_blob(
     let Some(mirror) = mirrors.of(repository.name()) else { return Ok(stored?) };
     match stored {
         Ok(blob) => {
-            let length = blob.range.as_ref().map_or(blob.size, |part| part.end() - part.start() + 1);
-            mirror.note_stored_blob(length);
+            note_blob(mirrors, repository, &blob);
             Ok(blob)
         }
         Err(unknown @ repository::Error::BlobUnknown(_)) => {
@@ -212,15 +217,15 @@ pub(super) async fn open_blob(
 }
 
 /// The tags of the repository, as upstream tells them where it is asked.
-pub(super) async fn tags(mirrors: &Mirrors, repository: &Repository, page: &Page) -> Result<Listing<Tag>> {
+pub(super) async fn tags(mirrors: &Mirrors, repository: &Repository, page: &Page) -> Result<TagNames> {
     if let Some(mirror) = mirrors.of(repository.name()) {
         let unknown = repository::Error::NameUnknown(repository.name().clone());
         let tags = mirror.tags(repository).await.map_err(|error| refusal(mirror, error, unknown))?;
         if let Some(tags) = tags {
-            return Ok(Listing::of_all(tags, page));
+            return Ok(Listing::of_all(tags, page).into());
         }
     }
-    Ok(repository.tags().list(page).await?)
+    Ok(repository.tags().names(page).await?)
 }
 
 /// Fetches what refers to a manifest, before it is listed.

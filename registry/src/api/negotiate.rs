@@ -25,8 +25,7 @@ impl Accepted {
 
     /// The media types on them.
     fn types(&self) -> impl Iterator<Item = &str> {
-        let lines = self.0.iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.split(',')).map(essence).filter(|part| !part.is_empty())
+        types(self.0.iter())
     }
 
     fn accepts_any_of(&self, types: &[&str]) -> bool {
@@ -36,8 +35,7 @@ impl Accepted {
 
     /// Whether the client names the very type of the manifest, or any, so that nothing else is looked for.
     pub(super) fn names(&self, stored: &StoredManifest) -> bool {
-        let mut accepted = self.types().peekable();
-        accepted.peek().is_none() || accepted.any(|accepted| accepted == stored.media_type.essence())
+        name(self.0.iter(), stored)
     }
 
     /// Whether the client names kinds of manifests, and not this one of OCI. What is older than OCI is sent to
@@ -63,6 +61,22 @@ impl Accepted {
         let images = [MediaType::OCI_IMAGE, MediaType::DOCKER_IMAGE];
         stored.media_type.is_index() && !self.accepts_any_of(&indexes) && self.accepts_any_of(&images)
     }
+}
+
+/// Whether a client with these headers names the very type of the manifest, or any. Nothing is kept of them for that.
+pub(super) fn is_named(headers: &HeaderMap, stored: &StoredManifest) -> bool {
+    name(headers.get_all(ACCEPT).iter(), stored)
+}
+
+fn name<'a>(lines: impl Iterator<Item = &'a HeaderValue>, stored: &StoredManifest) -> bool {
+    let (mut accepted, own) = (types(lines).peekable(), stored.media_type.essence());
+    accepted.peek().is_none() || accepted.any(|accepted| accepted == own)
+}
+
+/// The media types on lines of `Accept`.
+fn types<'a>(lines: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a str> {
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(essence).filter(|part| !part.is_empty())
 }
 
 /// A media type without its parameters.

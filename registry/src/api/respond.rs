@@ -1,12 +1,15 @@
 //! Answers: every status of success and every header of the protocol is written here.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    fmt::{Display, Write as _},
+    ops::RangeInclusive,
+};
 
 use axum::{
     Json,
     body::Body,
     http::{
-        HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
             ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LINK, LOCATION,
             RANGE,
@@ -15,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use berth_oci::{Descriptor, Digest, MediaType, RepositoryName, Tag, UploadId};
-use berth_storage::Body as Content;
+use berth_storage::{Body as Content, Names};
 use form_urlencoded::byte_serialize;
 use futures::{StreamExt, stream::BoxStream};
 use jiff::{Timestamp, Unit};
@@ -25,7 +28,7 @@ use serde_json::json;
 use crate::auth::Issued;
 use crate::repository::{
     BlobContent, BlobInfo, Listing, PresignedBlob, ReadOnlySwitch, Rebuilt, Restored, Retention, Run,
-    StoredManifest, TagSummary, Trashed,
+    StoredManifest, TagNames, TagSummary, Trashed,
 };
 use crate::server::Files;
 
@@ -144,18 +147,23 @@ impl IntoResponse for BlobBody {
         match range {
             None => (headers, [(CONTENT_LENGTH, value(&size))], body).into_response(),
             Some(range) => {
-                let (first, last) = range.into_inner();
-                let part = [
-                    (CONTENT_LENGTH, value(&(last - first + 1))),
-                    (CONTENT_RANGE, value(&format_args!("bytes {first}-{last}/{size}"))),
-                ];
-                (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response()
+                let mut response = (StatusCode::PARTIAL_CONTENT, headers, body).into_response();
+                describe_part(&range, size, response.headers_mut());
+                response
             }
         }
     }
 }
 
-fn body_of(content: Content, files: Option<Files>) -> Body {
+/// Tells which part of a blob of this size is in the body.
+pub(super) fn describe_part(range: &RangeInclusive<u64>, size: u64, headers: &mut HeaderMap) {
+    let (first, last) = (range.start(), range.end());
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(last - first + 1));
+    headers.insert(CONTENT_RANGE, value(&format_args!("bytes {first}-{last}/{size}")));
+}
+
+/// The body of an answer with this content: stand-ins for pieces of files, where these can be sent.
+pub(super) fn body_of(content: Content, files: Option<Files>) -> Body {
     match (content, files) {
         (Content::File(range), Some(files)) => {
             let pieces = range.pieces(Files::LONGEST);
@@ -285,19 +293,19 @@ pub(super) struct TagList {
     /// Of the list itself.
     pub(super) path: String,
     pub(super) name: RepositoryName,
-    pub(super) tags: Listing<Tag>,
+    pub(super) tags: TagNames,
     pub(super) limit: Option<usize>,
 }
 
 impl IntoResponse for TagList {
     fn into_response(self) -> Response {
-        let tags: Vec<String> = self.tags.items.iter().map(ToString::to_string).collect();
-        page(
-            &self.path,
-            self.limit,
-            self.tags.next.as_deref(),
-            &json!({ "name": self.name.to_string(), "tags": tags }),
-        )
+        #[derive(Serialize)]
+        struct Document<'a> {
+            name: &'a RepositoryName,
+            tags: &'a Names,
+        }
+        let document = Document { name: &self.name, tags: &self.tags.names };
+        page(&self.path, self.limit, self.tags.next.as_deref(), &document)
     }
 }
 
@@ -327,9 +335,12 @@ pub(super) struct Catalog {
 
 impl IntoResponse for Catalog {
     fn into_response(self) -> Response {
-        let names: Vec<String> = self.repositories.items.iter().map(ToString::to_string).collect();
-        let next = self.repositories.next.as_deref();
-        page(&self.path, Some(self.limit), next, &json!({ "repositories": names }))
+        #[derive(Serialize)]
+        struct Document<'a> {
+            repositories: &'a [RepositoryName],
+        }
+        let Listing { items, next } = &self.repositories;
+        page(&self.path, Some(self.limit), next.as_deref(), &Document { repositories: items })
     }
 }
 

@@ -12,15 +12,15 @@ use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::StatusCode,
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, Ready, ready};
 
 use super::{
     Api,
     cors::is_preflight,
-    direct::Endpoint,
+    direct::{Endpoint, at_once},
     edge::Edge,
     error::{Error, Result},
     exchange::Exchange,
@@ -40,24 +40,8 @@ impl Service {
         Self { api, routes }
     }
 
-    /// Answers a request, whatever becomes of it.
-    async fn answer(self, request: Request) -> Response {
-        let exchange = Exchange::begin(&self.api, &request);
-        let edge = Edge::of(&exchange, &request);
-        let answered = if is_preflight(&request) {
-            StatusCode::NO_CONTENT.into_response()
-        } else {
-            self.pass(request, &exchange).await.unwrap_or_else(Error::into_response)
-        };
-        exchange.follow(edge.finish(answered))
-    }
-
-    /// Takes a request to its endpoint, if it makes sense.
-    async fn pass(self, mut request: Request, exchange: &Exchange) -> Result<Response> {
-        request_head::check(&request)?;
-        prefix::enter(&exchange.answers.prefix, &mut request)?;
-        mirrored::enter(&self.api.mirrors, &mut request);
-        let (parts, body) = request.into_parts();
+    /// Takes a request that makes sense to its endpoint.
+    async fn pass(self, parts: Parts, body: Body, exchange: &Exchange) -> Result<Response> {
         if body.is_end_stream()
             && let Some(endpoint) = Endpoint::of(&self.api, &parts)
         {
@@ -68,20 +52,50 @@ impl Service {
     }
 }
 
+/// What is known of a request that it begins with.
+fn begin(api: &Api, request: &mut Request, exchange: &Exchange) -> Result<()> {
+    request_head::check(request)?;
+    prefix::enter(&exchange.answers.prefix, request)?;
+    mirrored::enter(&api.mirrors, request);
+    Ok(())
+}
+
 impl<B> tower::Service<axum::http::Request<B>> for Service
 where
     B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future =
+        Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
+    /// Answers a request, whatever becomes of it: at once, where nothing has to be waited for, since a future that might wait is
+    /// made for more than such an answer.
     fn call(&mut self, request: axum::http::Request<B>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        let exchange = Exchange::begin(&self.api, &request);
+        let edge = Edge::of(&exchange, &request);
+        let finish = |answered, exchange: Exchange, edge: Edge| Ok(exchange.follow(edge.finish(answered)));
+        if is_preflight(&request) {
+            return Either::Left(ready(finish(StatusCode::NO_CONTENT.into_response(), exchange, edge)));
+        }
+        if let Err(error) = begin(&self.api, &mut request, &exchange) {
+            return Either::Left(ready(finish(error.into_response(), exchange, edge)));
+        }
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream()
+            && let Some(answered) = at_once(&self.api, &parts, &exchange)
+        {
+            return Either::Left(ready(finish(answered, exchange, edge)));
+        }
         let service = self.clone();
-        Box::pin(async move { Ok(service.answer(request.map(Body::new)).await) })
+        Either::Right(Box::pin(async move {
+            let answered = service.pass(parts, body, &exchange).await.unwrap_or_else(Error::into_response);
+            finish(answered, exchange, edge)
+        }))
     }
 }

@@ -77,6 +77,15 @@ pub enum Error {
         /// What it needs.
         part: Box<Digest>,
     },
+    /// The archive goes on from another one, which was not taken in.
+    #[error(
+        "the archive was written with --since, and the registry lacks {part}: import the earlier archive first, the one that \
+         --since named"
+    )]
+    NoBase {
+        /// What the earlier archive has.
+        part: Digest,
+    },
     /// An entry is not what it should be.
     #[error("{entry} in the archive is wrong: {reason}")]
     Invalid {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use super::base::{BASE, Omissions};
 use super::body::stream_of;
 use super::image_name::ImageName;
 use super::image_set::{ArchivedImage, ImageSet, blob_entry};
@@ -41,7 +42,8 @@ pub async fn import(
 ) -> Result<Vec<Imported>> {
     let set = ImageSet::read(archive)?;
     let places = places(&set, archive, options)?;
-    let mut push = Push { archive, set: &set, progress, pushed: HashSet::new() };
+    let omissions = archive.document::<Omissions>(BASE)?;
+    let mut push = Push { archive, set: &set, omissions, progress, pushed: HashSet::new() };
     for (image, place) in &places {
         let repository = registry.repository(place.repository.clone());
         push.manifest(&repository, image.digest, Some(&image.media_type), 0).await?;
@@ -59,6 +61,8 @@ pub async fn import(
 struct Push<'a> {
     archive: &'a Archive,
     set: &'a ImageSet,
+    /// What was left out because an earlier archive has it.
+    omissions: Option<Omissions>,
     progress: Progress,
     pushed: HashSet<(RepositoryName, Digest)>,
 }
@@ -115,12 +119,7 @@ impl Push<'_> {
             Err(error) => return Err(refused(repository, &Reference::Digest(*digest), error)),
         }
         let Some(entry) = self.set.find(self.archive, digest)? else {
-            let may_lack = blob.may_be_elsewhere();
-            return if may_lack {
-                Ok(())
-            } else {
-                Err(Error::Incomplete { manifest: *manifest, part: Box::new(*digest) })
-            };
+            return self.omitted(repository, manifest, blob).await;
         };
         if entry.size != blob.size {
             let reason = format!("it has {} bytes, and its manifest says {}", entry.size, blob.size);
@@ -134,6 +133,24 @@ impl Push<'_> {
             }
             Err(error) => Err(refused(repository, &Reference::Digest(*digest), error)),
         }
+    }
+
+    /// A blob that the archive lacks: an earlier one brought it into another repository, or a client has it from elsewhere.
+    async fn omitted(&self, repository: &Repository, manifest: &Digest, blob: &Descriptor) -> Result<()> {
+        let digest = &blob.digest;
+        let home = self.omissions.as_ref().and_then(|omissions| omissions.blobs.get(digest));
+        let refused = |error| refused(repository, &Reference::Digest(*digest), error);
+        if let Some(home) = home
+            && repository.blobs().mount(digest, home).await.map_err(refused)?.is_none()
+            // The images of the earlier archive may have been given another name.
+            && repository.blobs().mount_from_any(digest, |_| true).await.map_err(refused)?.is_none()
+        {
+            return Err(Error::NoBase { part: *digest });
+        }
+        if home.is_some() || blob.may_be_elsewhere() {
+            return Ok(());
+        }
+        Err(Error::Incomplete { manifest: *manifest, part: Box::new(*digest) })
     }
 
     async fn tag(&self, repository: &Repository, image: &ArchivedImage, tag: &Tag) -> Result<()> {

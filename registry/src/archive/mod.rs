@@ -5,6 +5,7 @@
 //! its content streams, so that memory does not grow with the size of a layer. What is taken in goes through the
 //! same rules as a push, and what is written is what clients pull: nothing here touches the storage.
 
+mod base;
 mod body;
 mod compression;
 mod docker;
@@ -21,11 +22,12 @@ mod source;
 mod spool;
 mod tar_index;
 
+pub use base::Base;
 pub use error::{Error, Result};
 pub use export::write;
 pub use import::{Imported, import};
 pub use places::ImportOptions;
-pub use plan::{Format, Plan, Wanted, plan};
+pub use plan::{Format, Plan, Wanted, plan, plan_since};
 pub use source::Archive;
 
 use std::fmt;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use berth_oci::{Descriptor, Digest, Manifest, MediaType, Platform, Reference};
+use berth_oci::{Descriptor, Digest, Manifest, MediaType, Platform, Reference, RepositoryName};
 use bytes::Bytes;
 
+use super::base::{BASE, Base, Omissions};
 use super::docker::{self, Item};
 use super::image_name::ImageName;
 use super::image_set::blob_entry;
@@ -60,8 +61,20 @@ pub async fn plan(wanted: &[Wanted], format: &Format) -> Result<Plan> {
     draft.finish()
 }
 
+/// Finds everything that belongs into an archive and that a site which has taken in the earlier one does not have.
+pub async fn plan_since(wanted: &[Wanted], base: Base) -> Result<Plan> {
+    let mut draft = Draft { base: Some(base), ..Draft::default() };
+    for image in wanted {
+        draft.add_with_referrers(image).await?;
+    }
+    draft.finish()
+}
+
 #[derive(Default)]
 struct Draft {
+    /// What the site has.
+    base: Option<Base>,
+    omitted: BTreeMap<Digest, RepositoryName>,
     images: Vec<Descriptor>,
     /// Images for Docker by their digests.
     items: BTreeMap<Digest, Item>,
@@ -102,13 +115,24 @@ impl Draft {
             let digest = part.descriptor.digest;
             let found = size_of(repository, name, part).await?;
             if let Some(size) = found {
-                self.add_content(repository, digest, size);
+                if part.role == Role::Manifest || !self.omit(&digest) {
+                    self.add_content(repository, digest, size);
+                }
                 manifests.extend((part.role == Role::Manifest).then_some(digest));
             } else if part.role != Role::Manifest && !part.descriptor.may_be_elsewhere() {
                 return Err(Error::Unstored { name: name.to_owned(), part: digest });
             }
         }
         Ok(manifests)
+    }
+
+    /// Leaves a blob out if the site has it. Returns whether it does.
+    fn omit(&mut self, blob: &Digest) -> bool {
+        let home = self.base.as_ref().and_then(|base| base.blobs.get(blob)).cloned();
+        home.is_some_and(|home| {
+            self.omitted.insert(*blob, home);
+            true
+        })
     }
 
     fn add_content(&mut self, repository: &Repository, digest: Digest, size: u64) {
@@ -155,6 +179,9 @@ impl Draft {
         };
         let marker = Marker { image_layout_version: "1.0.0".to_owned() };
         let mut documents = vec![(layout::MARKER, document(&marker)?), (layout::INDEX, document(&index)?)];
+        if let Some(base) = self.base {
+            documents.push((BASE, document(&Omissions { base: base.index, blobs: self.omitted })?));
+        }
         if !self.items.is_empty() {
             documents.push((docker::MANIFEST, document(&self.items.into_values().collect::<Vec<_>>())?));
         }

@@ -166,6 +166,12 @@ impl Auth {
         self.service_accounts.as_deref().filter(|_| user == SERVICE_ACCOUNT)
     }
 
+    /// The user, if the password was found right before and nothing has changed since.
+    pub fn remembered(&self, user: &str, password: &str) -> Option<Identity> {
+        let passwords = self.passwords.as_ref().filter(|_| self.service_accounts_for(user).is_none())?;
+        passwords.is_remembered(user, password).then(|| Identity::User(user.into()))
+    }
+
     /// Verifies the token that a client has sent: one of ours or of an issuer, or else of a ServiceAccount.
     pub fn authenticate_bearer(&self, token: &str) -> Result<Identity, InvalidToken> {
         match (self.verify_bearer(token), &self.service_accounts) {

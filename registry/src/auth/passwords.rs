@@ -93,6 +93,18 @@ impl Passwords {
         self.matching(user, password, address).await.map(|hash| name_of(&hash))
     }
 
+    /// Whether the password was found right before, which nothing has to be waited for.
+    pub(super) fn is_remembered(&self, user: &str, password: &str) -> bool {
+        let file = self.file.current();
+        let mut claims =
+            file.hashes_of(user).unwrap_or_default().iter().filter_map(|hash| self.tag(user, password, hash));
+        claims.any(|claim| self.remembered.is_right(&claim, Instant::now()) == Some(true))
+    }
+
+    fn tag(&self, user: &str, password: &str, hash: &str) -> Option<Tag> {
+        self.hash.tag(&[user.as_bytes(), password.as_bytes(), hash.as_bytes()])
+    }
+
     /// That hash of the user's which the password is right for.
     async fn matching(
         &self,
@@ -103,8 +115,8 @@ impl Passwords {
         let file = self.file.current();
         let known = file.hashes_of(user);
         let hashes = known.or_else(|| file.decoy(self.number_of(user))).ok_or(Refusal::Wrong)?;
-        let tag = |hash: &Arc<str>| self.hash.tag(&[user.as_bytes(), password.as_bytes(), hash.as_bytes()]);
-        let claims = hashes.iter().map(|hash| Some((tag(hash)?, hash))).collect::<Option<Vec<Claim<'_>>>>();
+        let claims = hashes.iter().map(|hash| Some((self.tag(user, password, hash)?, hash)));
+        let claims = claims.collect::<Option<Vec<Claim<'_>>>>();
         let claims = claims.ok_or(Refusal::Wrong)?;
         if let Some(found) = self.remembered(&claims) {
             return found;

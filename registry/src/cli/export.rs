@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, ensure};
 use berth_oci::{Platform, Reference};
 use berth_registry::{
-    archive::{self, Format, Plan, Wanted},
+    archive::{self, Archive, Base, Format, Plan, Wanted},
     repository::{Page, Registry},
 };
 use tempfile::NamedTempFile;
@@ -30,6 +30,8 @@ use super::{image_name::ImageName, output::human_size, progress, storage::Storag
         --format docker writes what docker load and podman load take, with the same OCI image layout inside: of \
         an index, the image for one platform. Both keep digests, and layers as they are; the same images always \
         give the same bytes.\n\n\
+        --since ARCHIVE writes what has come since that archive was exported: all manifests, and only blobs that it lacks. \
+        Sites take such archives in one after the other; registry import says when an earlier one is missing.\n\n\
         All content is verified while it is written. A FILE appears when it is whole; on standard output, only \
         the exit code tells whether the archive is. A garbage collection meanwhile spares the blobs \
         of what is exported for as long as its quarantine takes; a manifest without a tag it does not, where it runs with -m.\n\n\
@@ -45,6 +47,9 @@ pub(super) struct Arguments {
     /// Platform of the images of indexes, as os/architecture[/variant]; that of this machine by default
     #[arg(long, value_parser = platform)]
     platform: Option<Platform>,
+    /// Earlier archive of registry export: leave out the blobs that it has, or that it left out itself
+    #[arg(long, value_name = "ARCHIVE", conflicts_with = "format")]
+    since: Option<PathBuf>,
     /// File to write; - is standard output
     #[arg(short, long, value_name = "FILE|-", default_value = "-")]
     output: PathBuf,
@@ -68,16 +73,26 @@ pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     ensure!(is_docker || arguments.platform.is_none(), "--platform goes with --format docker");
     let format =
         if is_docker { Format::Docker(arguments.platform.unwrap_or_else(this_machine)) } else { Format::Oci };
+    let base = arguments.since.as_deref().map(base).transpose()?;
     StorageArguments::new(config, arguments.root).with_registry(async |registry| {
         let mut wanted = Vec::new();
         for name in names {
             wanted.extend(all_of(&registry, name).await?);
         }
-        let plan = archive::plan(&wanted, &format).await?;
+        let plan = match base {
+            Some(base) => archive::plan_since(&wanted, base).await?,
+            None => archive::plan(&wanted, &format).await?,
+        };
         let runtime = Handle::current();
         task::spawn_blocking(move || write(&plan, &arguments.output, &runtime)).await??;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What the site has that has taken in the earlier archive.
+fn base(path: &Path) -> anyhow::Result<Base> {
+    let base = Archive::open(path, &std::env::temp_dir()).and_then(|archive| Base::read(&archive));
+    base.with_context(|| format!("cannot go on from {}", path.display()))
 }
 
 /// The image, or all tags of a repository.

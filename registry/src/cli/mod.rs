@@ -5,6 +5,7 @@
 mod bucket;
 mod check;
 mod config;
+mod copy;
 mod du;
 mod export;
 mod garbage_collect;
@@ -56,6 +57,8 @@ enum Command {
     Import(import::Arguments),
     /// Write images to a file
     Export(export::Arguments),
+    /// Copy images from one registry or storage to another
+    Copy(copy::Arguments),
     /// List repositories, tags, or the parts of an image
     Ls(ls::Arguments),
     /// Tell how much of the storage each repository takes
@@ -81,6 +84,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Copy(arguments) => copy::run(&arguments),
         Command::Ls(arguments) => ls::run(arguments),
         Command::Du(arguments) => du::run(arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -2,6 +2,7 @@
 
 mod collecting;
 mod signals;
+mod unmapping;
 mod upload_purging;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
@@ -92,6 +93,7 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     }
     tokio::spawn(follow(followed, POLL_INTERVAL, hangups));
     announce(loaded.file.as_ref(), config, &server)?;
+    tokio::spawn(unmapping::unmap_code_at_rest(server.rest()));
     server.run(api::service(api), ends).await;
     notifications.stop().await;
     if let Some(traces) = traces {

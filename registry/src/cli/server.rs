@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use berth_registry::http_client::{Answer, Client};
 use bytes::Bytes;
 use hyper::{Method, Request, StatusCode, Uri};
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use serde::de::DeserializeOwned;
 
 /// How a running server is reached.
@@ -53,10 +54,15 @@ impl ServerArguments {
     }
 }
 
-fn read_password(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read_password(path: &Path) -> anyhow::Result<String> {
     let password = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the password file {}", path.display()))?;
     Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Reads the name in a certificate.
+pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    ServerName::try_from(text.to_owned())
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> anyhow::Result<T> {

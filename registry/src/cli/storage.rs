@@ -63,6 +63,18 @@ impl StorageArguments {
         Ok(config)
     }
 
+    /// The registry, which has to exist, for whoever only reads.
+    pub(super) fn open_to_read(&self) -> anyhow::Result<Registry> {
+        let config = self.existing()?;
+        Ok(Registry::new(serve::open_store(&config.storage)?, Rules::default()))
+    }
+
+    /// The registry, which need not exist yet and in which the rules for pushes hold.
+    pub(super) fn open_to_push_to(&self) -> anyhow::Result<Registry> {
+        let config = self.config()?;
+        Ok(Registry::new(serve::open_store(&config.storage)?, reconfiguration::rules(&config)))
+    }
+
     /// Does `work` with the registry, which has to exist and in which an administrator may do everything.
     pub(super) fn with_registry(
         &self,

@@ -146,7 +146,7 @@ struct ByResult {
 #[derive(Clone, Debug, Default)]
 pub struct Requests(Arc<Counts>);
 
-/// What is counted of the requests by one method to one handler that are answered with 200. To find it among all that is counted
+/// What is counted of the requests by one method to one handler that succeed in one way. To find it among all that is counted
 /// takes as long as to count.
 #[derive(Debug)]
 struct Pulls {
@@ -154,12 +154,17 @@ struct Pulls {
     request_size: Histogram,
     response_size: Histogram,
     total: Counter,
+    /// How much content clients have got, and the bytes of it.
+    content: Option<(Counter, Counter)>,
 }
+
+/// How many ways there are in which a pull succeeds: `GET` of the whole, `GET` of a part, `HEAD`.
+const PULLS: usize = 3;
 
 #[derive(Debug)]
 struct Counts {
-    /// What is counted of pulls that succeed, at hand: by handler, for `GET` and `HEAD`.
-    at_hand: [[OnceLock<Pulls>; 2]; HANDLERS],
+    /// What is counted of pulls that succeed, at hand: by handler and way.
+    at_hand: [[OnceLock<Pulls>; PULLS]; HANDLERS],
     in_flight: Family<ByHandler, Gauge>,
     duration: Family<ByMethod, Histogram>,
     request_size: Family<ByHandler, Histogram>,
@@ -218,6 +223,10 @@ impl Pulls {
         self.request_size.observe(approximate(outcome.received));
         self.response_size.observe(approximate(outcome.sent));
         self.total.inc();
+        if let Some((pulls, bytes)) = &self.content {
+            pulls.inc();
+            bytes.inc_by(outcome.sent);
+        }
     }
 }
 
@@ -227,9 +236,6 @@ impl Counts {
             Some(pulls) => pulls.count(outcome),
             None => self.count_any(handler, method, outcome),
         }
-        if let Some(content) = handler.content() {
-            self.count_content(content, method, outcome);
-        }
         if let Some(authentication) = outcome.authentication {
             self.authentications.get_or_create(&ByResult { result: authentication.label() }).inc();
         }
@@ -237,24 +243,41 @@ impl Counts {
 
     /// What is at hand for such a request.
     fn pulls(&self, handler: Handler, method: &Method, status: Option<StatusCode>) -> Option<&Pulls> {
-        let column = match *method {
-            Method::GET => 0,
-            Method::HEAD => 1,
+        let status = status?;
+        let way = match (method, status) {
+            (&Method::GET, StatusCode::OK) => 0,
+            (&Method::GET, StatusCode::PARTIAL_CONTENT) => 1,
+            (&Method::HEAD, StatusCode::OK) => 2,
             _ => return None,
         };
-        let found = || {
-            let (handler, method) = (handler.label(), method_label(method));
-            Pulls {
-                duration: self.duration.get_or_create_owned(&ByMethod { handler, method }),
-                request_size: self.request_size.get_or_create_owned(&ByHandler { handler }),
-                response_size: self.response_size.get_or_create_owned(&ByHandler { handler }),
-                total: self.total.get_or_create_owned(&ByCode { handler, method, code: 200 }),
-            }
+        let content = handler.content().filter(|_| method == Method::GET);
+        let found = || self.find(handler.label(), method_label(method), status.as_u16(), content);
+        Some(self.at_hand[handler as usize][way].get_or_init(found))
+    }
+
+    fn find(
+        &self,
+        handler: &'static str,
+        method: &'static str,
+        code: u16,
+        content: Option<Content>,
+    ) -> Pulls {
+        let counted = |content| {
+            (self.pulls.get_or_create_owned(&content), self.pulled_bytes.get_or_create_owned(&content))
         };
-        (status == Some(StatusCode::OK)).then(|| self.at_hand[handler as usize][column].get_or_init(found))
+        Pulls {
+            duration: self.duration.get_or_create_owned(&ByMethod { handler, method }),
+            request_size: self.request_size.get_or_create_owned(&ByHandler { handler }),
+            response_size: self.response_size.get_or_create_owned(&ByHandler { handler }),
+            total: self.total.get_or_create_owned(&ByCode { handler, method, code }),
+            content: content.map(counted),
+        }
     }
 
     fn count_any(&self, handler: Handler, method: &Method, outcome: &Outcome) {
+        if let Some(content) = handler.content() {
+            self.count_content(content, method, outcome);
+        }
         let (handler, method) = (handler.label(), method_label(method));
         let code = outcome.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
         let by_handler = ByHandler { handler };

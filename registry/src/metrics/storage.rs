@@ -17,8 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use berth_storage::{
-    Body, ByteStream, Key, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
-    Witness,
+    Body, ByteStream, Key, Names, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
+    Wanted, Witness,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -89,6 +89,22 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// What the store does not tell is asked in other ways, which are measured.
+    async fn timed_if_told<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<Option<T>>>,
+    ) -> Result<Option<T>> {
+        let start = Instant::now();
+        let told = work.await;
+        if !matches!(told, Ok(None)) {
+            self.observe(action, start.elapsed());
+        }
+        told
+    }
+}
+
 #[async_trait]
 impl ObjectStore for Measured {
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
@@ -136,6 +152,19 @@ impl ObjectStore for Measured {
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
         let listed = self.store.children(prefix, start_after);
         Observed::new(listed, Waited::default(), Some(self.timer("List"))).boxed()
+    }
+
+    async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
+        self.timed_if_told("List", self.store.names(prefix, wanted)).await
+    }
+
+    async fn names_of_each(
+        &self,
+        prefix: &Key,
+        folders: &Names,
+        at_most: usize,
+    ) -> Result<Option<Vec<Names>>> {
+        self.timed_if_told("List", self.store.names_of_each(prefix, folders, at_most)).await
     }
 
     async fn append(

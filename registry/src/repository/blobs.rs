@@ -4,6 +4,8 @@
 //! is shared by all repositories. Manifests are content as well, and are served here too, as some clients ask
 //! for them here.
 
+mod standing;
+
 use std::fmt;
 use std::future::ready;
 use std::ops::RangeInclusive;
@@ -14,6 +16,7 @@ use berth_oci::{ByteRange, Digest, RepositoryName};
 use berth_storage::{Body, PresignedUrl};
 use futures::{StreamExt as _, TryStreamExt as _};
 
+pub use self::standing::BlobStanding;
 use super::state::found;
 use super::{Error, Repository, Result, catalog, layout};
 

@@ -56,15 +56,21 @@ pub(super) const OWN: &str = "_berth";
 /// The folder of the uploads in progress of a repository.
 pub(super) const UPLOADS: &str = "_uploads";
 
+/// What leads from the folder of a digest to its link.
+pub(super) const LINK: &str = "link";
+
+/// What leads from the folder of a tag to the link to what it points at.
+pub(super) const CURRENT_LINK: &str = "current/link";
+
 fn link(folder: &Key, digest: &Digest) -> Key {
-    folder.join(digest.algorithm()).with(digest.hex()).with("link")
+    folder.join(digest.algorithm()).with(digest.hex()).with(LINK)
 }
 
 /// The digest of which `key` is the link in `folder`.
 pub(super) fn digest_of_link(key: &Key, folder: &Key) -> Option<Digest> {
     let mut parts = key.strip_prefix(folder)?.split('/');
     let (algorithm, hex, link) = (parts.next()?, parts.next()?, parts.next()?);
-    let digest = (link == "link" && parts.next().is_none()).then(|| format!("{algorithm}:{hex}"))?;
+    let digest = (link == LINK && parts.next().is_none()).then(|| format!("{algorithm}:{hex}"))?;
     digest.parse().ok()
 }
 
@@ -105,7 +111,7 @@ pub(super) fn tag(name: &RepositoryName, tag: &Tag) -> Key {
 
 /// The link to what a tag points at.
 pub(super) fn tag_current(name: &RepositoryName, tag: &Tag) -> Key {
-    self::tag(name, tag).with_path("current/link")
+    self::tag(name, tag).with_path(CURRENT_LINK)
 }
 
 /// Links to everything that a tag ever pointed at.

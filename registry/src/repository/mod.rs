@@ -40,7 +40,7 @@ mod trash;
 mod uploads;
 mod usage;
 
-pub use blobs::{BlobContent, BlobInfo, Blobs, PresignedBlob};
+pub use blobs::{BlobContent, BlobInfo, BlobStanding, Blobs, PresignedBlob};
 pub use consistency::{CheckOptions, CheckProgress, CheckSummary, Finding, Problem, SetAside};
 pub use contents::{Contents, Part, Role};
 pub use error::{Error, Result};
@@ -61,7 +61,7 @@ pub use required_content::{RequiredContent, RequiredImages};
 pub use retention::{InvalidRule, Keep, Outgoing, Retention, RetentionRule, VersionLimits};
 pub use room::{Reserve, Room};
 pub use tag_summary::TagSummary;
-pub use tags::Tags;
+pub use tags::{TagNames, Tags};
 pub use trash::{Restored, Trash, Trashed};
 pub use uploads::Uploads;
 pub use usage::{Amount, RepositoryUsage, Usage};

@@ -11,6 +11,7 @@ use std::future::ready;
 use std::pin::pin;
 
 use berth_oci::{Descriptor, Digest, Manifest, Reference, Tag};
+use berth_storage::{Key, Wanted};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 pub use self::rebuild::{Difference, Rebuilt};
@@ -64,9 +65,26 @@ impl Referrers<'_> {
 
     async fn indexed(&self, subject: &Digest) -> Result<BTreeSet<Digest>> {
         let folder = layout::referrers(&self.0.name, subject);
+        if let Some(digests) = self.indexed_at_once(&folder).await? {
+            return Ok(digests);
+        }
         let links = self.0.state.store.list(&folder, None).map_err(Error::from);
         let digests = links.try_filter_map(|meta| ready(Ok(layout::digest_of_link(&meta.key, &folder))));
         digests.try_collect().await
+    }
+
+    /// The same from a storage that tells names at once, for which a link is one look then instead of a walk to it.
+    async fn indexed_at_once(&self, folder: &Key) -> Result<Option<BTreeSet<Digest>>> {
+        let store = &self.0.state.store;
+        let Some(algorithms) = store.names(folder, Wanted::default()).await? else { return Ok(None) };
+        let mut digests = BTreeSet::new();
+        for algorithm in algorithms.iter() {
+            let linked = Wanted { leading_to: Some(layout::LINK), ..Wanted::default() };
+            let linked = store.names(&folder.join(algorithm), linked).await?.unwrap_or_default();
+            digests
+                .extend(linked.iter().filter_map(|hex| format!("{algorithm}:{hex}").parse::<Digest>().ok()));
+        }
+        Ok(Some(digests))
     }
 
     /// What the index under the tag `<algorithm>-<hex>` lists (distribution specification, "Referrers Tag

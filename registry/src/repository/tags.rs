@@ -3,7 +3,7 @@
 use std::future::ready;
 
 use berth_oci::{Digest, Reference, Tag};
-use berth_storage::{Error as StorageError, Key};
+use berth_storage::{Error as StorageError, Key, Names, Wanted};
 use futures::{Stream, TryStreamExt as _};
 
 use super::{Error, Listing, Page, Precondition, Repository, Result, layout};
@@ -15,18 +15,66 @@ const CONCURRENCY: usize = 16;
 #[derive(Debug)]
 pub struct Tags<'a>(pub(super) &'a Repository);
 
+/// The names of tags, in lexical order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagNames {
+    /// The names.
+    pub names: Names,
+    /// `last` of the following page, when there is one.
+    pub next: Option<String>,
+}
+
+impl TagNames {
+    /// The first `limit` of the names.
+    fn of(names: &Names, limit: Option<usize>) -> Self {
+        let page = names.slice(0..limit.unwrap_or(usize::MAX));
+        let next = page.last().filter(|_| page.len() < names.len()).map(str::to_owned);
+        Self { next, names: page }
+    }
+}
+
+impl From<Listing<Tag>> for TagNames {
+    fn from(Listing { items, next }: Listing<Tag>) -> Self {
+        Self { names: items.iter().collect(), next }
+    }
+}
+
 impl Tags<'_> {
     /// The tags in lexical order. [`Error::NameUnknown`] when the repository does not exist.
     pub async fn list(&self, page: &Page) -> Result<Listing<Tag>> {
-        if !self.has(&layout::manifests(&self.0.name)).await?
-            && !self.has(&layout::layers(&self.0.name)).await?
-        {
-            return Err(Error::NameUnknown(self.0.name.clone()));
-        }
-        Listing::of(self.after(page.last.as_deref()), page.limit).await
+        let TagNames { names, next } = self.names(page).await?;
+        let items = names.iter().filter_map(|name| name.parse().ok()).collect();
+        Ok(Listing { items, next })
     }
 
-    /// Whether there is anything in the folder. A repository is there for as long as it has manifests or blobs.
+    /// The same tags as one text, which is all that most clients want of thousands of them.
+    pub async fn names(&self, page: &Page) -> Result<TagNames> {
+        let tags = match self.names_at_once(page).await? {
+            Some(tags) => tags,
+            None => Listing::of(self.after(page.last.as_deref()), page.limit).await?.into(),
+        };
+        if tags.names.is_empty() && !self.exist().await? {
+            return Err(Error::NameUnknown(self.0.name.clone()));
+        }
+        Ok(tags)
+    }
+
+    /// The tags, if the storage can tell them so, and nothing is among them that no client could have pushed.
+    async fn names_at_once(&self, page: &Page) -> Result<Option<TagNames>> {
+        let at_most = page.limit.map(|limit| limit.saturating_add(1));
+        let wanted = Wanted { after: page.last.as_deref(), at_most, leading_to: Some(layout::CURRENT_LINK) };
+        let names = self.0.state.store.names(&layout::tags(&self.0.name), wanted).await?;
+        let names = names.filter(|names| names.iter().all(Tag::is_valid));
+        Ok(names.map(|names| TagNames::of(&names, page.limit)))
+    }
+
+    /// Whether the repository is there: it is for as long as it has manifests or blobs.
+    async fn exist(&self) -> Result<bool> {
+        let name = &self.0.name;
+        Ok(self.has(&layout::manifests(name)).await? || self.has(&layout::layers(name)).await?)
+    }
+
+    /// Whether there is anything in the folder.
     async fn has(&self, folder: &Key) -> Result<bool> {
         Ok(self.0.state.store.children(folder, None).try_next().await?.is_some())
     }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::{
-    HttpService, Limits, Peer, PeerAddress, TlsFiles,
+    HttpService, Limits, Peer, PeerAddress, Rest, TlsFiles,
     activity::{Activity, ResponseBody},
     drain::Draining,
     files::Files,
@@ -37,14 +37,21 @@ pub(super) struct Connections<S> {
     tls: Option<Arc<TlsFiles>>,
     protocols: Protocols,
     limits: Limits,
+    rest: Rest,
     service: S,
     /// Those who take a plain port for one with TLS.
     mistaken: Mistaken,
 }
 
 impl<S> Connections<S> {
-    pub(super) fn new(tls: Option<Arc<TlsFiles>>, protocols: Protocols, limits: Limits, service: S) -> Self {
-        Self { tls, protocols, limits, service, mistaken: Mistaken::default() }
+    pub(super) fn new(
+        tls: Option<Arc<TlsFiles>>,
+        protocols: Protocols,
+        limits: Limits,
+        rest: Rest,
+        service: S,
+    ) -> Self {
+        Self { tls, protocols, limits, rest, service, mistaken: Mistaken::default() }
     }
 
     /// Serves a connection in a task of its own.
@@ -65,10 +72,11 @@ impl<S> Connections<S> {
         S: HttpService<B>,
         B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
+        let guest = self.rest.welcome();
         if let Err(error) = self.serve(stream, address, draining).await {
             tracing::debug!(remote = %address, error = &*error as &dyn StdError, "a connection failed");
         }
-        drop(slot);
+        drop((slot, guest));
     }
 
     async fn serve<T, B>(&self, stream: T, address: PeerAddress, draining: Draining) -> Result<(), Error>
@@ -154,7 +162,7 @@ impl<S> Connections<S> {
 }
 
 async fn answer<S, B>(
-    service: S,
+    mut service: S,
     request: Request<Incoming>,
     peer: Peer,
     limits: Limits,
@@ -175,7 +183,7 @@ where
     if let Some(files) = files.clone() {
         request.extensions_mut().insert(files);
     }
-    let mut response = service.oneshot(request).await?;
+    let mut response = service.ready().await?.call(request).await?;
     if may_read_on {
         unwanted.read_within(limits.unwanted).await;
     }

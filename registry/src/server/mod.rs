@@ -12,6 +12,7 @@ mod lingering;
 mod listener;
 mod peer;
 mod protocol;
+mod rest;
 mod stall;
 mod tls;
 mod transport;
@@ -29,6 +30,7 @@ pub use files::Files;
 pub use limits::Limits;
 pub use listener::LocalAddress;
 pub use peer::{Peer, PeerAddress};
+pub use rest::Rest;
 pub use stall::RequestBody;
 pub use tls::TlsFiles;
 
@@ -94,6 +96,7 @@ pub struct Server {
     drain_delay: Duration,
     drain_timeout: Duration,
     limits: Limits,
+    rest: Rest,
 }
 
 impl Server {
@@ -103,7 +106,7 @@ impl Server {
         let listener = listen("http.addr", &http.listen).await?;
         let limits = Limits::of_this_process();
         let Http { h2c, drain_delay, drain_timeout, .. } = *http;
-        Ok(Self { listener, tls, h2c, drain_delay, drain_timeout, limits })
+        Ok(Self { listener, tls, h2c, drain_delay, drain_timeout, limits, rest: Rest::default() })
     }
 
     /// With other limits.
@@ -116,7 +119,15 @@ impl Server {
         let listener = listen("http.debug.addr", &Listen::Tcp(debug.address.clone())).await?;
         let limits = Limits::of_this_process();
         let (drain_delay, drain_timeout) = (Duration::ZERO, Duration::ZERO);
-        Ok(Self { listener, tls: None, h2c: false, drain_delay, drain_timeout, limits })
+        Ok(Self {
+            listener,
+            tls: None,
+            h2c: false,
+            drain_delay,
+            drain_timeout,
+            limits,
+            rest: Rest::default(),
+        })
     }
 
     /// The address that was taken.
@@ -129,6 +140,11 @@ impl Server {
         self.tls.clone()
     }
 
+    /// When nobody is connected to it.
+    pub fn rest(&self) -> Rest {
+        self.rest.clone()
+    }
+
     /// Serves until the first signal and the drain delay after it, then lets requests in flight finish: until they are done,
     /// until the drain timeout, or until another signal. A signal in the delay ends that.
     pub async fn run<S, B>(self, service: S, signals: impl Stream<Item = ()>)
@@ -137,7 +153,7 @@ impl Server {
         B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Unpin + 'static,
     {
         let protocols = Protocols::new(self.h2c, self.limits.head);
-        let connections = Arc::new(Connections::new(self.tls, protocols, self.limits, service));
+        let connections = Arc::new(Connections::new(self.tls, protocols, self.limits, self.rest, service));
         let mut entrance = Entrance::new(self.listener, self.limits.connections);
         let drain = Drain::new();
         let mut signals = std::pin::pin!(signals);

@@ -19,14 +19,15 @@ use super::unwanted::Unwanted;
 /// Runs while something is awaited, and starts anew whenever something happens.
 #[derive(Debug)]
 struct Patience {
-    sleep: Pin<Box<Sleep>>,
+    /// Made when something is awaited for the first time, which most bodies never are.
+    sleep: Option<Pin<Box<Sleep>>>,
     limit: Duration,
     waiting: bool,
 }
 
 impl Patience {
     fn new(limit: Duration) -> Self {
-        Self { sleep: Box::pin(sleep(limit)), limit, waiting: false }
+        Self { sleep: None, limit, waiting: false }
     }
 
     /// Passes a result on; an error takes its place if it has been pending for too long.
@@ -35,11 +36,12 @@ impl Patience {
             self.waiting = false;
             return Poll::Ready(Ok(value));
         }
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(self.limit)));
         if !self.waiting {
             self.waiting = true;
-            self.sleep.as_mut().reset(Instant::now() + self.limit);
+            sleep.as_mut().reset(Instant::now() + self.limit);
         }
-        ready!(self.sleep.as_mut().poll(context));
+        ready!(sleep.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client has stalled")))
     }
 }

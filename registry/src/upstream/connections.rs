@@ -14,16 +14,17 @@ use hyper::{
     header::{CONTENT_LENGTH, HeaderValue, USER_AGENT},
     http::uri::{Authority, Scheme},
 };
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{DefaultServerNameResolver, HttpsConnector, HttpsConnectorBuilder, ResolveServerName};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
 use tokio::sync::Notify;
 
 use super::{
-    Error, Result,
+    Error, Result, Settings,
+    address::Address,
     silence::{watched, while_it_moves},
 };
 use crate::http_client::{Untrusted, config_with_system};
@@ -56,15 +57,17 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(ca_file: Option<&Path>, is_https: bool, silence: Duration) -> Result<Self> {
+    pub(super) fn new(address: &Address, settings: &Settings) -> Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let trust = trust(ca_file, is_https).map_err(|error| Error::Trust(Arc::new(error)))?;
+        let trust = trust(settings.ca_file.as_deref(), address.is_https());
+        let trust = trust.map_err(|error| Error::Trust(Arc::new(error)))?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(trust)
             .https_or_http()
+            .with_server_name_resolver(Names { address: address.clone(), name: settings.server_name.clone() })
             .enable_http1()
             .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
@@ -72,7 +75,7 @@ impl Connections {
             .pool_idle_timeout(IDLE_LIMIT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(connector);
-        Ok(Self { client, silence })
+        Ok(Self { client, silence: settings.silence })
     }
 
     /// How long a server may be silent.
@@ -111,6 +114,26 @@ impl Connections {
                 Err(unavailable(reason.to_owned(), Some(cause.into())))
             }
             None => Err(unavailable(format!("has not answered within {:?}", self.silence), None)),
+        }
+    }
+}
+
+/// Which name a certificate has to have.
+#[derive(Debug)]
+struct Names {
+    address: Address,
+    /// The one in the registry's own.
+    name: Option<ServerName<'static>>,
+}
+
+impl ResolveServerName for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+    ) -> std::result::Result<ServerName<'static>, Box<dyn StdError + Send + Sync>> {
+        match &self.name {
+            Some(name) if self.address.is_origin_of(uri) => Ok(name.clone()),
+            _ => DefaultServerNameResolver::default().resolve(uri),
         }
     }
 }

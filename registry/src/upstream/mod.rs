@@ -6,7 +6,7 @@
 //!
 //! | question | place |
 //! |---|---|
-//! | where a registry is, and who asks | `settings`, `address`, `credentials` |
+//! | where a registry is, and who asks | `settings`, `address`, `credentials`, `docker_config` |
 //! | what it asks for, and how that is answered | `challenge`, `authentication`, `scope` |
 //! | how a request travels | `connections`, `silence`; `exchange` is one from begin to end |
 //! | what an answer means | `refusal`, `rate_limit`, `link` |
@@ -18,6 +18,7 @@ mod blobs;
 mod challenge;
 mod connections;
 mod credentials;
+mod docker_config;
 mod error;
 mod exchange;
 mod link;
@@ -39,6 +40,7 @@ use berth_oci::RepositoryName;
 use hyper::{Uri, http::uri::Authority};
 
 pub use blobs::Blob;
+pub use docker_config::InvalidDockerConfig;
 pub use error::{Cause, Error, Result};
 pub use lists::referrers_tag;
 pub use manifests::{EVERY_MANIFEST, Manifest, ManifestHead, PutManifest};
@@ -61,8 +63,7 @@ impl Upstream {
     /// A client of the registry that the settings name. Nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self> {
         let address = Address::new(&settings.url)?;
-        let connections =
-            Connections::new(settings.ca_file.as_deref(), address.is_https(), settings.silence)?;
+        let connections = Connections::new(&address, &settings)?;
         // Helpers know Docker Hub by the address that it had once.
         let known_as = settings.url.authority().map(ToString::to_string).unwrap_or_default();
         let known_as = if known_as == "docker.io" { DOCKER_HUB_KEY.to_owned() } else { known_as };

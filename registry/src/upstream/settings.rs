@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use hyper::Uri;
+use rustls::pki_types::ServerName;
 
 /// How long another registry may be silent when nothing else is said.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -16,6 +17,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// PEM file of authorities that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The name in the registry's certificate, where it is another than its host's.
+    pub server_name: Option<ServerName<'static>>,
     /// How long the registry may be silent: before its answer, and between two pieces of a body. A body itself may take
     /// as long as it takes.
     pub silence: Duration,
@@ -24,7 +27,7 @@ pub struct Settings {
 impl Settings {
     /// The registry at `url`, asked by nobody in particular.
     pub fn new(url: Uri) -> Self {
-        Self { url, credentials: Credentials::Anonymous, ca_file: None, silence: SILENCE }
+        Self { url, credentials: Credentials::Anonymous, ca_file: None, server_name: None, silence: SILENCE }
     }
 }
 

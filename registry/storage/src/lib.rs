@@ -10,6 +10,7 @@ mod error;
 mod filesystem;
 mod key;
 mod memory;
+mod names;
 mod object_store;
 mod presigned_url;
 mod s3;
@@ -20,6 +21,7 @@ pub use error::{Error, Result};
 pub use filesystem::{FilePiece, FileRange, Filesystem};
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
+pub use names::{Names, Wanted};
 pub use object_store::{Object, ObjectMeta, ObjectStore, PutCondition, Space, Version, Witness};
 pub use presigned_url::PresignedUrl;
 pub use s3::{

@@ -12,7 +12,7 @@ use futures::{
     stream::{BoxStream, StreamExt as _},
 };
 
-use crate::{Body, ByteStream, Error, Key, PresignedUrl, Result};
+use crate::{Body, ByteStream, Error, Key, Names, PresignedUrl, Result, Wanted};
 
 /// Which content an object has: two versions of an object are equal when nobody has put it in between.
 ///
@@ -81,6 +81,12 @@ pub enum PutCondition {
 pub trait Witness: Debug + Send + Sync {
     /// Whether the object has not changed. When that cannot be told at once, it has.
     fn holds(&self) -> bool;
+
+    /// The part of the object that the range names, which lies within it, if the object has not changed. `None` also when
+    /// it cannot be had at once.
+    fn open(&self, _range: Range<u64>) -> Option<Body> {
+        None
+    }
 }
 
 /// Objects under keys, and uploads that become objects.
@@ -138,6 +144,27 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     ///
     /// A store may also name a component below which nothing is left.
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>>;
+
+    /// The wanted ones of the components that follow `prefix`, as [`children`](ObjectStore::children) tells them, all at once.
+    /// Fewer than were asked for are the last ones. `None` from a store that cannot tell them faster than one by one.
+    ///
+    /// What is put or deleted before, by any process, is seen. That holds for names that lead to an object as well; where
+    /// somebody who is no store of this kind removes the object and leaves what is around it, that is seen a second later.
+    async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
+        let _one_by_one = (prefix, wanted);
+        Ok(None)
+    }
+
+    /// The first names that follow each of these components of `prefix`, as [`names`](ObjectStore::names) tells them.
+    async fn names_of_each(
+        &self,
+        prefix: &Key,
+        folders: &Names,
+        at_most: usize,
+    ) -> Result<Option<Vec<Names>>> {
+        let _one_by_one = (prefix, folders, at_most);
+        Ok(None)
+    }
 
     /// Adds `body` to the end of the upload, which must have `offset` bytes, and returns how many it has
     /// then.

@@ -31,6 +31,7 @@ mod read_only;
 mod reconfiguration;
 mod redirect;
 mod referrers;
+mod repeated_blob_pulls;
 mod repeated_pulls;
 mod retention;
 mod rights;

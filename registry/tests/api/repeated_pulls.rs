@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 use crate::fixture::{Answer, OCI_INDEX, OCI_MANIFEST, Registry};
 
 /// Waits until files have been as they are for so long that answers made of them are kept ready.
-async fn settle() {
+pub(crate) async fn settle() {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(1100) {
         tokio::task::yield_now().await;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use berth_oci::MediaType;
 use serde_json::{Value, json};
@@ -142,4 +143,39 @@ fn a_device_is_written_to_and_stays_one() {
     fixture.push_image("app", "1", "layer");
     assert_eq!(fixture.run("export", &["app:1", "-o", "/dev/null"]).code, 0);
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn an_archive_that_goes_on_from_another_has_only_what_came_since() {
+    let (fixture, site) = (Fixture::new(), Fixture::new());
+    let archive = |name: &str| fixture.path(name).to_str().unwrap().to_owned();
+    let names = ["full.tar", "second.tar", "third.tar"].map(archive);
+    let export = |arguments: &[&str]| {
+        let said = fixture.run("export", arguments);
+        assert_eq!(said.code, 0, "{said:?}");
+    };
+    fixture.push_image("app", "1", "first layer");
+    export(&["app", "-o", &names[0]]);
+    fixture.push_image("app", "2", "second layer");
+    export(&["app", "--since", &names[0], "-o", &names[1]]);
+    // The second archive has the second layer, and knows that the site has the first one.
+    fixture.push_image("team/other", "1", "first layer");
+    fixture.push_image("app", "3", "third layer");
+    export(&["app", "team/other", "--since", &names[1], "-o", &names[2]]);
+    let entries = read(Path::new(&names[2]));
+    let has = |content: &str| entries.contains_key(&format!("blobs/sha256/{}", sha256(content).hex()));
+    assert_eq!([has("first layer"), has("second layer"), has("third layer")], [false, false, true]);
+
+    let import = |name: &String| site.run("import", &[name]);
+    let refused = import(&names[1]);
+    assert!(refused.code == 1 && refused.stderr.contains("import the earlier archive first"), "{refused:?}");
+    for name in &names {
+        let said = import(name);
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    for image in ["app:1", "app:2", "app:3", "team/other:1"] {
+        let [here, there] = [&fixture, &site].map(|it| it.run("ls", &["--json", image]).json());
+        assert_eq!(here["digest"], there["digest"], "{image}");
+        assert_eq!(site.run("export", &[image, "-o", "/dev/null"]).code, 0, "{image}");
+    }
 }

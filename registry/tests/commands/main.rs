@@ -4,6 +4,7 @@
 
 mod archive;
 mod check;
+mod copy;
 mod du;
 mod export;
 mod fixture;

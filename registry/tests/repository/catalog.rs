@@ -8,6 +8,8 @@ use crate::for_every_store;
 for_every_store!(
     repositories_are_listed_in_lexical_order_however_they_nest,
     every_page_goes_on_where_the_last_one_ended,
+    a_page_goes_on_after_whatever_a_client_says,
+    more_may_be_nested_in_a_repository_than_are_read_at_once,
     only_visible_repositories_are_listed,
     a_repository_without_manifests_does_not_exist,
     an_empty_registry_has_an_empty_catalog_and_is_ready,
@@ -44,6 +46,39 @@ async fn every_page_goes_on_where_the_last_one_ended(fixture: Fixture) {
     assert_eq!(next.as_deref(), Some("a-b/c"));
     let (names, _) = list(&fixture, Page { limit: Some(2), last: Some("a/a".to_owned()) }).await;
     assert_eq!(names, ["a/b", "a/b/c/d"]);
+}
+
+/// Names that exist and such that do not, nested ones, and what could not be a name.
+async fn a_page_goes_on_after_whatever_a_client_says(fixture: Fixture) {
+    pushed(&fixture).await;
+    let strange =
+        ["a/", "a-", "a.", "a-b-c/d", "a-b/c/", "a/b/c", "a/_uploads", "a/b\0", "A", "../..", "a*", "ä", "/"];
+    let long = "a/".repeat(400);
+    for last in strange.into_iter().chain(["", "a/a", "a/b-c", "0", "b/c/d", "c", &long]) {
+        let (names, _) = list(&fixture, Page { limit: None, last: Some(last.to_owned()) }).await;
+        let expected: Vec<_> = NAMES.into_iter().filter(|name| *name > last).collect();
+        assert_eq!(names, expected, "after {last:?}");
+    }
+}
+
+/// Of which most come before what the repository has itself.
+async fn more_may_be_nested_in_a_repository_than_are_read_at_once(fixture: Fixture) {
+    let nested = (0..1100).map(|number| format!("a/{number:04}"));
+    let names: Vec<_> = ["a".to_owned(), "a-b".to_owned()].into_iter().chain(nested).collect();
+    for name in &names {
+        let link = format!("docker/registry/v2/repositories/{name}/_manifests/tags/v1/current/link");
+        fixture.store.note(&link.parse().unwrap(), "x".into()).await.unwrap();
+    }
+    let (mut listed, mut last) = (Vec::new(), None);
+    loop {
+        let (names, next) = list(&fixture, Page { limit: Some(300), last }).await;
+        listed.extend(names);
+        if next.is_none() {
+            break;
+        }
+        last = next;
+    }
+    assert_eq!(listed, names);
 }
 
 async fn only_visible_repositories_are_listed(fixture: Fixture) {

@@ -22,6 +22,7 @@ mod remembered;
 mod required_content;
 mod retention;
 mod room;
+mod shared_folder;
 mod tags;
 mod trash;
 mod uploads;

@@ -7,7 +7,11 @@ use crate::site::Site;
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// For how long nobody has asked a server that is idle.
+const IDLE: Duration = Duration::from_millis(300);
 
 /// Measures both with an empty storage.
 pub(super) fn measure(site: &mut Site) -> Result<()> {
@@ -39,6 +43,7 @@ fn once(site: &Site, server: Server, data: &Path) -> Result<(Sample, Sample)> {
     running.client()?.send("GET", &running.path(&base()), &[], &[])?.expect(200)?;
     let time = start.elapsed().as_secs_f64() * 1000.0;
     process::rest(&running.pids()?)?;
+    thread::park_timeout(IDLE);
     let memory = float(process::resident(&running.pids()?)?) / 1_048_576.0;
     let sample = |value| Sample { value, ..Sample::default() };
     Ok((sample(time), sample(memory)))

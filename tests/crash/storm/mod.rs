@@ -72,7 +72,8 @@ impl Storm {
         let losses = usize::from(outcome.is_err());
         writeln!(stderr(), "{name}, CRASH_SEED={}:\n{tally}{losses:>8}  losses", self.seed)?;
         // The loss comes first: a reader, or a report that is cut, has it before the long log.
-        outcome.map_err(|loss| anyhow!("CRASH_SEED={}: {loss:#}\nthe log ends so:\n{}", self.seed, site.log()))
+        outcome
+            .map_err(|loss| anyhow!("CRASH_SEED={}: {loss:#}\nthe log ends so:\n{}", self.seed, site.log()))
     }
 }
 

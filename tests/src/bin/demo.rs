@@ -47,7 +47,7 @@ fn main() -> Result<()> {
 fn run(target: &Target) -> Result<()> {
     let folder = target_folder().join("images");
     let (operator, registry) = step("Building both images", || build_images(target, &folder))?;
-    step("Installing the chart", || demo::install_chart(target.kubectl(), &operator, &registry))?;
+    step("Installing the chart", || demo::install_chart(target, &operator, &registry))?;
     let hub = Hub::new(target.kubectl(), NAMESPACE);
     say(&format!("\n{}\n", demo::HUB))?;
     step("Creating this Registry and waiting until it is ready", || create(&hub))?;
@@ -61,8 +61,8 @@ fn run(target: &Target) -> Result<()> {
         let ci = target.deliver(&images::ci(&folder, &hello)?)?;
         demo::push_from_ci(&hub, &ci.to_string(), "ci/hello:1")
     })?;
-    hub.trust(target)?;
-    let log = step("Running a pod with the image hello:1", || run_pod(target, &hub))?;
+    step("Waiting until the node agent has led the nodes to the registry", || hub.wait_for_nodes(target))?;
+    let log = step("Running a pod with the image hello:1", || run_pod(&hub))?;
     say(&format!("\nThe pod says: {}\n", log.trim()))?;
     tell_what_to_type_next(target, &hub)
 }
@@ -116,13 +116,9 @@ fn made_by_us(hub: &Hub) -> Result<bool> {
     Ok(!found.is_empty())
 }
 
-fn run_pod(target: &Target, hub: &Hub) -> Result<String> {
+fn run_pod(hub: &Hub) -> Result<String> {
     demo::create_pod(hub, "hello", "hello:1", Some("hub-pull"))?;
-    let log = demo::pod_log(hub, "hello");
-    match target {
-        Target::Own(_) => log,
-        Target::Foreign { .. } => log.context(hub.trust_instructions()?),
-    }
+    demo::pod_log(hub, "hello")
 }
 
 fn uninstall(kubectl: &Kubectl) -> Result<()> {

@@ -8,13 +8,14 @@ use crate::programs;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::fs;
-use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The socket; its folder is the machine's own.
 pub(crate) const SOCKET: &str = "/run/containerd/containerd.sock";
 /// The image of the container that holds a pod's namespaces.
 pub(crate) const SANDBOX_IMAGE: &str = "localhost/pause:1";
+/// The configuration, in a folder of its own.
+const CONFIG: &str = "node/containerd-config/config.toml";
 /// The addresses of pods.
 pub(crate) const POD_RANGE: &str = "10.244.0.0/24";
 
@@ -22,7 +23,7 @@ pub(crate) const POD_RANGE: &str = "10.244.0.0/24";
 pub(crate) fn start(state: &State, machine: &Machine) -> Result<Process> {
     fs::create_dir_all(state.path("node/certs.d"))?;
     state.write("node/cni/10-pods.conflist", &pod_network(state).to_string())?;
-    let config = state.write("config/containerd.toml", &config(state))?;
+    let config = state.write(CONFIG, &config(state))?;
     let mut command = machine.command(programs::packaged("containerd")?)?;
     let process = Process::start(state, "containerd", command.arg("--config").arg(config))?;
     process.wait_for("containerd to answer", || ctr(machine, &["version"]))?;
@@ -40,18 +41,9 @@ pub(crate) fn tag_image(machine: &Machine, name: &str, second: &str) -> Result<(
     ctr(machine, &["--namespace=k8s.io", "images", "tag", "--force", name, second]).map(drop)
 }
 
-/// Lets the node pull from a registry: where its name leads to, and which certificate authority vouches for it.
-///
-/// containerd reads this at each pull. It asks the address, so that the node need not resolve names of the cluster.
-pub(crate) fn trust(state: &State, host: &str, address: IpAddr, authority: &str) -> Result<()> {
-    let folder = format!("node/certs.d/{host}");
-    let authority = state.write(&format!("{folder}/ca.crt"), authority)?;
-    let hosts = format!(
-        "server = \"https://{address}\"\n\n[host.\"https://{address}\"]\n  capabilities = [\"pull\", \"resolve\"]\n  ca = \"{}\"\n",
-        authority.display()
-    );
-    state.write(&format!("{folder}/hosts.toml"), &hosts)?;
-    Ok(())
+/// Where the node is told how to reach registries: the folder that its containerd reads, and the configuration that says so.
+pub(crate) fn registry_folder(state: &State) -> (PathBuf, PathBuf) {
+    (state.path("node/certs.d"), state.path(CONFIG))
 }
 
 fn ctr(machine: &Machine, arguments: &[&str]) -> Result<String> {

@@ -10,6 +10,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// The file of the state folder that says which network is the cluster's.
 const RECORD: &str = "network";
@@ -23,6 +24,9 @@ pub(crate) struct Network {
 impl Network {
     /// Makes the first network that this machine does not have yet.
     pub(crate) fn create(state: &State) -> Result<Self> {
+        // Two tests of a program may each start a cluster.
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let free = (1..=250).map(|number| Self { number }).find(|network| !network.device_exists());
         let network = free.context("the devices berth1 to berth250 all exist")?;
         state.write(RECORD, &network.name())?;

@@ -7,7 +7,7 @@ use super::network::Network;
 use super::{HostAccess, Kubectl, State, containerd, node};
 use anyhow::{Context, Result};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A Kubernetes of one node on this machine.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ impl Cluster {
         Ok(Network::of(&self.state)?.context("this cluster has no network")?.host_address())
     }
 
-    /// Lets the node pull from `host`, which is the Service with this address, by the certificate authority `authority`.
-    pub fn trust(&self, host: &str, cluster_ip: IpAddr, authority: &str) -> Result<()> {
-        containerd::trust(&self.state, host, cluster_ip, authority)
+    /// Where the node is told how to reach registries: the folder that its containerd reads, and the configuration that says so.
+    pub fn registry_folder(&self) -> (PathBuf, PathBuf) {
+        containerd::registry_folder(&self.state)
     }
 }

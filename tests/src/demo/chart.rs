@@ -1,6 +1,6 @@
 //! Berth in the cluster: the chart, installed by helm with the images that were just built.
 
-use super::target::Delivered;
+use super::target::{Delivered, Target};
 use crate::cluster::Kubectl;
 use crate::command::succeed;
 use crate::programs;
@@ -12,15 +12,31 @@ const RELEASE: &str = "berth";
 const NAMESPACE: &str = "berth-system";
 
 /// Installs the chart, or upgrades it, and waits until the operator is ready.
-pub fn install_chart(kubectl: &Kubectl, operator: &Delivered, registry: &Delivered) -> Result<()> {
-    let values = [
+pub fn install_chart(target: &Target, operator: &Delivered, registry: &Delivered) -> Result<()> {
+    install_chart_with(target, operator, registry, &[])
+}
+
+/// The same with more values.
+pub fn install_chart_with(
+    target: &Target,
+    operator: &Delivered,
+    registry: &Delivered,
+    more: &[String],
+) -> Result<()> {
+    let mut values = vec![
         format!("image.repository={}", operator.repository),
         format!("image.tag={}", operator.tag),
         format!("registryImage.repository={}", registry.repository),
         format!("registryImage.tag={}", registry.tag),
         "pullSecrets.allowedNamespaces={team-*}".to_owned(),
     ];
-    let mut helm = helm(kubectl)?;
+    if let Target::Own(cluster) = target {
+        let (hosts, config) = cluster.registry_folder();
+        values.push(format!("nodeAgent.paths.containerd.hosts={}", hosts.display()));
+        values.push(format!("nodeAgent.paths.containerd.config={}", config.display()));
+    }
+    values.extend_from_slice(more);
+    let mut helm = helm(target.kubectl())?;
     helm.args(["upgrade", "--install", RELEASE]).arg(workspace::root().join("charts/berth"));
     helm.args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]);
     helm.args(values.iter().flat_map(|value| ["--set-string", value]));

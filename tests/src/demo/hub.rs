@@ -1,9 +1,11 @@
 //! A Registry object and what the operator makes for it.
 
 use super::Target;
-use crate::cluster::{HostAccess, Kubectl};
-use anyhow::{Context, Result};
+use crate::cluster::{HostAccess, Kubectl, wait};
+use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The five lines.
 pub const HUB: &str = "\
@@ -62,29 +64,17 @@ impl Hub {
         self.field("secret", &format!("{}-admin", self.name), &format!("{{.data.{key}}}"))
     }
 
-    /// Tells the node how to reach and verify the registry; a cluster that is not ours has to be told by its owner.
-    pub fn trust(&self, target: &Target) -> Result<()> {
-        let Target::Own(cluster) = target else {
-            return Ok(());
-        };
-        cluster.trust(&self.host()?, self.cluster_ip()?, &self.authority()?)
-    }
-
-    /// What the nodes of a cluster that is not ours have to be told before they can pull.
-    pub fn trust_instructions(&self) -> Result<String> {
-        let (host, address) = (self.host()?, self.cluster_ip()?);
-        let (namespace, name) = (&self.namespace, &self.name);
-        Ok(format!(
-            "The nodes do not know this registry. On each node, containerd needs these two files:\n\n\
-             /etc/containerd/certs.d/{host}/ca.crt, which you get by\n  \
-             kubectl get configmap {name}-ca --namespace {namespace} --output 'jsonpath={{.data.ca\\.crt}}'\n\n\
-             /etc/containerd/certs.d/{host}/hosts.toml, with this content:\n\n\
-             server = \"https://{address}\"\n\
-             [host.\"https://{address}\"]\n  \
-             capabilities = [\"pull\", \"resolve\"]\n  \
-             ca = \"/etc/containerd/certs.d/{host}/ca.crt\"\n\n\
-             and config_path = \"/etc/containerd/certs.d\" in its configuration. Then run tests/demo again.\n"
-        ))
+    /// Waits until the node agent has led the nodes to the registry, by the authorities that it has now.
+    pub fn wait_for_nodes(&self, target: &Target) -> Result<()> {
+        let ready = ["wait", "--for=condition=NodesReady", "registry.berth.dev/hub", "--timeout=120s"];
+        self.run(&ready).map(drop).with_context(|| self.diagnosis())?;
+        let Target::Own(cluster) = target else { return Ok(()) };
+        let (folder, _) = cluster.registry_folder();
+        let authority = folder.join(self.host()?).join("ca.crt");
+        wait::until("the node to trust the registry", Duration::from_mins(2), || {
+            ensure!(fs::read_to_string(&authority)? == self.authority()?, "it trusts something else");
+            Ok(())
+        })
     }
 
     /// The registry under its name on this machine.

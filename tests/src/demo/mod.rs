@@ -10,7 +10,7 @@ mod laptop;
 mod pod;
 mod target;
 
-pub use chart::{install_chart, uninstall_chart, upgrade_chart};
+pub use chart::{install_chart, install_chart_with, uninstall_chart, upgrade_chart};
 pub use ci::push_from_ci;
 pub use credentials::Credentials;
 pub use hub::{HUB, Hub};

@@ -2,7 +2,8 @@
 
 use super::{Image, Recipe};
 use crate::workspace::{self, Profile};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The user and group that both programs run as.
@@ -30,7 +31,7 @@ pub struct Written {
 /// `localhost/berth-registry:TAG`, in that order.
 pub fn build(folder: &Path, tag: &str) -> Result<Vec<Written>> {
     let programs = workspace::build(&["berth-registry", "berth-operator"], Profile::Release)?;
-    [("berth-operator", operator(&programs)), ("berth-registry", registry(&programs))]
+    [("berth-operator", operator(&programs)), ("berth-registry", registry(&programs, &authorities()?))]
         .into_iter()
         .map(|(name, recipe)| write(&Image::pack(&recipe)?, folder, name, tag))
         .collect()
@@ -50,9 +51,11 @@ fn write(image: &Image, folder: &Path, name: &str, tag: &str) -> Result<Written>
 }
 
 /// The registry server, with the paths, port and volume that users of `registry:2` and `registry:3` know.
-fn registry(programs: &Path) -> Recipe {
+fn registry(programs: &Path, authorities: &str) -> Recipe {
     let config = workspace::root().join("registry/image/config.yml");
     base("registry", "The container registry server of Berth")
+        // It asks other registries, and buckets, whose certificates public authorities have signed.
+        .text("etc/ssl/certs/ca-certificates.crt", authorities)
         .program("bin/registry", programs.join("registry"))
         .symlink("bin/htpasswd", "registry")
         .file("etc/docker/registry/config.yml", &config)
@@ -62,6 +65,16 @@ fn registry(programs: &Path) -> Recipe {
         .volume("var/lib/registry", NONROOT)
         .port(5000)
         .starts(&["/bin/registry"], &[DEFAULT_CONFIG])
+}
+
+/// The authorities that Mozilla trusts, as Debian's `ca-certificates` has them. Whom else this machine trusts is its own business.
+fn authorities() -> Result<String> {
+    let folder = Path::new("/usr/share/ca-certificates/mozilla");
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("install ca-certificates: no {}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    files.iter().map(|file| Ok(fs::read_to_string(file)?)).collect()
 }
 
 fn operator(programs: &Path) -> Recipe {

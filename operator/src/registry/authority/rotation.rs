@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::{Authority, Phase, Rotation, stored};
-use crate::registry::{
-    certificates::{self, CertificateError, KeyPair, days},
-    chain,
-    credentials::text,
+use crate::{
+    nodes::Known,
+    registry::{
+        certificates::{self, CertificateError, KeyPair, days},
+        chain,
+        credentials::text,
+    },
 };
 
 /// An authority is replaced by one with a new key when it has less than this left.
@@ -18,6 +21,12 @@ const ROTATION_MARGIN: Duration = days(365);
 /// An authority that could not be replaced until it has less than this left is prolonged meanwhile: it gets a new
 /// certificate for the same key, which needs no trust that is not there.
 const PROLONGATION_MARGIN: Duration = days(180);
+
+/// How much longer than others nodes are waited for.
+const NODES_PATIENCE: Duration = days(1);
+
+/// How often it is looked whether a node has answered that is waited for.
+const NODES_RETRY: Duration = Duration::from_secs(10);
 
 /// How exactly it is written down when a phase began. It is written again for as long as something is refused, and each
 /// write causes another look.
@@ -47,20 +56,26 @@ pub struct Seen<'a> {
     pub serving: Option<&'a Secret>,
     /// What clients are told to trust so far, in each of the places where they look.
     pub published: Vec<Option<String>>,
+    /// What nodes know, where they are told.
+    pub nodes: Option<&'a Known>,
 }
 
-/// What tells whether those who have to trust the next authority do. Nodes that acknowledge it belong here.
+/// What tells whether those who have to trust the next authority do.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
     /// Since when it is published everywhere.
     pub since: Timestamp,
     /// How long those who follow it are given.
     pub trust: Duration,
+    /// How many nodes have not acknowledged it.
+    pub unaware_nodes: usize,
 }
 
-/// Whether the next authority may sign.
+/// Whether the next authority may sign. A node that does not answer for a day longer is cut off: its agent takes the authority over
+/// within seconds when it comes back, and until then no pod is started there.
 pub fn may_switch(spread: &Spread, now: Timestamp) -> bool {
-    now >= spread.since + spread.trust
+    let due = spread.since + spread.trust;
+    now >= due && (spread.unaware_nodes == 0 || now >= due + NODES_PATIENCE)
 }
 
 /// The authority after whatever is to be done with it now.
@@ -74,8 +89,20 @@ pub fn advance(seen: &Seen<'_>, periods: Periods, now: Timestamp) -> Result<Auth
 
 /// How long it is until the next step.
 pub fn next_step(authority: &Authority, periods: Periods, now: Timestamp) -> Option<Duration> {
-    let end = authority.rotation.as_ref()?.end(periods)?;
-    Some(Duration::try_from(end.duration_since(now)).unwrap_or_default())
+    let rotation = authority.rotation.as_ref()?;
+    let left = Duration::try_from(rotation.end(periods)?.duration_since(now)).unwrap_or_default();
+    // What is over by the clock waits for nodes.
+    let waits = left.is_zero() && matches!(rotation.phase, Phase::Trusting { .. });
+    Some(if waits { NODES_RETRY } else { left })
+}
+
+fn spread(since: Timestamp, seen: &Seen<'_>, bundle: &str, periods: Periods) -> Spread {
+    let unaware = |nodes: &Known| match nodes.authorities.as_deref() {
+        Some(told) if told == bundle => nodes.unaware,
+        // None of them has been told.
+        _ => nodes.unaware.max(1),
+    };
+    Spread { since, trust: periods.trust, unaware_nodes: seen.nodes.map_or(0, unaware) }
 }
 
 impl Rotation {
@@ -158,7 +185,7 @@ fn stepped(mut authority: Authority, seen: &Seen<'_>, periods: Periods, now: Tim
         return authority;
     }
     match phase {
-        Phase::Trusting { .. } if may_switch(&Spread { since, trust: periods.trust }, now) => {
+        Phase::Trusting { .. } if may_switch(&spread(since, seen, &bundle, periods), now) => {
             authority.switched(now)
         }
         Phase::Serving { .. } if now >= since + periods.grace => {

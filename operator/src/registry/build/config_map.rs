@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{bucket, retention, secret::JWKS_KEY};
+use super::{bucket, mirrors, retention, secret::JWKS_KEY};
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
@@ -80,6 +80,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
         });
     }
     retention::add(&mut config, &validated.retention);
+    mirrors::add(&mut config, &validated.mirrors);
     format!("{config:#}\n")
 }
 

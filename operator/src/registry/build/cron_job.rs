@@ -62,7 +62,7 @@ pub(super) fn cron_job(validated: &Validated, ca: Option<&str>, settings: &Setti
     }))
 }
 
-fn shared(template: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn shared(template: &Map<String, Value>) -> Map<String, Value> {
     let pod = template.get("spec").and_then(Value::as_object);
     let of_both = |(key, _): &(&String, &Value)| SHARED_WITH_REGISTRY.contains(&key.as_str());
     pod.into_iter().flatten().filter(of_both).map(|(key, value)| (key.clone(), value.clone())).collect()

@@ -16,10 +16,12 @@ mod deployment;
 mod http_route;
 mod ingress;
 mod live_settings;
+mod mirrors;
 mod network_policy;
 mod persistent_volume_claim;
 mod pod_disruption_budget;
 mod preset;
+mod replication;
 mod retention;
 pub(crate) mod secret;
 mod servers_transport;
@@ -32,6 +34,7 @@ use serde_json::Value;
 pub use collection_job::collection_job;
 pub use config_map::CONFIG_FILE;
 pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, METRICS_PORT, TLS_DIRECTORY};
+pub(super) use mirrors::MIRRORS_DIRECTORY;
 pub use secret::JWKS_KEY;
 pub use service::service;
 
@@ -40,6 +43,7 @@ use crate::{
     apply::{Desired, Step},
     children::{ChildId, Kind},
     metadata::Identity,
+    nodes,
 };
 
 /// What all Registries have in common.
@@ -51,6 +55,8 @@ pub struct Settings {
     pub image_pull_policy: String,
     /// How long the phases of a rotation of the certificate authority last.
     pub rotation: Periods,
+    /// The agents of the nodes, where there are any.
+    pub node_agent: Option<nodes::Objects>,
 }
 
 /// Something for each object that a Registry may have.
@@ -72,6 +78,8 @@ pub struct Objects<T> {
     pub auth: T,
     /// Secret `NAME-storage`: what opens the bucket, where the images are in one.
     pub storage: T,
+    /// Secret `NAME-mirrors`: the passwords for the upstreams of mirrors.
+    pub mirrors: T,
     /// ConfigMap `NAME-config`: the configuration that the registry reads.
     pub config: T,
     /// ConfigMap `NAME-ca`: the certificate authority for clients.
@@ -100,6 +108,8 @@ pub struct Objects<T> {
     pub deployment: T,
     /// CronJob `NAME-gc`.
     pub garbage_collection: T,
+    /// CronJob `NAME-replication`.
+    pub replication: T,
 }
 
 /// What should become of each object of a Registry.
@@ -119,6 +129,7 @@ impl<T> Objects<T> {
             pull,
             auth,
             storage,
+            mirrors,
             config,
             ca_bundle,
             claim,
@@ -133,6 +144,7 @@ impl<T> Objects<T> {
             disruption_budget,
             deployment,
             garbage_collection,
+            replication,
         } = self;
         [
             // The only keys and passwords there are. What is signed or hashed with them must not outlive a crash that they do not.
@@ -144,6 +156,7 @@ impl<T> Objects<T> {
                 pull,
                 auth,
                 storage,
+                mirrors,
                 config,
                 ca_bundle,
                 claim,
@@ -154,7 +167,7 @@ impl<T> Objects<T> {
                 backend_tls,
                 network_policy,
             ],
-            vec![ingress, route, disruption_budget, deployment, garbage_collection],
+            vec![ingress, route, disruption_budget, deployment, garbage_collection, replication],
         ]
     }
 }
@@ -173,6 +186,7 @@ impl Objects<ChildId> {
             pull: with(Kind::Secret, "pull"),
             auth: with(Kind::Secret, "auth"),
             storage: with(Kind::Secret, "storage"),
+            mirrors: with(Kind::Secret, "mirrors"),
             config: with(Kind::ConfigMap, "config"),
             ca_bundle: with(Kind::ConfigMap, "ca"),
             claim: main(Kind::PersistentVolumeClaim),
@@ -187,6 +201,7 @@ impl Objects<ChildId> {
             disruption_budget: main(Kind::PodDisruptionBudget),
             deployment: main(Kind::Deployment),
             garbage_collection: with(Kind::CronJob, "gc"),
+            replication: with(Kind::CronJob, "replication"),
         }
     }
 }
@@ -212,6 +227,7 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         pull: Desired::Present(secret::pull(validated, &issued.pull, ca)),
         auth: Desired::Present(secret::auth(validated, &issued.auth)),
         storage: bucket::secret(&validated.identity, validated.storage.files.as_ref()),
+        mirrors: mirrors::secret(validated),
         ca_bundle: config_map::ca_bundle(&validated.identity, ca),
         claim: persistent_volume_claim::claim(validated),
         service_account: Desired::Present(service_account::service_account(validated)),
@@ -225,6 +241,7 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),
         deployment: deployment::deployment(validated, &config, settings),
         garbage_collection: cron_job::cron_job(validated, ca, settings),
+        replication: replication::cron_job(validated, ca, settings),
         config: Desired::Present(config_map::config(&validated.identity, &config)),
     }
 }
@@ -273,6 +290,7 @@ mod tests {
             service: {type: LoadBalancer, nodePort: 30443, annotations: {a: b}, loadBalancerClass: x/y,
                       loadBalancerSourceRanges: [10.0.0.0/8], ipFamilyPolicy: PreferDualStack},
             gc: {timeZone: Europe/Berlin, suspend: true},
+            replication: {timeZone: Europe/Berlin, copies: [{name: a, from: 'https://a', secretName: s, caConfigMapName: c}]},
             resources: {requests: {cpu: 1}, limits: {memory: 1Gi}},
             podTemplate: {spec: {nodeSelector: {disk: ssd}, imagePullSecrets: [{name: mirror}], tolerations: [{operator: Exists}]}},
         }";

@@ -1,6 +1,6 @@
 //! NetworkPolicy `NAME`: anybody may reach the registry's port, for ingress controllers, gateways, nodes and load balancers come
 //! from addresses that are not known here, and the registry reaches nobody but the bucket of its
-//! images.
+//! images and the upstreams of its mirrors.
 
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ pub(super) fn network_policy(validated: &Validated) -> Desired<Value> {
             {"from": [{"namespaceSelector": {}}], "ports": [{"port": METRICS, "protocol": "TCP"}]},
         ],
     });
-    if validated.spec.storage.s3.is_some() {
-        spec["egress"] = to_a_bucket();
+    if validated.spec.storage.s3.is_some() || !validated.spec.mirrors.is_empty() {
+        spec["egress"] = to_servers();
     }
     Desired::Present(json!({
         "apiVersion": "networking.k8s.io/v1",
@@ -37,7 +37,7 @@ pub(super) fn network_policy(validated: &Validated) -> Desired<Value> {
 
 /// Names over UDP, and any address over TCP: which address and port a server has behind its name or Service, and which
 /// one gives the pods their identity, is not known here. Port 5353 is where the DNS of some distributions listens.
-fn to_a_bucket() -> Value {
+fn to_servers() -> Value {
     json!([{"ports": [
         {"protocol": "TCP"},
         {"protocol": "UDP", "port": 53},
@@ -78,6 +78,13 @@ mod tests {
     fn a_bucket_can_be_reached() {
         let spec = "{storage: {s3: {bucket: images, region: r}}}";
         let Desired::Present(policy) = network_policy(&validated(spec)) else { panic!() };
+        assert_eq!(policy["spec"]["egress"][0]["ports"][0], json!({"protocol": "TCP"}));
+    }
+
+    #[test]
+    fn the_upstream_of_a_mirror_can_be_reached() {
+        let mirrored = network_policy(&validated("{mirrors: [{upstream: docker.io}]}"));
+        let Desired::Present(policy) = mirrored else { panic!() };
         assert_eq!(policy["spec"]["egress"][0]["ports"][0], json!({"protocol": "TCP"}));
     }
 

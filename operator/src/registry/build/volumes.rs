@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     bucket,
     config_map::{AUTH_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, TLS_DIRECTORY},
+    mirrors::MIRRORS_DIRECTORY,
 };
 use crate::registry::validate::Validated;
 
@@ -12,6 +13,8 @@ use crate::registry::validate::Validated;
 pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
     let config = validated.identity.child("config");
     let tls = (!validated.spec.tls.disabled).then(|| secret_volume(validated, "tls", TLS_DIRECTORY));
+    let mirrors =
+        (!validated.mirrors.files.is_empty()).then(|| secret_volume(validated, "mirrors", MIRRORS_DIRECTORY));
     data(validated)
         .into_iter()
         .chain([
@@ -23,6 +26,7 @@ pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
         ])
         .chain(tls)
         .chain(bucket::volume(validated))
+        .chain(mirrors)
         .collect()
 }
 

@@ -14,7 +14,7 @@ use berth_crds::{
 use k8s_openapi::{
     api::{
         batch::v1::{Job, JobCondition, JobStatus},
-        core::v1::{ContainerStateTerminated, Pod},
+        core::v1::{ContainerStateTerminated, ContainerStatus, Pod},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
@@ -42,7 +42,16 @@ pub struct Ended {
 impl Collections {
     /// Reads those that there are.
     pub async fn observe(client: &Client, identity: &Identity) -> Result<Self, kube::Error> {
-        let selector = selector(&identity.pod_labels(GARBAGE_COLLECTION));
+        Self::observe_component(client, identity, GARBAGE_COLLECTION).await
+    }
+
+    /// Reads the Jobs and pods of another component.
+    pub async fn observe_component(
+        client: &Client,
+        identity: &Identity,
+        component: &str,
+    ) -> Result<Self, kube::Error> {
+        let selector = selector(&identity.pod_labels(component));
         let parameters = ListParams::default().labels(&selector);
         let jobs: Api<Job> = Api::namespaced(client.clone(), &identity.namespace);
         let jobs = jobs.list(&parameters).await?.items;
@@ -60,6 +69,15 @@ impl Collections {
         ours.filter_map(|job| ended(job, self.termination(job))).collect()
     }
 
+    /// How the containers of the Jobs of these owners ended, with their names.
+    pub fn terminations(&self, owners: &[&str]) -> Vec<(&str, &ContainerStateTerminated)> {
+        let ours = self.jobs.iter().filter(|job| is_owned(&job.metadata, owners));
+        let uids: Vec<&str> = ours.filter_map(|job| job.metadata.uid.as_deref()).collect();
+        let pods = self.pods.iter().filter(|pod| is_owned(&pod.metadata, &uids));
+        let containers = pods.filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+        containers.filter_map(how_it_ended).collect()
+    }
+
     /// How the container of a Job ended.
     fn termination(&self, job: &Job) -> Option<&ContainerStateTerminated> {
         let uid = job.metadata.uid.as_deref()?;
@@ -68,6 +86,10 @@ impl Collections {
         let container = containers.iter().find(|container| container.name == GARBAGE_COLLECTION)?;
         container.state.as_ref()?.terminated.as_ref()
     }
+}
+
+fn how_it_ended(status: &ContainerStatus) -> Option<(&str, &ContainerStateTerminated)> {
+    Some((&status.name, status.state.as_ref()?.terminated.as_ref()?))
 }
 
 fn selector(labels: &BTreeMap<String, String>) -> String {

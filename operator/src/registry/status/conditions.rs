@@ -1,16 +1,18 @@
 //! The conditions of a Registry.
 
-use berth_crds::{ConditionType, Reason, collection_run::GarbageCollectionStatus};
+use berth_crds::{
+    ConditionType, Reason, collection_run::GarbageCollectionStatus, replication::ReplicationStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::apps::v1::Deployment,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 
-use super::{Outcome, available, collected, exposed, reloaded, truth::Truth};
+use super::{Outcome, available, collected, exposed, reloaded, replicated, truth::Truth};
 use crate::{
     apply::{Applied, Rejection},
-    children::Kind,
+    children::{ChildId, Kind},
     registry::{
         build::Objects,
         loaded::LiveFiles,
@@ -43,7 +45,11 @@ impl State {
 }
 
 /// Every condition, the summary first.
-pub(super) fn states(outcome: Outcome<'_>, gc: &GarbageCollectionStatus) -> Vec<State> {
+pub(super) fn states(
+    outcome: Outcome<'_>,
+    gc: &GarbageCollectionStatus,
+    replication: Option<&ReplicationStatus>,
+) -> Vec<State> {
     let Outcome { validated, applied, loaded, request, .. } = outcome;
     let ids = Objects::ids(&validated.identity);
     let deployment: Option<Deployment> = applied.children.get(&ids.deployment.name);
@@ -52,7 +58,7 @@ pub(super) fn states(outcome: Outcome<'_>, gc: &GarbageCollectionStatus) -> Vec<
         .or_else(|| unopened(validated))
         .or_else(|| refusal(applied, Kind::Deployment, Reason::Rejected));
     let files = LiveFiles::of(&validated.identity, &applied.children);
-    let no_cron_job = refusal(applied, Kind::CronJob, Reason::InvalidSchedule);
+    let no_cron_job = refused_schedule(applied, &ids.garbage_collection);
     let parts = vec![
         State::found(ConditionType::StorageReady, &storage(validated, applied)),
         State::found(ConditionType::TlsReady, &validated.tls.finding),
@@ -73,9 +79,14 @@ pub(super) fn states(outcome: Outcome<'_>, gc: &GarbageCollectionStatus) -> Vec<
     ];
     let mut states = vec![ready(validated, applied, &parts)];
     states.extend(parts);
+    let no_replication = refused_schedule(applied, &ids.replication);
+    let replicated = replicated::replicated(validated, replication, no_replication.as_ref());
+    states.extend(replicated.map(|replicated| State::new(ConditionType::Replicated, replicated)));
     let refused = EXPOSING.into_iter().find_map(|kind| refusal(applied, kind, Reason::Rejected));
     let exposed = exposed::exposed(validated, &applied.children, refused.as_ref());
     states.extend(exposed.map(|exposed| State::new(ConditionType::Exposed, exposed)));
+    let mirrors = validated.mirrors.finding.as_ref();
+    states.extend(mirrors.map(|finding| State::found(ConditionType::MirrorsReady, finding)));
     states
 }
 
@@ -97,6 +108,12 @@ fn storage(validated: &Validated, applied: &Applied) -> Finding {
         Some(refusal) => refusal,
         None => found.clone(),
     }
+}
+
+/// Why a CronJob is not there.
+fn refused_schedule(applied: &Applied, cron_job: &ChildId) -> Option<Finding> {
+    let rejection = applied.rejections.iter().find(|rejection| rejection.child == *cron_job)?;
+    Some(Finding::bad(Reason::InvalidSchedule, sentence(rejection)))
 }
 
 fn refusal(applied: &Applied, kind: Kind, reason: Reason) -> Option<Finding> {
@@ -176,7 +193,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        children::{ChildId, Children},
+        children::Children,
         fixtures::validated,
         registry::{
             accounts::Accounts,
@@ -214,9 +231,10 @@ mod tests {
             accounts: &Accounts::default(),
             loaded: &Loaded::default(),
             collections: &Collections::default(),
+            replications: &Collections::default(),
             request: &Request::None,
         };
-        states(outcome, &GarbageCollectionStatus::default())
+        states(outcome, &GarbageCollectionStatus::default(), None)
     }
 
     fn ready_after(spec: &str, rejections: Vec<Rejection>) -> State {

@@ -10,7 +10,6 @@ use kube::ResourceExt;
 
 use crate::{
     apply::Applied,
-    children::Kind,
     registry::{
         build::Objects,
         collections::{Collections, request::Request},
@@ -66,7 +65,8 @@ fn newest(runs: Vec<Option<CollectionRun>>) -> Option<CollectionRun> {
 
 fn next(validated: &Validated, applied: &Applied, now: Timestamp) -> Option<Timestamp> {
     let gc = &validated.spec.gc;
-    let refused = applied.rejections.iter().any(|rejection| rejection.child.kind == Kind::CronJob);
+    let cron_job = Objects::ids(&validated.identity).garbage_collection;
+    let refused = applied.rejections.iter().any(|rejection| rejection.child == cron_job);
     if gc.suspend || validated.spec.replicas == 0 || refused {
         return None;
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::{
         apply::Rejection,
-        children::{ChildId, Children},
+        children::{ChildId, Children, Kind},
         fixtures,
         registry::collections::tests::{complete, failed, finished},
     };

@@ -6,6 +6,8 @@ mod conditions;
 mod exposed;
 mod garbage_collection;
 mod reloaded;
+mod replicated;
+mod replication;
 mod route;
 mod truth;
 
@@ -60,6 +62,8 @@ pub struct Outcome<'a> {
     pub loaded: &'a Loaded,
     /// The garbage collections.
     pub collections: &'a Collections,
+    /// The copies from other registries and to them.
+    pub replications: &'a Collections,
     /// The one that is asked for.
     pub request: &'a Request,
 }
@@ -74,7 +78,8 @@ pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) ->
     let deployment: Option<Deployment> = children.get(&ids.deployment.name);
     let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
     let gc = garbage_collection::status(registry, validated, applied, collections, request, now);
-    let states = conditions::states(outcome, &gc);
+    let replication = replication::status(registry, validated, applied, outcome.replications, now);
+    let states = conditions::states(outcome, &gc, replication.as_ref());
     let tls = tls(children, &ids);
     RegistryStatus {
         observed_generation: registry.meta().generation,
@@ -91,6 +96,9 @@ pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) ->
         last_rotate_request: accounts.request(ADMIN),
         // The distribution of pull Secrets reports for itself.
         pull_secrets: None,
+        // So do those who tell nodes.
+        nodes: None,
+        replication,
         gc: Some(gc).filter(|gc| *gc != GarbageCollectionStatus::default()),
         conditions: with_times(states, registry.meta().generation, previous(registry), now),
     }

@@ -13,9 +13,11 @@ mod exposure;
 mod host;
 mod ingress_controller;
 mod issuer;
+mod mirrors;
 pub(super) mod pod_template;
 mod provided;
 mod quantity;
+mod replication;
 mod retention;
 mod room;
 mod s3;
@@ -35,6 +37,7 @@ pub use claim_state::capacity;
 pub use exposure::Exposure;
 pub use host::without_port;
 pub use ingress_controller::IngressController;
+pub use mirrors::Mirrors;
 pub use retention::Retention;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use service_accounts::ServiceAccounts;
@@ -42,7 +45,7 @@ pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls, load_balancer_addresses};
 
 use super::{authority, cron::Schedule, observe::Observed};
-use crate::metadata::Identity;
+use crate::{metadata::Identity, nodes::Known};
 
 /// A Registry of which everything is known that its objects follow from.
 #[derive(Debug)]
@@ -73,8 +76,14 @@ pub struct Validated {
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// The schedule of the garbage collection, or what is wrong with it.
     pub schedule: Result<Schedule, Finding>,
+    /// The schedule of the copies, or what is wrong with it, where something is to be copied.
+    pub replication: Option<Result<Schedule, Finding>>,
     /// Which tags are kept.
     pub retention: Retention,
+    /// The registries elsewhere that it mirrors.
+    pub mirrors: Mirrors,
+    /// What nodes know of its authorities, while these are being replaced.
+    pub nodes: Option<Known>,
 }
 
 /// How a part of a Registry is, in the terms of a condition.
@@ -126,8 +135,11 @@ pub fn validate(registry: &Registry, observed: &Observed, now: Timestamp) -> Val
         service_accounts,
         pod_template: pod_template::validate(spec.pod_template.as_ref()),
         schedule: schedule::validate(&spec.gc, now),
+        replication: replication::validate(spec.replication.as_ref(), now),
         retention: retention::validate(&identity, &spec.gc.retention, observed),
         exposure: exposure::validate(&spec, observed),
+        mirrors: mirrors::validate(&identity, &spec.mirrors, observed),
+        nodes: observed.nodes.clone(),
         identity,
         host,
         service_host,

@@ -17,7 +17,7 @@ pub(super) fn validate(gc: &GarbageCollection, now: Timestamp) -> Result<Schedul
     })
 }
 
-fn read(text: &str, now: Timestamp) -> Result<Schedule, String> {
+pub(super) fn read(text: &str, now: Timestamp) -> Result<Schedule, String> {
     let schedule = Schedule::parse(text)?;
     match schedule.next(now, &TimeZone::UTC) {
         Some(_) => Ok(schedule),

@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::builder::BoolishValueParser;
 use hyper::Uri;
-use rustls::pki_types::{InvalidDnsNameError, ServerName};
+use rustls::pki_types::ServerName;
+
+use crate::cli::server::server_name;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -113,8 +115,4 @@ pub(super) struct Remote {
     /// File to write the report to as well, such as /dev/termination-log
     #[arg(long, value_name = "FILE", requires = "server")]
     pub(super) termination_log: Option<PathBuf>,
-}
-
-fn server_name(text: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
-    ServerName::try_from(text.to_owned())
 }

@@ -3,8 +3,10 @@
 //! Such a call may be made on a thread that serves others as well. What it cannot answer is asked again on the blocking
 //! pool, for which most objects are too small to be worth the way.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSliceMut};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,6 +51,12 @@ impl Cache {
 /// Opens the file for reading, or only for looking at it.
 pub(super) fn open(path: &Path, flags: OFlags) -> io::Result<File> {
     Ok(openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::CACHED)?.into())
+}
+
+/// Opens a file of a folder for reading.
+pub(super) fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(openat2(folder, name, flags, Mode::empty(), ResolveFlags::CACHED)?.into())
 }
 
 /// Reads what the page cache has from `offset` on, as far as there is room; `WouldBlock` when that is nothing.

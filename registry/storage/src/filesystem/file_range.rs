@@ -138,10 +138,10 @@ impl FilePiece {
         task::spawn_blocking(load).await.unwrap_or_else(|stopped| Err(stopped.into()))
     }
 
-    /// Whether the piece seems to be in memory: a byte of every stride is, and the last.
+    /// Whether the piece seems to be in memory: the last byte of every stride is.
     fn is_loaded(&self) -> bool {
         let last = self.length.saturating_sub(1);
-        let mut places = (0..last).step_by(STRIDE).chain([last]);
+        let mut places = (STRIDE as u64 - 1..last).step_by(STRIDE).chain([last]);
         places
             .all(|place| cached::read(&self.file, &mut [0], self.offset + place).is_ok_and(|read| read == 1))
     }

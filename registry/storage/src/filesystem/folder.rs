@@ -111,16 +111,17 @@ impl Folders {
         self.flushes.flush(folder, || sync(folder))
     }
 
-    /// Removes the folders above `path` that have become empty, up to the root.
-    pub(super) fn remove_empty_above(&self, path: &Path) {
+    /// Removes the folders above `path` that have become empty, up to the root. Returns the first that stays.
+    pub(super) fn remove_empty_above<'a>(&'a self, path: &'a Path) -> &'a Path {
         let above = path.ancestors().skip(1).take_while(|folder| *folder != self.root);
         for folder in above {
             let mut unsettled = self.unsettled();
             if fs::remove_dir(folder).is_err() {
-                return;
+                return folder;
             }
             unsettled.made.remove(folder);
         }
+        self.root()
     }
 
     /// Held while a folder is made or removed, so that what is known of it is true.

@@ -71,10 +71,16 @@ pub(super) fn is_local(file_system: StatFs) -> bool {
 /// A file in a folder of its own that changed long enough ago.
 #[cfg(test)]
 pub(super) fn settled() -> (tempfile::TempDir, std::path::PathBuf) {
+    settled_with(b"1")
+}
+
+/// The same with some content.
+#[cfg(test)]
+pub(super) fn settled_with(content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("current/link");
     std::fs::create_dir(root.path().join("current")).unwrap();
-    std::fs::write(&path, "1").unwrap();
+    std::fs::write(&path, content).unwrap();
     while !Identity::from(&path.metadata().unwrap()).is_settled(SystemTime::now()) {
         std::thread::yield_now();
     }

@@ -11,7 +11,11 @@ mod file_range;
 mod folder;
 mod identity;
 mod leftovers;
+mod listed;
+mod looks;
 mod read;
+#[cfg(test)]
+mod rivals;
 mod shared_flush;
 mod space;
 mod temporary;
@@ -37,10 +41,15 @@ pub use self::file_range::{FilePiece, FileRange};
 use self::cached::{Cache, Wait};
 use self::familiar::Familiar;
 use self::folder::Folders;
+use self::listed::{Folder, Listed};
 use self::upload::Completion;
 use self::witness::FileWitness;
 use self::write::Put;
-use crate::{ByteStream, Error, Key, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space, Witness};
+use crate::names::OwnedWanted;
+use crate::{
+    ByteStream, Error, Key, Names, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space, Wanted,
+    Witness,
+};
 
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
@@ -48,13 +57,14 @@ pub struct Filesystem {
     folders: Arc<Folders>,
     cache: Arc<Cache>,
     familiar: Arc<Familiar>,
+    listed: Arc<Listed>,
 }
 
 impl Filesystem {
     /// The store in the folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let folders = Arc::new(Folders::below(root.into()));
-        Self { folders, cache: Arc::default(), familiar: Arc::default() }
+        Self { folders, cache: Arc::default(), familiar: Arc::default(), listed: Arc::default() }
     }
 
     /// Where `key` is kept. A key cannot climb out of the root.
@@ -132,6 +142,49 @@ impl ObjectStore for Filesystem {
 
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {
         walk::children(self.path(prefix), prefix.clone(), start_after.map(str::to_owned))
+    }
+
+    async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
+        if !self.has_witnesses() {
+            return Ok(None);
+        }
+        let path = self.path(prefix);
+        let known = self.listed.known(prefix, &path);
+        if let Some(names) = known.as_ref().and_then(|folder| folder.at_once(&wanted)) {
+            return Ok(Some(names));
+        }
+        let (listed, key, wanted) = (Arc::clone(&self.listed), prefix.clone(), OwnedWanted::from(wanted));
+        on_blocking_pool(prefix, move || {
+            let folder = known.map_or_else(|| listed.read(&key, &path), |known| Ok(Some(known)))?;
+            folder.map(|folder| folder.page(&path, &wanted.borrow())).transpose()
+        })
+        .await
+    }
+
+    async fn names_of_each(
+        &self,
+        prefix: &Key,
+        folders: &Names,
+        at_most: usize,
+    ) -> Result<Option<Vec<Names>>> {
+        if !self.has_witnesses() {
+            return Ok(None);
+        }
+        let path = self.path(prefix);
+        let known = self.listed.known_below(prefix, &path, folders);
+        let first = move |folder: &Folder| folder.names.slice(0..at_most);
+        if let Some(names) = known.iter().map(|folder| folder.as_deref().map(first)).collect() {
+            return Ok(Some(names));
+        }
+        let (listed, key, folders) = (Arc::clone(&self.listed), prefix.clone(), folders.clone());
+        on_blocking_pool(prefix, move || {
+            let read = |(known, name): (Option<Arc<Folder>>, &str)| match known {
+                Some(folder) => Ok(Some(first(&folder))),
+                None => Ok(listed.read(&key.join(name), &path.join(name))?.map(|folder| first(&folder))),
+            };
+            known.into_iter().zip(folders.iter()).map(read).collect()
+        })
+        .await
     }
 
     async fn append(

@@ -47,22 +47,30 @@ pub(super) fn open(key: Key, path: &Path, range: Option<Range<u64>>, wait: Wait)
     Ok(Object { meta, body })
 }
 
-/// What is read of the file. A small part is read now; a large one is left to whoever wants it.
+/// What is read of the file, which may be one of which nobody can say whether sending it waits for the disk.
 fn body(file: File, start: u64, length: u64, wait: Wait) -> io::Result<Body> {
-    if length <= SMALL {
-        let bytes = whole(&file, start, length, wait)?;
-        return Ok(Body::Stream(stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed()));
+    if length <= SMALL || can_be_sent(&file, start) {
+        return part(file, start, length, wait);
     }
-    let probe = cached::read(&file, &mut [0], start);
-    let range = FileRange::new(Arc::new(file), start, length);
-    match probe {
-        // Nobody could say whether sending it waits for the disk.
-        Err(error) if error.kind() == ErrorKind::Unsupported => match wait {
-            Wait::Never => Err(error),
-            Wait::ForDisk => Ok(Body::Stream(range.boxed())),
-        },
-        _ => Ok(Body::File(range)),
+    match wait {
+        Wait::Never => Err(ErrorKind::Unsupported.into()),
+        Wait::ForDisk => Ok(Body::Stream(FileRange::new(Arc::new(file), start, length).boxed())),
     }
+}
+
+/// Whether it can be said of the file what of it is in memory.
+pub(super) fn can_be_sent(file: &File, start: u64) -> bool {
+    let probe = cached::read(file, &mut [0], start);
+    !probe.is_err_and(|error| error.kind() == ErrorKind::Unsupported)
+}
+
+/// A part of a file that can be sent. A small one is read now; a large one is left to whoever wants it.
+pub(super) fn part(file: File, start: u64, length: u64, wait: Wait) -> io::Result<Body> {
+    if length > SMALL {
+        return Ok(Body::File(FileRange::new(Arc::new(file), start, length)));
+    }
+    let bytes = whole(&file, start, length, wait)?;
+    Ok(Body::Stream(stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed()))
 }
 
 /// That much of the file, at once.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use rustix::fs::OFlags;
 
+use super::listed::{open, sorted_names};
 use super::temporary::{ABANDONED_AFTER, is_temporary};
 use super::write::is_absent;
 use super::{on_blocking_pool, read};
@@ -19,16 +21,14 @@ pub(super) fn children(
     start_after: Option<String>,
 ) -> BoxStream<'static, Result<String>> {
     let names =
-        async move { on_blocking_pool(&prefix, move || sorted_names(&folder, start_after.as_deref())).await };
+        async move { on_blocking_pool(&prefix, move || names(&folder, start_after.as_deref())).await };
     stream::once(names).map_ok(|names| stream::iter(names).map(Ok)).try_flatten().boxed()
 }
 
-fn sorted_names(folder: &Path, start_after: Option<&str>) -> io::Result<Vec<String>> {
-    let names = entries(folder)?.into_iter().map(|(name, _)| name);
-    let mut names: Vec<_> = names
-        .filter(|name| !is_temporary(name) && start_after.is_none_or(|last| name.as_str() > last))
-        .collect();
-    names.sort_unstable();
+fn names(folder: &Path, start_after: Option<&str>) -> io::Result<Vec<String>> {
+    let Some(folder) = open(folder, OFlags::RDONLY)? else { return Ok(Vec::new()) };
+    let mut names = sorted_names(&folder)?;
+    names.retain(|name| start_after.is_none_or(|last| name.as_str() > last));
     Ok(names)
 }
 

@@ -4,12 +4,18 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, futimens, utimensat};
 
 use super::folder::Folders;
 use super::temporary::Temporary;
 use super::version;
 use crate::PutCondition;
+
+/// Whatever the kernel's clock says.
+const NOW: Timestamps = {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Timestamps { last_access: now, last_modification: now }
+};
 
 /// Whether the file was of the version that it had to be of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +82,30 @@ fn replace_whatever_is_there(temporary: Temporary, path: &Path) -> io::Result<()
 }
 
 /// Removes the file at `path`, and the folders that become empty by it.
+///
+/// Lists of names may remember that there was a file below a name (`looks.rs`), and look only whether the folder of the names
+/// is as it was. So that is made to look changed where the folder of the name stays, as that of a tag does, which has a
+/// history besides its current link. A process that ends right in between is made up for by the next look, a second later.
 pub(super) fn delete(folders: &Folders, path: &Path) -> io::Result<()> {
     let _locked = version::lock(path)?;
     match fs::remove_file(path) {
         Err(error) if !is_absent(&error) => Err(error),
         _ => {
-            folders.remove_empty_above(path);
+            let staying = folders.remove_empty_above(path);
+            let above = path.ancestors().skip(1).take(LOOKED_FOR_BELOW).skip_while(|above| *above != staying);
+            // Whoever may remove a file from a folder need not own those above. Then the next look makes up for it, too.
+            above.skip(1).filter(|above| above.starts_with(folders.root())).for_each(|list| drop(date(list)));
             Ok(())
         }
     }
+}
+
+/// How many folders above a file may have lists of names that lead to it by one or two more components.
+const LOOKED_FOR_BELOW: usize = 3;
+
+/// Makes a folder look as if it had been changed just now.
+fn date(folder: &Path) -> io::Result<()> {
+    Ok(utimensat(CWD, folder, &NOW, AtFlags::empty())?)
 }
 
 /// Whether no file is there; a folder at that place is no file.
@@ -98,9 +119,7 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 /// anything else is allowed to its owner only, and a volume that an older registry filled may belong to
 /// somebody else.
 pub(super) fn touch(file: &File) -> io::Result<()> {
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let times = Timestamps { last_access: now, last_modification: now };
-    Ok(futimens(file, &times)?)
+    Ok(futimens(file, &NOW)?)
 }
 
 #[cfg(test)]

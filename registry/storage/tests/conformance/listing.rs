@@ -1,6 +1,6 @@
 //! Objects that are found by what their keys start with.
 
-use berth_storage::Key;
+use berth_storage::{Key, Names, Wanted};
 use futures::TryStreamExt as _;
 
 use crate::{Store, body, for_every_store, key};
@@ -13,6 +13,7 @@ for_every_store!(
     children_go_on_after_any_name,
     nothing_is_below_what_is_absent,
     an_upload_in_progress_is_listed,
+    names_are_told_at_once_as_they_are_one_by_one,
 );
 
 /// In byte order: `-` and `.` come before `/`.
@@ -88,4 +89,29 @@ async fn an_upload_in_progress_is_listed(store: Store) {
     let listed = list(&store, "uploads", None).await;
     assert!(!listed.is_empty() && listed.iter().all(|name| name.starts_with("uploads/1/data")), "{listed:?}");
     assert_eq!(children(&store, "uploads", None).await, ["1"]);
+}
+
+async fn names(store: &Store, prefix: &str, wanted: Wanted<'_>) -> Option<Names> {
+    store.store.names(&key(prefix), wanted).await.unwrap()
+}
+
+async fn names_are_told_at_once_as_they_are_one_by_one(store: Store) {
+    for tag in ["1", "1-a", "1.0", "10", "2"] {
+        store.put(&format!("tags/{tag}/index/x"), tag).await;
+        store.put(&format!("tags/{tag}/current/link"), tag).await;
+    }
+    store.store.delete(&key("tags/1-a/current/link")).await.unwrap();
+    for after in [None, Some("1"), Some("1-b"), Some("3")] {
+        let all: Names = children(&store, "tags", after).await.into_iter().collect();
+        let leading: Names = all.iter().filter(|tag| *tag != "1-a").collect();
+        for at_most in [None, Some(0), Some(1), Some(3), Some(9)] {
+            let wanted = Wanted { after, at_most, leading_to: None };
+            let Some(found) = names(&store, "tags", wanted).await else { return };
+            let most = at_most.unwrap_or(usize::MAX);
+            assert_eq!(found, all.slice(0..most), "{wanted:?}");
+            let wanted = Wanted { leading_to: Some("current/link"), ..wanted };
+            assert_eq!(names(&store, "tags", wanted).await.unwrap(), leading.slice(0..most), "{wanted:?}");
+        }
+    }
+    assert!(names(&store, "absent", Wanted::default()).await.unwrap().is_empty());
 }

@@ -28,11 +28,12 @@ struct Stored {
     authority: Option<Secret>,
     serving: Option<Secret>,
     published: Option<String>,
+    nodes: Option<Known>,
 }
 
 impl Stored {
     fn nothing() -> Self {
-        Self { authority: None, serving: None, published: None }
+        Self { authority: None, serving: None, published: None, nodes: None }
     }
 
     /// A look, of which everything is applied.
@@ -50,6 +51,7 @@ impl Stored {
             stored: self.authority.as_ref(),
             serving: self.serving.as_ref(),
             published: vec![self.published.clone()],
+            nodes: self.nodes.as_ref(),
         };
         let authority = advance(&seen, periods(), now).unwrap();
         let kept = self.serving.as_ref().and_then(|serving| text(serving, "tls.crt")).filter(|leaf| {
@@ -252,4 +254,29 @@ fn without_anything_that_it_signed_a_lost_authority_is_forgotten() {
     let second = cluster.look(None, start());
     assert_eq!(second.rotation, None);
     assert_ne!(second.signing, first.signing);
+}
+
+#[test]
+fn the_next_authority_signs_when_the_nodes_trust_it_or_have_been_silent_for_a_day() {
+    let mut cluster = Stored::nothing();
+    cluster.look(None, start());
+    let bundle = cluster.look(Some("1"), start()).bundle();
+    cluster.nodes = Some(Known { authorities: Some(bundle), unaware: 1 });
+    let waiting = cluster.look(Some("1"), start() + minutes(61));
+    assert!(matches!(waiting.phase(), Some(Phase::Trusting { .. })));
+    assert_eq!(next_step(&waiting, periods(), start() + minutes(61)), Some(NODES_RETRY));
+
+    let mut acknowledged = cluster.clone();
+    acknowledged.nodes = acknowledged.nodes.map(|nodes| Known { unaware: 0, ..nodes });
+    let mut untold = acknowledged.clone();
+    let serving = acknowledged.look(Some("1"), start() + minutes(62));
+    assert!(matches!(serving.phase(), Some(Phase::Serving { .. })));
+
+    untold.nodes = Some(Known { authorities: Some("of before".to_owned()), unaware: 0 });
+    let waiting = untold.look(Some("1"), start() + minutes(62));
+    assert!(matches!(waiting.phase(), Some(Phase::Trusting { .. })), "nodes were not told of it yet");
+
+    cluster.look(Some("1"), start() + minutes(60) + days(1) - minutes(1));
+    let silent = cluster.look(Some("1"), start() + minutes(60) + days(1));
+    assert!(matches!(silent.phase(), Some(Phase::Serving { .. })));
 }

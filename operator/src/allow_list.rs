@@ -1,6 +1,7 @@
-//! The namespaces that the operator's installation lets Registries of other namespaces write to.
+//! Names that whoever installs the operator permits: the namespaces that Registries of others may write to, and the hosts that
+//! nodes may be led by.
 
-/// Names of namespaces, in which `*` stands for any characters. A Registry's own namespace needs no entry.
+/// Names, in which `*` stands for any characters. What is a Registry's own needs no entry.
 #[derive(Clone, Debug, Default)]
 pub struct AllowList(Vec<String>);
 
@@ -10,18 +11,19 @@ impl AllowList {
         Self(entries.iter().filter(|entry| !entry.is_empty()).cloned().collect())
     }
 
-    /// Whether no namespace is permitted.
+    /// Whether nothing is permitted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a namespace is permitted.
-    pub fn permits(&self, namespace: &str) -> bool {
-        self.0.iter().any(|entry| matches(entry, namespace))
+    /// Whether a name is permitted.
+    pub fn permits(&self, name: &str) -> bool {
+        self.0.iter().any(|entry| matches(entry, name))
     }
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a name is that of a pattern, in which `*` stands for any characters.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(left) = name.strip_prefix(start) else { return false };
     let ends = left.char_indices().map(|(at, _)| at).chain([left.len()]);

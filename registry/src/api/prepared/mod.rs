@@ -1,0 +1,117 @@
+//! Answers to the pulls that are asked for again and again, ready but for what differs from client to client.
+//!
+//! One is given only while the storage says, at that moment, that it is still true. Who may have it is asked each time. Whatever
+//! is not quite usual is left to those who ask the storage: that a right is missing, that there is no such range.
+
+mod blob;
+mod manifest;
+
+use std::sync::Arc;
+
+use axum::{
+    http::{HeaderMap, request::Parts},
+    response::Response,
+};
+use berth_oci::{Digest, Reference, RepositoryName};
+use quick_cache::{Weighter, sync::Cache};
+
+use self::{blob::PreparedBlob, manifest::PreparedManifest};
+use super::{Api, authorize::Pull, respond::API_VERSION};
+use crate::repository::{Repository, StoredManifest};
+
+/// How much is kept ready, in bytes.
+const CAPACITY: u64 = 2 * 1024 * 1024;
+
+/// What a folder that is kept open counts as, in bytes: so there are 256 of them at most.
+const FOLDER: u64 = 8 * 1024;
+
+/// How many headers are added to an answer: the id of its request, the part of a blob, a date, and some that are configured.
+const ADDED_LATER: usize = 8;
+
+/// The answers, by the paths of the requests.
+#[derive(Debug)]
+pub(super) struct PreparedAnswers(Cache<Box<str>, Arc<Prepared>, ByWeight>);
+
+/// An answer that is ready.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) name: RepositoryName,
+    pub(super) content: Content,
+}
+
+/// What it is an answer with.
+#[derive(Debug)]
+pub(super) enum Content {
+    Manifest(PreparedManifest),
+    Blob(PreparedBlob),
+}
+
+#[derive(Clone, Debug)]
+struct ByWeight;
+
+impl Weighter<Box<str>, Arc<Prepared>> for ByWeight {
+    fn weight(&self, _: &Box<str>, prepared: &Arc<Prepared>) -> u64 {
+        match &prepared.content {
+            Content::Manifest(manifest) => FOLDER + manifest.length(),
+            Content::Blob(_) => 2 * FOLDER,
+        }
+    }
+}
+
+impl Default for PreparedAnswers {
+    fn default() -> Self {
+        Self(Cache::with_weighter(256, CAPACITY, ByWeight))
+    }
+}
+
+impl PreparedAnswers {
+    /// The answer to requests of this path, which may hold no longer.
+    pub(super) fn at(&self, path: &str) -> Option<Arc<Prepared>> {
+        self.0.get(path)
+    }
+
+    /// Keeps the answer with a manifest ready that was found just now. That it cannot be kept harms nobody.
+    pub(super) async fn keep_manifest(
+        &self,
+        path: &str,
+        repository: &Repository,
+        reference: Reference,
+        manifest: &StoredManifest,
+    ) {
+        let standing = repository.manifests().standing(&reference, manifest).await.ok().flatten();
+        let prepared = standing.map(|standing| PreparedManifest::new(reference, manifest.clone(), standing));
+        self.keep(path, repository, prepared.map(Content::Manifest));
+    }
+
+    /// The same with a blob.
+    pub(super) async fn keep_blob(&self, path: &str, repository: &Repository, digest: &Digest) {
+        let standing = repository.blobs().standing(digest).await.ok().flatten();
+        self.keep(path, repository, standing.map(PreparedBlob::new).map(Content::Blob));
+    }
+
+    fn keep(&self, path: &str, repository: &Repository, content: Option<Content>) {
+        match content {
+            None => drop(self.0.remove(path)),
+            Some(content) => {
+                let prepared = Prepared { name: repository.name().clone(), content };
+                self.0.insert(path.into(), Arc::new(prepared));
+            }
+        }
+    }
+}
+
+/// Makes room in the headers of an answer for those that are added to every copy, so that no copy has to grow for them.
+fn make_ready(headers: &mut HeaderMap) {
+    headers.insert(API_VERSION.0, API_VERSION.1);
+    headers.reserve(ADDED_LATER);
+}
+
+impl Prepared {
+    /// The answer to a request of somebody who may have it; `None` when it is not the right one now.
+    pub(super) fn answer(&self, api: &Api, pull: &Pull, request: &Parts) -> Option<Response> {
+        match &self.content {
+            Content::Manifest(manifest) => manifest.answer(api, pull, request),
+            Content::Blob(blob) => blob.answer(api, pull, request),
+        }
+    }
+}

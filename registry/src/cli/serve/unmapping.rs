@@ -1,0 +1,95 @@
+//! Code that nobody needs now does not stay in the memory of a server that rests.
+//!
+//! Code is mapped from the file of the program when it is first run, and with each page of it the kernel maps what it has read
+//! together with that, which may be a megabyte. A start runs a little of everything: what reads the command line, the
+//! configuration, certificates. So nearly all code is mapped after it, and counts as memory of the process, also for whoever
+//! looks for one that takes too much. Once it is unmapped, only what is run comes back, from the kernel's cache and in less
+//! than a millisecond in all; the kernel can forget the rest when it needs room. While somebody is connected, nothing is unmapped.
+
+use std::{fs, io, ops::Range, path::Path, time::Duration};
+
+use berth_registry::server::Rest;
+use rustix::mm::{Advice, madvise};
+use tokio::time::sleep;
+
+/// How long to see whether somebody else comes, and whether the tasks that a start begins have had their first turn.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// How long code stays mapped at least, so that clients who come and go one by one do not wait for it each time.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Unmaps the code a moment after the start, and whenever the last client has left.
+pub(super) async fn unmap_code_at_rest(rest: Rest) {
+    loop {
+        sleep(MOMENT).await;
+        if rest.is_now() {
+            unmap_code().unwrap_or_else(|error| {
+                tracing::debug!(%error, "the code that nobody needs now stays mapped");
+            });
+            sleep(PAUSE).await;
+        }
+        rest.begun().await;
+    }
+}
+
+fn unmap_code() -> io::Result<()> {
+    let program = fs::read_link("/proc/self/exe")?;
+    let mappings = fs::read_to_string("/proc/self/maps")?;
+    mappings.lines().filter_map(|mapping| code_of(&program, mapping)).try_for_each(unmap)
+}
+
+/// The addresses of a mapping, if it is one of code of the program: a private one, to be run and not to be written.
+fn code_of(program: &Path, mapping: &str) -> Option<Range<usize>> {
+    let (words, file) = mapping.split_at_checked(mapping.find('/')?)?;
+    let mut words = words.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    if words.next() != Some("r-xp") || Path::new(file) != program {
+        return None;
+    }
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+}
+
+#[expect(unsafe_code, reason = "that a mapping is one of unchanged code, nobody but the kernel can know")]
+fn unmap(code: Range<usize>) -> io::Result<()> {
+    let start = std::ptr::without_provenance_mut(code.start);
+    // SAFETY: the kernel has just told that this is a mapping of a file, private and not to be written. Nobody has written to it
+    // before either: the program is linked so that relocations are in data alone (`-z text`, the linker's default). Its pages
+    // are those of the file, then, and whoever reads or runs them next gets the same bytes. Nothing is unmapped for good, and
+    // threads that run in it meanwhile wait for their page at most.
+    unsafe { madvise(start, code.len(), Advice::LinuxDontNeed) }?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_of_the_program_itself_is_unmapped() {
+        let code = |mapping| code_of(Path::new("/bin/registry"), mapping);
+        let line = "5581-5584 r-xp 00002000 fd:00 1234      /bin/registry";
+        assert_eq!(code(line), Some(0x5581..0x5584));
+        for other in [
+            "5581-5584 r--p 00002000 fd:00 1234      /bin/registry",
+            "5581-5584 rw-p 00002000 fd:00 1234      /bin/registry",
+            "5581-5584 rwxp 00002000 fd:00 1234      /bin/registry",
+            "5581-5584 r-xs 00002000 fd:00 1234      /bin/registry",
+            "5581-5584 r-xp 00002000 fd:00 1234      /bin/registry (deleted)",
+            "5581-5584 r-xp 00002000 fd:00 1234      /lib/libc.so",
+            "5581-5584 r-xp 00000000 00:00 0         [vdso]",
+            "5581-5584 rw-p 00000000 00:00 0 ",
+            "",
+        ] {
+            assert_eq!(code(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_program_runs_on_when_its_code_was_unmapped() {
+        let threads: Vec<_> =
+            (0..4).map(|_| std::thread::spawn(|| (0..100).try_for_each(|_| unmap_code()))).collect();
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+    }
+}

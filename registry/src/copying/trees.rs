@@ -1,0 +1,117 @@
+//! Manifests with all that they need: blobs first, then the images of an index, then the manifest itself.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use berth_oci::{Descriptor, Digest, Manifest as Document, MediaType, Reference, RepositoryName};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::LocalBoxFuture, stream};
+use tokio::sync::OnceCell;
+
+use super::{
+    Error, Result,
+    attempts::persistently,
+    copy::{Copy, Route},
+    place::Manifest,
+};
+
+/// How deep indexes may list indexes.
+const DEEPEST: usize = 8;
+
+/// How many parts of a manifest are looked after at once.
+const PARTS: usize = 8;
+
+/// The digests of a manifest and of all manifests below it.
+pub(super) type Tree = Arc<Vec<Digest>>;
+
+/// The trees that are in the destination, or on their way there: each goes there once.
+#[derive(Debug, Default)]
+pub(super) struct Trees(Mutex<HashMap<(RepositoryName, Digest), Arc<OnceCell<Tree>>>>);
+
+impl Trees {
+    fn cell(&self, name: &RepositoryName, digest: &Digest) -> Arc<OnceCell<Tree>> {
+        let mut trees = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(trees.entry((name.clone(), *digest)).or_default())
+    }
+}
+
+impl Copy {
+    /// Brings a manifest with all that it needs to the destination.
+    pub(super) fn tree<'a>(
+        &'a self,
+        route: &'a Route,
+        digest: Digest,
+        depth: usize,
+    ) -> LocalBoxFuture<'a, Result<Tree>> {
+        async move {
+            if depth > DEEPEST {
+                return Err(Error::TooDeep(digest));
+            }
+            let cell = self.trees.cell(&route.to, &digest);
+            cell.get_or_try_init(|| self.grow(route, digest, depth)).await.cloned()
+        }
+        .boxed_local()
+    }
+
+    async fn grow(&self, route: &Route, digest: Digest, depth: usize) -> Result<Tree> {
+        let reference = Reference::Digest(digest);
+        let there = persistently(async || self.destination.manifest(&route.to, &reference).await).await?;
+        if let Some(manifest) = there {
+            // It came after its blobs; but some registries take an index without its images.
+            return self.children(route, &manifest, &parse(&manifest)?, depth).await;
+        }
+        let manifest = persistently(async || self.source.manifest(&route.from, &reference).await).await?;
+        let manifest = manifest.ok_or_else(|| Error::Missing(format!("the manifest {digest}")))?;
+        let document = parse(&manifest)?;
+        let blobs = document.config().into_iter().chain(document.layers());
+        let blobs = blobs.chain(document.manifests().iter().filter(|child| !is_manifest(child)));
+        stream::iter(blobs)
+            .map(|blob| Ok(self.blob(route, blob)))
+            .try_for_each_concurrent(PARTS, |blob| blob)
+            .await?;
+        let tree = self.children(route, &manifest, &document, depth).await?;
+        persistently(async || self.destination.put_manifest(&route.to, &reference, &manifest).await).await?;
+        self.counters.manifests.add(1);
+        Ok(tree)
+    }
+
+    /// The manifest, and those of an index that the source has.
+    async fn children(
+        &self,
+        route: &Route,
+        manifest: &Manifest,
+        document: &Document,
+        depth: usize,
+    ) -> Result<Tree> {
+        let children = document.manifests().iter().filter(|child| is_manifest(child));
+        let trees = stream::iter(children)
+            .map(|child| async move {
+                match self.tree(route, child.digest, depth + 1).await {
+                    // An index may list images of platforms that were left out.
+                    Err(Error::Missing(_)) if !self.has(route, child).await? => Ok(Tree::default()),
+                    tree => tree,
+                }
+            })
+            .buffer_unordered(PARTS);
+        let trees: Vec<Tree> = trees.try_collect().await?;
+        let below = trees.iter().flat_map(|tree| tree.iter().copied());
+        Ok(Arc::new(std::iter::once(manifest.digest).chain(below).collect()))
+    }
+
+    async fn has(&self, route: &Route, child: &Descriptor) -> Result<bool> {
+        let reference = Reference::Digest(child.digest);
+        persistently(async || Ok(self.source.digest(&route.from, &reference).await?.is_some())).await
+    }
+}
+
+fn parse(manifest: &Manifest) -> Result<Document> {
+    let parsed = Document::parse(&manifest.bytes, Some(&manifest.media_type));
+    parsed.map_err(|source| Error::Manifest { digest: manifest.digest, source })
+}
+
+/// Whether a part of an index is a manifest. Some build caches list their layers there.
+fn is_manifest(child: &Descriptor) -> bool {
+    let kind = &child.media_type;
+    kind.is_image() || kind.is_index() || kind.is_schema1() || kind.essence() == MediaType::OCI_ARTIFACT
+}
