@@ -137,13 +137,12 @@ fn is_pull(api: &Api, request: &Parts) -> bool {
 /// Finds the blob, and keeps the answer ready for the next time.
 async fn pull_blob(api: &Api, pull: Pull, digest: Digest, parts: &Parts) -> Result<Response> {
     let (repository, known) = (pull.0.clone(), Known::of(&parts.headers));
-    let state = State(api.clone());
     let answered = if parts.method == Method::HEAD {
-        blobs::head(pull, state, InPath(digest), known).await?
+        blobs::head(pull, State(api.clone()), InPath(digest), known).await?
     } else {
         let (wanted, redirection) = (Wanted::of_request(&parts.headers), Redirection::of(api, parts));
         let files = parts.extensions.get::<Files>().cloned().map(Extension);
-        blobs::pull(pull, state, InPath(digest), known, wanted, redirection, files).await?
+        blobs::pull(pull, State(api.clone()), InPath(digest), known, wanted, redirection, files).await?
     };
     if is_stored_so(&repository, parts) {
         api.prepared.keep_blob(parts.uri.path(), &repository, &digest).await;
@@ -166,7 +165,7 @@ async fn pull_manifest(
     Ok(mirrored::warn(manifests::unless_known(manifest, &Known::of(&parts.headers)), freshly))
 }
 
-/// Whether the repository is stored under the name that the request has for it: under a shorter one, other rights would count.
+/// Whether the path has the name under which the repository is stored: under a shorter one, other rights would count.
 fn is_stored_so(repository: &Repository, request: &Parts) -> bool {
     name_in(request.uri.path()) == Some(repository.name().as_str())
 }

@@ -144,22 +144,26 @@ async fn bring(mirror: &Mirror, repository: &Repository, reference: &Reference) 
     brought.map_err(|error| refusal(mirror, error, repository::Error::ManifestUnknown(reference.clone())))
 }
 
-/// Whether an answer that is ready may be given without asking upstream; then it is counted.
-pub(super) fn holds(
-    mirrors: &Mirrors,
-    repository: &Repository,
-    reference: &Reference,
-    manifest: &StoredManifest,
-) -> bool {
-    let Some(mirror) = mirrors.of(repository.name()) else { return true };
-    let holds = match reference {
-        Reference::Tag(tag) => mirror.is_fresh(repository, tag),
-        Reference::Digest(_) => true,
-    };
-    if holds {
-        mirror.note_stored_manifest(manifest.bytes.len() as u64);
+/// Whether an answer that is ready may be given without asking upstream.
+pub(super) fn holds(mirrors: &Mirrors, repository: &Repository, reference: &Reference) -> bool {
+    match (mirrors.of(repository.name()), reference) {
+        (Some(mirror), Reference::Tag(tag)) => mirror.is_fresh(repository, tag),
+        _ => true,
     }
-    holds
+}
+
+/// Counts a manifest that is given without a question.
+pub(super) fn note_manifest(mirrors: &Mirrors, repository: &Repository, length: u64) {
+    if let Some(mirror) = mirrors.of(repository.name()) {
+        mirror.note_stored_manifest(length);
+    }
+}
+
+/// Counts a blob, or the part of it, that is given as it is stored.
+pub(super) fn note_blob(mirrors: &Mirrors, repository: &Repository, blob: &BlobContent) {
+    if let Some(mirror) = mirrors.of(repository.name()) {
+        mirror.note_stored_blob(blob.range.as_ref().map_or(blob.size, |part| part.end() - part.start() + 1));
+    }
 }
 
 /// What is known about a blob, here or at the upstream.
@@ -201,7 +205,7 @@ pub(super) async fn open_blob(
     let Some(mirror) = mirrors.of(repository.name()) else { return Ok(stored?) };
     match stored {
         Ok(blob) => {
-            note_stored_blob(mirrors, repository, &blob);
+            note_blob(mirrors, repository, &blob);
             Ok(blob)
         }
         Err(unknown @ repository::Error::BlobUnknown(_)) => {
@@ -209,13 +213,6 @@ pub(super) async fn open_blob(
             blob.map_err(|error| refusal(mirror, error, unknown))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Counts what a mirror has given from what it stores.
-pub(super) fn note_stored_blob(mirrors: &Mirrors, repository: &Repository, blob: &BlobContent) {
-    if let Some(mirror) = mirrors.of(repository.name()) {
-        mirror.note_stored_blob(blob.range.as_ref().map_or(blob.size, |part| part.end() - part.start() + 1));
     }
 }
 

@@ -49,7 +49,7 @@ impl PreparedBlob {
         }
         let range = Wanted::of_request(&request.headers).and_then(|wanted| wanted.of(&digest));
         let content = self.standing.open(range)?;
-        mirrored::note_stored_blob(&api.mirrors, repository, &content);
+        mirrored::note_blob(&api.mirrors, repository, &content);
         Some(self.with(content, request.extensions.get::<Files>().cloned()))
     }
 

@@ -49,13 +49,14 @@ impl PreparedManifest {
     /// The answer, if the manifest is what the client can read, who will rely on it after a `HEAD`. Notes the pull then.
     pub(super) fn answer(&self, api: &Api, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
         let is_head = request.method == Method::HEAD;
-        let serves = is_named(&request.headers, &self.manifest)
-            && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() }
-            && mirrored::holds(&api.mirrors, repository, &self.reference, &self.manifest);
+        let serves = mirrored::holds(&api.mirrors, repository, &self.reference)
+            && is_named(&request.headers, &self.manifest)
+            && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() };
         if !serves {
             return None;
         }
         repository.note_pull(&self.reference);
+        mirrored::note_manifest(&api.mirrors, repository, self.length());
         if Known::of(&request.headers).contains(&self.manifest.digest) {
             return Some(NotModified(self.manifest.digest).into_response());
         }
