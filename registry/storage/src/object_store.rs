@@ -167,7 +167,7 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// Fewer than were asked for are the last ones. `None` from a store that cannot tell them faster than one by one.
     ///
     /// What is put or deleted before, by any process, is seen. That holds for names that lead to an object as well; where
-    /// somebody who is no store of this kind removes the object and leaves what is around it, that is seen a second later.
+    /// somebody who is no store of this kind removes the object and leaves what is around it, that is seen a moment later.
     async fn names(&self, prefix: &Key, wanted: Wanted<'_>) -> Result<Option<Names>> {
         let _one_by_one = (prefix, wanted);
         Ok(None)

@@ -1,8 +1,8 @@
 //! Below which names of a folder there is an object, such as the link of a tag below the tag.
 //!
-//! That is looked up for each name that is told. Only for a whole list of many names it is remembered, for a second: a store
-//! that removes such an object and not the folder of the name changes the times of the folder of all names
-//! ([`delete`](super::write::delete)), which is read again then. So what is missed, for that second, is what an operator, or
+//! That is looked up for each name that is told. Only for a whole list of many names it is remembered, for a second or for some
+//! times as long as it took: a store that removes such an object and not the folder of the name changes the times of the folder of
+//! all names ([`delete`](super::write::delete)), which is read again then. So what is missed for that time is what an operator, or
 //! Distribution when it is killed in the middle of a deletion, has removed from within a folder. Names that lacked the object
 //! are looked up each time, since it may come without any change of the folder of all names.
 
@@ -21,8 +21,11 @@ use crate::{Names, Wanted};
 /// How many names are looked up each time.
 const FEW: usize = 256;
 
-/// For how long it is remembered of more.
+/// For how long it is remembered of more, at least.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+
+/// How many times as long it is remembered as it took to look, so that looking at very many takes little of all time.
+const REMEMBERED_TIMES: u32 = 8;
 
 /// What was found when all names were looked up.
 #[derive(Debug, Default)]
@@ -31,14 +34,14 @@ pub(super) struct Looks(Mutex<Option<Look>>);
 #[derive(Debug)]
 struct Look {
     leading_to: String,
-    begun: Instant,
+    until: Instant,
     /// The places of the names below which nothing was.
     lacking: Vec<usize>,
 }
 
 impl Look {
     fn is_fresh(&self, leading_to: &str) -> bool {
-        self.leading_to == leading_to && self.begun.elapsed() < REMEMBERED_FOR
+        self.leading_to == leading_to && Instant::now() < self.until
     }
 }
 
@@ -75,13 +78,16 @@ impl Folder {
     fn all(&self, looker: &Looker<'_>) -> io::Result<Names> {
         let mut look = self.looks.lock();
         let fresh = look.take().filter(|look| look.is_fresh(looker.leading_to));
-        let (begun, places) = match fresh {
-            Some(Look { begun, lacking, .. }) => (begun, lacking),
-            None => (Instant::now(), (0..self.names.len()).collect()),
+        let begun = Instant::now();
+        let (until, places) = match fresh {
+            Some(Look { until, lacking, .. }) => (Some(until), lacking),
+            None => (None, (0..self.names.len()).collect()),
         };
         let lacking = looker.lacking(&self.names, places)?;
         let leading = without(&self.names, &lacking);
-        *look = Some(Look { leading_to: looker.leading_to.to_owned(), begun, lacking });
+        let until =
+            until.unwrap_or_else(|| Instant::now() + REMEMBERED_FOR.max(begun.elapsed() * REMEMBERED_TIMES));
+        *look = Some(Look { leading_to: looker.leading_to.to_owned(), until, lacking });
         Ok(leading)
     }
 }
