@@ -28,9 +28,17 @@ const FOLDER: u64 = 8 * 1024;
 /// How many headers are added to an answer: the id of its request, the part of a blob, a date, and some that are configured.
 const ADDED_LATER: usize = 8;
 
+/// Among how many other blobs one must be asked for again to be kept ready: as many as there can be. To look for its witnesses
+/// takes longer than to pull a small blob without them, so nobody does for one that is asked for once.
+const ASKED_LATELY: usize = 128;
+
 /// The answers, by the paths of the requests.
 #[derive(Debug)]
-pub(super) struct PreparedAnswers(Cache<Box<str>, Arc<Prepared>, ByWeight>);
+pub(super) struct PreparedAnswers {
+    ready: Cache<Box<str>, Arc<Prepared>, ByWeight>,
+    /// The blobs that were asked for lately.
+    asked: Cache<Box<str>, ()>,
+}
 
 /// An answer that is ready.
 #[derive(Debug)]
@@ -60,14 +68,15 @@ impl Weighter<Box<str>, Arc<Prepared>> for ByWeight {
 
 impl Default for PreparedAnswers {
     fn default() -> Self {
-        Self(Cache::with_weighter(256, CAPACITY, ByWeight))
+        let ready = Cache::with_weighter(256, CAPACITY, ByWeight);
+        Self { ready, asked: Cache::new(ASKED_LATELY) }
     }
 }
 
 impl PreparedAnswers {
     /// The answer to requests of this path, which may hold no longer.
     pub(super) fn at(&self, path: &str) -> Option<Arc<Prepared>> {
-        self.0.get(path)
+        self.ready.get(path)
     }
 
     /// Keeps the answer with a manifest ready that was found just now. That it cannot be kept harms nobody.
@@ -83,18 +92,21 @@ impl PreparedAnswers {
         self.keep(path, repository, prepared.map(Content::Manifest));
     }
 
-    /// The same with a blob.
+    /// The same with a blob, if it was asked for before.
     pub(super) async fn keep_blob(&self, path: &str, repository: &Repository, digest: &Digest) {
+        if self.asked.get(path).is_none() {
+            return self.asked.insert(path.into(), ());
+        }
         let standing = repository.blobs().standing(digest).await.ok().flatten();
         self.keep(path, repository, standing.map(PreparedBlob::new).map(Content::Blob));
     }
 
     fn keep(&self, path: &str, repository: &Repository, content: Option<Content>) {
         match content {
-            None => drop(self.0.remove(path)),
+            None => drop(self.ready.remove(path)),
             Some(content) => {
                 let prepared = Prepared { name: repository.name().clone(), content };
-                self.0.insert(path.into(), Arc::new(prepared));
+                self.ready.insert(path.into(), Arc::new(prepared));
             }
         }
     }

@@ -13,7 +13,7 @@ use rustix::mm::{Advice, madvise};
 use tokio::time::sleep;
 
 /// How long to see whether somebody else comes, and whether the tasks that a start begins have had their first turn.
-const MOMENT: Duration = Duration::from_millis(5);
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// How long code stays mapped at least, so that clients who come and go one by one do not wait for it each time.
 const PAUSE: Duration = Duration::from_millis(100);
