@@ -31,7 +31,9 @@ pub(super) fn put(
         folders.keep(ahead.iter().copied().chain(files.iter().map(|(path, _)| path.as_path())))
     });
     if put.is_err() {
-        files.iter().for_each(|(path, _)| folders.remove_empty_above(path));
+        for (path, _) in files {
+            folders.remove_empty_above(path);
+        }
     }
     put
 }
