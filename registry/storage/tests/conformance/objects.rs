@@ -26,6 +26,8 @@ for_every_store!(
     an_object_that_is_put_again_is_as_young_as_that,
     a_deleted_object_is_gone_and_deleting_it_again_is_success,
     deleting_one_object_leaves_its_neighbours,
+    objects_that_are_put_together_are_all_there_whatever_was_before,
+    everything_below_a_prefix_is_deleted_at_once,
     puts_and_deletions_side_by_side_do_not_disturb_each_other,
     the_room_that_is_left_is_not_more_than_there_is,
     a_presigned_url_serves_the_object_and_no_other,
@@ -204,6 +206,28 @@ async fn deleting_one_object_leaves_its_neighbours(store: Store) {
     store.put("a/d", "2").await;
     store.store.delete(&key("a/b/c")).await.unwrap();
     assert_eq!(store.names().await, ["a/d"]);
+}
+
+async fn objects_that_are_put_together_are_all_there_whatever_was_before(store: Store) {
+    store.put("a/b", "as it will be").await;
+    store.put("c", "another").await;
+    let objects = [("a/b", "as it will be"), ("c", "replaced"), ("d/e/f", "new")];
+    let all = objects.map(|(name, content)| (key(name), Bytes::from(content)));
+    store.store.put_all(all.to_vec()).await.unwrap();
+    for (name, content) in objects {
+        assert_eq!(store.read(name).await, content.as_bytes());
+    }
+    store.store.put_all(Vec::new()).await.unwrap();
+    assert_eq!(store.names().await, ["a/b", "c", "d/e/f"]);
+}
+
+async fn everything_below_a_prefix_is_deleted_at_once(store: Store) {
+    for name in ["a/b/c", "a/b/d/e", "a/bc", "a/f"] {
+        store.put(name, "content").await;
+    }
+    store.store.delete_all(&key("a/b")).await.unwrap();
+    store.store.delete_all(&key("a/b")).await.unwrap();
+    assert_eq!(store.names().await, ["a/bc", "a/f"]);
 }
 
 async fn puts_and_deletions_side_by_side_do_not_disturb_each_other(store: Store) {

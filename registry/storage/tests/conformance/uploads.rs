@@ -22,6 +22,8 @@ for_every_store!(
     a_completed_upload_is_an_object_and_no_longer_an_upload,
     a_completed_object_is_dated_by_its_completion,
     an_object_that_exists_stays_when_an_upload_is_completed,
+    an_upload_that_is_published_is_an_object_that_is_known,
+    an_upload_that_is_not_published_is_not_known,
     an_upload_that_is_absent_cannot_be_completed,
     an_upload_of_another_size_is_not_completed_and_goes_on,
     an_aborted_upload_is_gone_and_aborting_it_again_is_success,
@@ -141,6 +143,23 @@ async fn an_object_that_exists_stays_when_an_upload_is_completed(store: Store) {
     store.store.complete(&key(UPLOAD), 6, &key("b")).await.unwrap();
     assert_eq!(store.read("b").await, b"first");
     assert_eq!(store.names().await, ["b"]);
+}
+
+async fn an_upload_that_is_published_is_an_object_that_is_known(store: Store) {
+    append(&store, 0, "content").await.unwrap();
+    let links = vec![(key("links/b"), Bytes::from_static(b"b"))];
+    store.store.publish(&key(UPLOAD), 7, &key("blobs/b"), links).await.unwrap();
+    assert_eq!(store.read("blobs/b").await, b"content");
+    assert_eq!(store.read("links/b").await, b"b");
+    assert_eq!(store.names().await, ["blobs/b", "links/b"]);
+}
+
+async fn an_upload_that_is_not_published_is_not_known(store: Store) {
+    append(&store, 0, "content").await.unwrap();
+    let links = vec![(key("links/b"), Bytes::from_static(b"b"))];
+    let published = store.store.publish(&key(UPLOAD), 5, &key("blobs/b"), links).await;
+    assert!(matches!(published, Err(Error::OffsetMismatch { expected: 7 })), "{published:?}");
+    assert!(store.store.head(&key("links/b")).await.unwrap_err().is_not_found());
 }
 
 async fn an_upload_of_another_size_is_not_completed_and_goes_on(store: Store) {
