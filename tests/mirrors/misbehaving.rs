@@ -24,9 +24,12 @@ fn serve_image() -> Reply {
 fn who_is_asked_too_often_is_left_alone_and_what_is_stored_is_served() -> Result<()> {
     let is_busy = Arc::new(AtomicBool::new(false));
     let busy = Arc::clone(&is_busy);
-    let rogue = Rogue::start(move |_| match busy.load(Ordering::SeqCst) {
-        true => Reply::new(429, "slow down").with("retry-after", "600"),
-        false => serve_image().with("ratelimit-remaining", "76;w=21600"),
+    let rogue = Rogue::start(move |_| {
+        if busy.load(Ordering::SeqCst) {
+            Reply::new(429, "slow down").with("retry-after", "600")
+        } else {
+            serve_image().with("ratelimit-remaining", "76;w=21600")
+        }
     })?;
     let mirror = Server::start(&mirror_of(&rogue.url(), ""))?;
     mirror.ask(&["--header", ACCEPT], "/v2/hub/app/manifests/1")?.expect(200)?;

@@ -52,15 +52,16 @@ impl Reply {
     }
 
     fn write(&self, stream: &mut TcpStream, is_head: bool) -> std::io::Result<()> {
-        let mut head = format!(
+        write!(
+            stream,
             "HTTP/1.1 {} Told\r\ncontent-length: {}\r\nconnection: close\r\n",
             self.status,
             self.body.len()
-        );
+        )?;
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(stream, "{name}: {value}\r\n")?;
         }
-        stream.write_all(format!("{head}\r\n").as_bytes())?;
+        stream.write_all(b"\r\n")?;
         if is_head {
             return Ok(());
         }

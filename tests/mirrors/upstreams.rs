@@ -56,6 +56,20 @@ fn the_original_with_passwords_is_mirrored_and_then_not_needed() -> Result<()> {
 }
 
 #[test]
+fn a_tag_that_moves_at_the_upstream_moves_here_however_often_it_was_pulled() -> Result<()> {
+    let upstream = Server::start("")?;
+    let mirror = Server::start(&mirror_of(&upstream.url(""), ""))?;
+    for layer in ["one", "two", "three"] {
+        let digest = upstream.push_image("app", "1", layer.as_bytes())?;
+        for _ in 0..3 {
+            let pulled = mirror.ask(&["--header", ACCEPT], "/v2/hub/app/manifests/1")?.expect(200)?;
+            ensure!(pulled.header("docker-content-digest") == Some(digest.as_str()), "{layer}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_pushed_stands_beside_what_is_mirrored() -> Result<()> {
     let upstream = Server::start("")?;
     upstream.push_image("app", "1", b"layer of the upstream")?;
