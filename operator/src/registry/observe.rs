@@ -111,10 +111,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         classes(client, spec.storage.pvc.is_some()),
         classes(client, spec.ingress.is_some()),
     )?;
-    let namespaces = match spec.access.allowed.from {
-        From::Selector => namespaces(client, &accesses).await?,
-        From::Same | From::All => BTreeMap::new(),
-    };
+    let namespaces = namespaces(client, spec.access.allowed.from, &accesses).await?;
     Ok(Observed {
         children,
         htpasswd_secret,
@@ -222,8 +219,12 @@ pub fn registry_of(access: &RegistryAccess) -> (String, String) {
 
 async fn namespaces(
     client: &Client,
+    from: From,
     accesses: &[GuardedAccess],
 ) -> Result<BTreeMap<String, Labels>, kube::Error> {
+    if matches!(from, From::Same | From::All) {
+        return Ok(BTreeMap::new());
+    }
     let names: BTreeSet<String> = accesses.iter().filter_map(ResourceExt::namespace).collect();
     let reads = names
         .into_iter()
