@@ -40,7 +40,7 @@ fn serve(namespace: &Namespace) {
 
 impl Namespace {
     /// The name of the first pod that is labelled and looks so.
-    fn first_pod(&self, selector: &str, is_wanted: impl Fn(&Value) -> bool) -> Result<String> {
+    pub(crate) fn first_pod(&self, selector: &str, is_wanted: impl Fn(&Value) -> bool) -> Result<String> {
         let pods = self.run(&["get", "pods", "--selector", selector, "--output=json"])?;
         let pods: Value = serde_json::from_str(&pods)?;
         let pod = pods["items"].as_array().into_iter().flatten().find(|pod| is_wanted(pod));
@@ -50,7 +50,7 @@ impl Namespace {
             .into())
     }
 
-    fn set_status(&self, pod: &str, status: &Value) -> Result<()> {
+    pub(crate) fn set_status(&self, pod: &str, status: &Value) -> Result<()> {
         let patch = json!({"status": status}).to_string();
         let pod = format!("pod/{pod}");
         self.run(&["patch", &pod, "--subresource=status", "--type=merge", "--patch", &patch]).map(drop)

@@ -24,6 +24,7 @@ mod pause;
 mod pull_secrets;
 mod quiet;
 mod reload;
+mod replication;
 mod requests;
 mod retention;
 mod rotation;

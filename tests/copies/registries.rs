@@ -34,13 +34,13 @@ impl Original {
         let mut serve = Command::new(packaged("docker-registry")?);
         serve.env_clear().arg("serve").arg(folder.path().join("config.yml"));
         let process = RegistryProcess::start(&mut serve, &folder.path().join("log"))?;
-        let original = Self { folder, port, _process: process };
-        original._process.wait_for(|| {
+        process.wait_for(|| {
             let mut curl = Command::new("curl");
-            curl.args(["--silent", "--fail", "--user", &format!("{USER}:{PASSWORD}"), &original.url("/v2/")]);
+            let (user, url) = (format!("{USER}:{PASSWORD}"), format!("http://127.0.0.1:{port}/v2/"));
+            curl.args(["--silent", "--fail", "--user", &user, &url]);
             curl
         })?;
-        Ok(original)
+        Ok(Self { folder, port, _process: process })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

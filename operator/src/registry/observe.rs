@@ -82,11 +82,10 @@ pub struct Observed {
 pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed, kube::Error> {
     let client = &context.client;
     let identity = Identity::of(registry);
-    let namespace = &identity.namespace;
     let spec = &registry.spec;
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
-    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &identity.namespace);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &identity.namespace);
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &identity.namespace);
     let s3 = spec.storage.s3.as_ref();
     let served = context.apis.served(client).await?;
     let certificate = certificate_secret(registry);
@@ -119,8 +118,8 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         classes(client, spec.storage.pvc.is_some()),
         classes(client, spec.ingress.is_some()),
     )?;
-    let namespaces = namespaces(client, spec.access.allowed.from, &accesses).await?;
     Ok(Observed {
+        namespaces: namespaces(client, spec.access.allowed.from, &accesses).await?,
         children,
         htpasswd_secret,
         certificate_secret,
@@ -134,7 +133,6 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         ingress_classes,
         served,
         accesses,
-        namespaces,
         loaded,
         token_issuer: token_issuer(context, registry).await,
         mirror_secrets: mirror_secrets(&secrets, registry).await?,

@@ -55,12 +55,21 @@ pub(super) fn status(
             .filter_map(|(name, end)| run(name, end))
             .fold(known.cloned(), |known, run| Some(newer(known, run)))
     });
+    let copies: Vec<CopyRun> = copies.collect();
+    let successes =
+        [before.last_success_time, by_schedule.last_successful_time, everything(replication, &copies)];
     Some(ReplicationStatus {
         last_schedule_time: by_schedule.last_schedule_time.or(before.last_schedule_time),
-        last_success_time: by_schedule.last_successful_time.or(before.last_success_time),
+        last_success_time: successes.into_iter().flatten().max_by_key(|time| time.0),
         next_schedule_time: next(validated, replication, now).map(Time),
-        copies: copies.collect(),
+        copies,
     })
+}
+
+/// When the copy that is farthest behind last succeeded, if all of them have.
+fn everything(replication: &Replication, copies: &[CopyRun]) -> Option<Time> {
+    let successes: Option<Vec<Time>> = copies.iter().map(|copy| copy.last_success_time.clone()).collect();
+    successes.filter(|all| all.len() == replication.copies.len())?.into_iter().min_by_key(|time| time.0)
 }
 
 fn run(name: &str, ended: &ContainerStateTerminated) -> Option<CopyRun> {
