@@ -58,7 +58,7 @@ enum Command {
     /// Write images to a file
     Export(export::Arguments),
     /// Copy images from one registry or storage to another
-    Copy(copy::Arguments),
+    Copy(Box<copy::Arguments>),
     /// List repositories, tags, or the parts of an image
     Ls(ls::Arguments),
     /// Tell how much of the storage each repository takes

@@ -57,34 +57,49 @@ pub(in crate::cli) struct Arguments {
 #[command(next_help_heading = "Source")]
 struct SourceAccess {
     /// User who may pull from the source
-    #[arg(long, value_name = "USER", requires = "src_password_file")]
-    src_username: Option<String>,
+    #[arg(id = "src_username", long = "src-username", value_name = "USER", requires = "src_password_file")]
+    username: Option<String>,
     /// File that holds the user's password
-    #[arg(long, value_name = "FILE", requires = "src_username")]
-    src_password_file: Option<PathBuf>,
+    #[arg(
+        id = "src_password_file",
+        long = "src-password-file",
+        value_name = "FILE",
+        requires = "src_username"
+    )]
+    password_file: Option<PathBuf>,
     /// PEM file of authorities that are trusted besides those of the system
-    #[arg(long, value_name = "FILE")]
-    src_ca_file: Option<PathBuf>,
+    #[arg(id = "src_ca_file", long = "src-ca-file", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Name that the certificate of the source is for, if it is another than in its address
-    #[arg(long, value_name = "NAME", value_parser = server_name)]
-    src_server_name: Option<ServerName<'static>>,
+    #[arg(id = "src_server_name", long = "src-server-name", value_name = "NAME", value_parser = server_name)]
+    server_name: Option<ServerName<'static>>,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Destination")]
 struct DestinationAccess {
     /// User who may push to the destination
-    #[arg(long, value_name = "USER", requires = "dest_password_file")]
-    dest_username: Option<String>,
+    #[arg(
+        id = "dest_username",
+        long = "dest-username",
+        value_name = "USER",
+        requires = "dest_password_file"
+    )]
+    username: Option<String>,
     /// File that holds the user's password
-    #[arg(long, value_name = "FILE", requires = "dest_username")]
-    dest_password_file: Option<PathBuf>,
+    #[arg(
+        id = "dest_password_file",
+        long = "dest-password-file",
+        value_name = "FILE",
+        requires = "dest_username"
+    )]
+    password_file: Option<PathBuf>,
     /// PEM file of authorities that are trusted besides those of the system
-    #[arg(long, value_name = "FILE")]
-    dest_ca_file: Option<PathBuf>,
+    #[arg(id = "dest_ca_file", long = "dest-ca-file", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Name that the certificate of the destination is for, if it is another than in its address
-    #[arg(long, value_name = "NAME", value_parser = server_name)]
-    dest_server_name: Option<ServerName<'static>>,
+    #[arg(id = "dest_server_name", long = "dest-server-name", value_name = "NAME", value_parser = server_name)]
+    server_name: Option<ServerName<'static>>,
 }
 
 /// One of the two.
@@ -114,16 +129,16 @@ impl Arguments {
     pub(super) fn side(&self, end: End) -> Side<'_> {
         match end {
             End::Source => Side {
-                username: self.source_access.src_username.as_ref(),
-                password_file: self.source_access.src_password_file.as_ref(),
-                ca_file: self.source_access.src_ca_file.as_ref(),
-                server_name: self.source_access.src_server_name.as_ref(),
+                username: self.source_access.username.as_ref(),
+                password_file: self.source_access.password_file.as_ref(),
+                ca_file: self.source_access.ca_file.as_ref(),
+                server_name: self.source_access.server_name.as_ref(),
             },
             End::Destination => Side {
-                username: self.destination_access.dest_username.as_ref(),
-                password_file: self.destination_access.dest_password_file.as_ref(),
-                ca_file: self.destination_access.dest_ca_file.as_ref(),
-                server_name: self.destination_access.dest_server_name.as_ref(),
+                username: self.destination_access.username.as_ref(),
+                password_file: self.destination_access.password_file.as_ref(),
+                ca_file: self.destination_access.ca_file.as_ref(),
+                server_name: self.destination_access.server_name.as_ref(),
             },
         }
     }

@@ -32,7 +32,7 @@ fn summary(Report { done, failed }: &Report) -> String {
         counted(done.blobs, "blob", "blobs"),
         human_size(done.bytes)
     );
-    let mounted = (done.mounted > 0).then(|| format!(", {} mounted", done.mounted)).unwrap_or_default();
+    let mounted = if done.mounted == 0 { String::new() } else { format!(", {} mounted", done.mounted) };
     let failed = if failed.is_empty() { String::new() } else { format!("; {} failed", failed.len()) };
     format!("{sent}{mounted}{failed}")
 }
