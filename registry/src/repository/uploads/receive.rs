@@ -11,9 +11,6 @@ use crate::repository::hasher::Hasher;
 use crate::repository::state::{State, found, links};
 use crate::repository::{BlobInfo, Error, Repository, Reserve, Result, hash_state, layout, room};
 
-/// So many bytes are hashed again when the upload goes on: that takes less than to remember their hash.
-const HASHED_AGAIN: u64 = 1024 * 1024;
-
 /// An upload that exists.
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -167,12 +164,9 @@ impl Upload {
         Ok(if is_long { Algorithm::Sha512 } else { Algorithm::Sha256 })
     }
 
-    /// Makes the bytes last, and remembers the hash for the next request where that is worth it.
+    /// Makes the bytes last, and remembers the hash for the next request.
     pub(super) async fn save(&self, hasher: &Hasher) -> Result<()> {
         self.state.store.flush_upload(&self.data).await?;
-        if hasher.algorithm() == Algorithm::Sha256 && self.size <= HASHED_AGAIN {
-            return Ok(());
-        }
         self.save_hash(hasher).await
     }
 
@@ -198,9 +192,7 @@ impl Upload {
         if self.size == 0 {
             return Ok(hasher);
         }
-        if (self.is_spent || self.size > HASHED_AGAIN)
-            && let Some((remembered, length)) = self.remembered(algorithm).await?
-        {
+        if let Some((remembered, length)) = self.remembered(algorithm).await? {
             (hasher, offset) = (remembered, length);
         }
         if offset < self.size {
