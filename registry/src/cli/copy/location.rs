@@ -55,6 +55,10 @@ fn registry(scheme: &str, name: &str) -> anyhow::Result<Location> {
     if host.contains('@') {
         bail!("a password in an address is seen by everybody: name a file that holds it");
     }
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|_| !host.ends_with(']'));
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        bail!("{host} is no host: its port is no number");
+    }
     let url = Uri::builder().scheme(scheme).authority(host).path_and_query("/").build();
     let url = url.with_context(|| format!("{host} is no host"))?;
     let image = (!image.is_empty()).then(|| image.parse()).transpose()?;
@@ -104,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_neither_is_refused_with_a_reason() {
         assert!(read("app:1").contains("write https://HOST/REPOSITORY"), "{}", read("app:1"));
-        assert!(read("oci:folder/x").contains("no host"), "{}", read("oci:folder/x"));
+        assert!(read("oci:folder/x").contains("is no host"), "{}", read("oci:folder/x"));
         assert!(read("s3://bucket").contains("s3:// is not known"), "{}", read("s3://bucket"));
         let refused = read("https://ann:geheim@hub.example.com/app");
         assert!(refused.contains("password") && !refused.contains("geheim"), "{refused}");
