@@ -7,6 +7,9 @@ use berth_tests::image::products::{self, Written};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
+/// The registry elsewhere that Registries may stand in for on the node.
+pub(crate) const MIRRORED: &str = "elsewhere.example";
+
 /// What the tests start from.
 pub(crate) struct Fixture {
     pub(crate) target: Target,
@@ -29,7 +32,8 @@ impl Fixture {
         let products = products::build(folder.path(), "test")?;
         let [operator, registry] = products.as_slice() else { bail!("expected two images") };
         let (operator, registry) = (target.deliver(operator)?, target.deliver(registry)?);
-        demo::install_chart(&target, &operator, &registry)?;
+        let mirrored = format!("nodeAgent.allowedMirrors={{{MIRRORED}}}");
+        demo::install_chart_with(&target, &operator, &registry, &[mirrored])?;
         let hub = create_hub(&target, "default")?;
         Ok(Self { access: hub.on_this_machine(&target)?, admin: Credentials::of(&hub)?, target, hub })
     }

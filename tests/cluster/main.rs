@@ -4,6 +4,7 @@
 mod evictions;
 mod fixture;
 mod garbage_collection;
+mod mirrors;
 mod nodes;
 mod object_storage;
 mod pull_secrets;

@@ -15,5 +15,5 @@ pub use ci::push_from_ci;
 pub use credentials::Credentials;
 pub use hub::{HUB, Hub};
 pub use laptop::Laptop;
-pub use pod::{create_pod, pod_events, pod_log, pull_was_refused};
+pub use pod::{create_pod, create_pod_of, pod_events, pod_log, pull_was_refused};
 pub use target::{Delivered, Target};

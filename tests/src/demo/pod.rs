@@ -8,6 +8,11 @@ use std::time::Duration;
 
 /// Creates a pod that runs `HOST/REPOSITORY_AND_TAG` once, with the pull Secret `secret` or with none.
 pub fn create_pod(hub: &Hub, name: &str, repository_and_tag: &str, secret: Option<&str>) -> Result<()> {
+    create_pod_of(hub, name, &format!("{}/{repository_and_tag}", hub.host()?), secret)
+}
+
+/// The same with an image of any registry.
+pub fn create_pod_of(hub: &Hub, name: &str, image: &str, secret: Option<&str>) -> Result<()> {
     hub.run(&["delete", "pod", name, "--ignore-not-found", "--wait", "--now"])?;
     let secrets: Vec<_> = secret.into_iter().map(|secret| json!({ "name": secret })).collect();
     let pod = json!({
@@ -19,7 +24,7 @@ pub fn create_pod(hub: &Hub, name: &str, repository_and_tag: &str, secret: Optio
             "imagePullSecrets": secrets,
             "containers": [{
                 "name": "app",
-                "image": format!("{}/{repository_and_tag}", hub.host()?),
+                "image": image,
                 "imagePullPolicy": "Always",
             }],
         },
