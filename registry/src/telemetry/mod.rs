@@ -48,9 +48,12 @@ pub fn start(log: &Log) -> Control {
 /// unless everything is asked for.
 fn filter(log: &Log) -> Targets {
     let libraries = if log.level == Level::TRACE { Level::TRACE } else { log.level.min(Level::WARN) };
+    // It warns of each client that names an address in place of a host, which harms nobody.
+    let tls = if log.level == Level::TRACE { Level::TRACE } else { Level::ERROR };
     let access = if log.access_log { LevelFilter::from(log.level) } else { LevelFilter::OFF };
     Targets::new()
         .with_default(libraries)
+        .with_target("rustls", tls)
         .with_target("berth", log.level)
         .with_target("registry", log.level)
         .with_target(ACCESS, access)
