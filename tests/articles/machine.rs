@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -111,15 +111,6 @@ impl Machine {
             curl
         })?;
         Ok(process)
-    }
-
-    /// What the registry says when it does not start with these variables.
-    pub(crate) fn refusal(&self, variables: &[(&str, &str)]) -> Result<String> {
-        let mut serve = self.command("registry");
-        serve.args(["serve", "/etc/docker/registry/config.yml"]).envs(variables.iter().copied());
-        let output = serve.stdin(Stdio::null()).output()?;
-        ensure!(!output.status.success(), "it started");
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// An image in the file `NAME.tar`, which calls itself `NAME:TAG`.
