@@ -34,7 +34,7 @@
 //! | A | `docker push david-virtual-machine:444/…` | `engine::with_a_registry_on_another_port_of_its_host` |
 //! | D | `storage: s3: accesskey: …` in a file | `object_storage::in_a_bucket_by_a_configuration_file` |
 //! | D | MinIO, `-e REGISTRY_STORAGE=s3 -e REGISTRY_STORAGE_S3_…` | `object_storage::in_minio_by_variables` |
-//! | D | `proxy: remoteurl` | refused: "the pull-through cache is not supported in this release; remove the section `proxy`" |
+//! | D | `proxy: remoteurl`, `username`, `password` | `starting::as_a_mirror_of_another_registry_with_a_login_from_variables` |
 //! | C | `curl "https://$registry/token?…"` | there is no token service; the registry asks for Basic credentials |
 //! | D | `kubectl create secret docker-registry`, `imagePullSecrets` | the ring `cluster` |
 //! | D | `cosign sign` | the ring `clients`, which pushes what cosign pushes |
