@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
         .message("set at most one of caSecretName and caConfigMapName"),
     validation = Rule::new("!has(self.kmsKeyId) || self.encrypt").message("kmsKeyId needs encrypt"),
     validation = Rule::new("self.bucket == oldSelf.bucket")
-        .message("bucket is immutable: create a second Registry on the other bucket and copy the images with `skopeo copy --all`"),
+        .message("bucket is immutable: create a second Registry on the other bucket and copy the images with `registry copy`"),
     validation = Rule::new("has(self.prefix) == has(oldSelf.prefix) && (!has(self.prefix) || self.prefix == oldSelf.prefix)")
-        .message("prefix is immutable: create a second Registry with the other prefix and copy the images with `skopeo copy --all`")
+        .message("prefix is immutable: create a second Registry with the other prefix and copy the images with `registry copy`")
 )]
 pub struct S3 {
     /// The name of the bucket, which has to exist unless `createBucket` is set.

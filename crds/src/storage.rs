@@ -13,7 +13,7 @@ use crate::s3::S3;
     validation = Rule::new("[has(self.pvc), has(self.claimName), has(self.s3), has(self.emptyDir)].exists_one(set, set)")
         .message("set exactly one of pvc, claimName, s3, emptyDir"),
     validation = Rule::new("has(self.pvc) == has(oldSelf.pvc) && has(self.claimName) == has(oldSelf.claimName) && has(self.s3) == has(oldSelf.s3) && has(self.emptyDir) == has(oldSelf.emptyDir)")
-        .message("the kind of storage cannot be changed in place: create a second Registry and copy the images with `skopeo copy --all`")
+        .message("the kind of storage cannot be changed in place: create a second Registry and copy the images with `registry copy`")
 )]
 pub struct Storage {
     /// A claim that the operator makes under the Registry's name and, by default, keeps when the Registry is deleted.
