@@ -12,7 +12,7 @@ use crate::{
 };
 
 const GROUP: &str = "gateway.networking.k8s.io";
-const SPEC: &str = "{host: hub.example.com, gateway: {parentRefs: [{name: web, namespace: edge}]}, \
+const SPEC: &str = "{host: routes.example.com, gateway: {parentRefs: [{name: web, namespace: edge}]}, \
                     access: {htpasswdSecretName: team}}";
 const LINE: &str = "ci:$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC";
 
@@ -42,7 +42,7 @@ fn a_route_is_made_where_the_gateway_api_is_served() {
     kubectl().apply(&definition(GROUP, "v1", "BackendTLSPolicy", "backendtlspolicies")).unwrap();
     namespace.wait_for_reason("Exposed", "Pending").unwrap();
     let route = namespace.get("httproutes/hub").unwrap();
-    assert_eq!(route["spec"]["hostnames"], json!(["hub.example.com"]));
+    assert_eq!(route["spec"]["hostnames"], json!(["routes.example.com"]));
     assert_eq!(route["spec"]["rules"][0]["timeouts"], json!({"request": "0s"}));
     let policy = namespace.get("backendtlspolicies/hub").unwrap();
     assert_eq!(policy["spec"]["validation"]["caCertificateRefs"][0]["name"], "hub-ca");
