@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     fixture::{Namespace, PATIENCE, kubectl},
     requests::{self, Request},
+    silence::wait_for_silence,
 };
 
 /// A Registry `hub` in one namespace, and another namespace that wants rights.
@@ -400,19 +401,7 @@ fn nothing_is_written_about_rights_when_nothing_changed() {
             Ok(())
         })
     };
-    wait::until("a silent round", PATIENCE, || {
-        let before = writes().len();
-        reconcile()?;
-        reconcile()?;
-        ensure!(writes().len() == before, "{:?}", &writes()[before..]);
-        Ok(())
-    })
-    .unwrap();
-    let before = writes().len();
-    for _ in 0..4 {
-        reconcile().unwrap();
-    }
-    assert_eq!(writes().len(), before, "{:?}", &writes()[before..]);
+    wait_for_silence(writes, reconcile).unwrap();
 }
 
 fn writes() -> Vec<Request> {

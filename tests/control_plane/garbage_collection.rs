@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::{
     fixture::{Namespace, PATIENCE, kubectl, start_operator},
-    requests,
+    requests::{self, Request},
+    silence::wait_for_silence,
 };
 
 /// What a run leaves in its termination message.
@@ -104,16 +105,15 @@ fn created(namespace: &Namespace) -> usize {
     requests.iter().filter(|request| request.method == "POST" && request.path.ends_with("/jobs")).count()
 }
 
-fn writes(namespace: &Namespace) -> usize {
-    let is_write = |request: &requests::Request| request.is_write() && !request.path.contains("/events");
-    requests::within(namespace.name).iter().filter(|request| is_write(request)).count()
+fn writes(namespace: &Namespace) -> Vec<Request> {
+    let sent = requests::within(namespace.name).into_iter();
+    sent.filter(|request| request.is_write() && !request.path.contains("/events")).collect()
 }
 
 /// Touches an object of nobody's that is labelled for the Registry, so that this is looked at, and waits until the second look has
 /// begun: the first has ended then.
 fn look_again(namespace: &Namespace) {
-    let is_look =
-        |request: &requests::Request| request.method == "GET" && request.path.ends_with("/registries/hub");
+    let is_look = |request: &Request| request.method == "GET" && request.path.ends_with("/registries/hub");
     let looks = || requests::within(namespace.name).into_iter().filter(is_look).count();
     for _ in 0..2 {
         let before = looks();
@@ -158,10 +158,14 @@ fn a_run_that_is_asked_for_is_done_once_and_told_with_its_numbers() {
 
     // What was told stays when the Job is gone, and nothing is written any more.
     namespace.run(&["delete", &format!("job/{}", jobs[0])]).unwrap();
-    look_again(&namespace);
-    let before = writes(&namespace);
-    look_again(&namespace);
-    assert_eq!(writes(&namespace), before);
+    wait_for_silence(
+        || writes(&namespace),
+        || {
+            look_again(&namespace);
+            Ok(())
+        },
+    )
+    .unwrap();
     assert_eq!(namespace.gc().unwrap(), gc);
     assert_eq!((created(&namespace), namespace.jobs().len()), (1, 0));
 

@@ -32,5 +32,6 @@ mod routes;
 mod schema;
 mod service_accounts;
 mod services;
+mod silence;
 mod tls_client;
 mod traces;

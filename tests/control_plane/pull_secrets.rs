@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::{
     fixture::{Namespace, PATIENCE, kubectl},
-    requests,
+    requests::{self, Request},
+    silence::wait_for_silence,
 };
 
 /// A namespace that a Registry chooses by the label `pull`.
@@ -79,9 +80,9 @@ fn finalizers(namespace: &Namespace) -> Value {
     namespace.get("registry/hub").unwrap()["metadata"]["finalizers"].clone()
 }
 
-fn writes_to(namespace: &Namespace, kind: &str) -> usize {
-    let sent = requests::within(namespace.name);
-    sent.iter().filter(|request| request.is_write() && request.path.contains(kind)).count()
+fn writes(namespace: &Namespace, kind: &str) -> Vec<Request> {
+    let sent = requests::within(namespace.name).into_iter();
+    sent.filter(|request| request.is_write() && request.path.contains(kind)).collect()
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn a_secret_of_somebody_else_is_left_alone() {
     hub.run(&["delete", "registry/hub"]).unwrap();
     wait_until_gone(&hub, "registry/hub");
     assert_eq!(team.secret_text("hub-pull", "mine").unwrap(), "1");
-    assert_eq!(writes_to(&team, "hub-pull") + writes_to(&team, "/serviceaccounts/"), 0);
+    assert_eq!([writes(&team, "hub-pull"), writes(&team, "/serviceaccounts/")].concat(), []);
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn a_namespace_that_is_not_permitted_gets_nothing_and_holds_nobody_up() {
     );
     wait_for_copy(&hub, &permitted, "hub-pull");
     assert_eq!(hub.get("registry/hub").unwrap()["status"]["pullSecrets"]["namespaces"], 1);
-    assert_eq!(writes_to(&denied, "/"), 0);
+    assert_eq!(writes(&denied, "/"), []);
     // Pushes and pulls do not depend on it.
     assert_eq!(hub.wait_for_reason("Ready", "Stopped").unwrap().status, "False");
 }
@@ -316,20 +317,8 @@ fn nothing_is_written_while_nothing_changes() {
     hub.wait_for_reason("PullSecretsReady", "Synced").unwrap();
     hub.wait_for_reason("Ready", "Stopped").unwrap();
     let writes =
-        || (writes_to(&hub, "/"), writes_to(&team, "hub-pull"), writes_to(&team, "/serviceaccounts/"));
-    wait::until("a silent round", PATIENCE, || {
-        let before = writes();
-        touch_everything(&hub, &team)?;
-        ensure!(writes() == before, "there were writes");
-        Ok(())
-    })
-    .unwrap();
-
-    let before = writes();
-    for _ in 0..5 {
-        touch_everything(&hub, &team).unwrap();
-    }
-    assert_eq!(writes(), before);
+        || [writes(&hub, "/"), writes(&team, "hub-pull"), writes(&team, "/serviceaccounts/")].concat();
+    wait_for_silence(writes, || touch_everything(&hub, &team)).unwrap();
 }
 
 /// Touches whatever causes a reconciliation, of either controller, and waits for what it causes.

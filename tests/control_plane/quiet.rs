@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     fixture::{Namespace, OBJECTS, PATIENCE, kubectl, start_operator},
     requests::{self, Request},
+    silence::wait_for_silence,
 };
 
 /// A Secret that the spec refers to: touching it causes a reconciliation.
@@ -69,22 +70,9 @@ fn nothing_is_written_when_nothing_changed_behind_an_ingress() {
     assert_silent(&namespace);
 }
 
-/// The controllers of the cluster still annotate and fill in for a moment; then whole rounds are silent.
+/// Touches the Registry again and again, and waits until that causes no write.
 pub(crate) fn assert_silent(namespace: &Namespace) {
-    wait::until("a silent reconciliation", PATIENCE, || {
-        let before = writes(namespace).len();
-        reconcile(namespace)?;
-        reconcile(namespace)?;
-        ensure!(writes(namespace).len() == before, "{:?}", &writes(namespace)[before..]);
-        Ok(())
-    })
-    .unwrap();
-
-    let before = writes(namespace).len();
-    for _ in 0..5 {
-        reconcile(namespace).unwrap();
-    }
-    assert_eq!(writes(namespace).len(), before, "{:?}", &writes(namespace)[before..]);
+    wait_for_silence(|| writes(namespace), || reconcile(namespace)).unwrap();
 }
 
 #[test]
