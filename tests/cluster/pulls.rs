@@ -49,6 +49,9 @@ fn wait_for_refused_pull(hub: &Hub, pod: &str) -> Result<()> {
         Ok(())
     })?;
     let events = demo::pod_events(hub, pod)?;
-    ensure!(events.contains("401 Unauthorized"), "refused for another reason: {events}");
+    // As containerd 1 and 2 put it.
+    let is_about_rights =
+        ["401 Unauthorized", "authorization failed"].iter().any(|words| events.contains(words));
+    ensure!(is_about_rights, "refused for another reason: {events}");
     Ok(())
 }
