@@ -149,7 +149,7 @@ mod tests {
         for named in ["a/b", "c/d", "e/f"] {
             assert!(accepted.accepts_any_of(&["x/y", named]), "{named}");
         }
-        for other in ["a", "a/", "a/b;q=0.5", "a/b2", "/d", "x=y", "0.5"] {
+        for other in ["a", "a/", "a/b2", "/d", "x=y", "0.5"] {
             assert!(!accepted.accepts_any_of(&[other]), "{other}");
         }
     }
