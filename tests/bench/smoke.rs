@@ -13,11 +13,12 @@ use tempfile::TempDir;
 
 /// What the operations of the rows begin with, and how many there are of each: with two ways to name a manifest, two methods and
 /// three numbers of connections, or three sizes of blobs and two numbers of connections.
-const ROWS: [(&str, usize); 29] = [
+const ROWS: [(&str, usize); 30] = [
     ("generator of load on nginx", 2),
     ("GET /v2/", 1),
     ("manifest GET by tag, ", 9),
     ("manifest GET by digest, ", 9),
+    ("manifest GET of 8 images", 1),
     ("manifest HEAD by tag, ", 9),
     ("manifest HEAD by digest, ", 9),
     ("blob GET 64 KiB", 4),

@@ -3,7 +3,10 @@
 //! Nothing secret is in it: credentials travel in a header that is not told, and of a query only the parameters of the
 //! registry protocol are told with their values.
 
-use super::{exchange::Exchange, fold_name::name_in};
+use super::{
+    exchange::{Exchange, Told},
+    fold_name::name_in,
+};
 use crate::telemetry::ACCESS;
 
 use axum::http::StatusCode;
@@ -13,38 +16,39 @@ const KNOWN_PARAMETERS: [&str; 9] =
     ["artifactType", "digest", "digest-algorithm", "from", "last", "mount", "n", "reference", "tag"];
 
 /// Writes the line of an exchange that has ended.
-pub(super) fn write(exchange: &Exchange) {
-    if is_quiet_probe(exchange) {
+pub(super) fn write(exchange: &Exchange, told: &Told) {
+    let route = told.route(&exchange.answers.prefix);
+    if is_quiet_probe(exchange, route) {
         return;
     }
     tracing::info!(
         target: ACCESS,
         method = exchange.method.as_str(),
-        path = exchange.path(),
-        query = exchange.query().map(told_query),
-        protocol = ?exchange.version,
-        repository = name_in(exchange.route()),
+        path = told.path(),
+        query = told.query().map(told_query),
+        protocol = ?told.version,
+        repository = name_in(route),
         status = exchange.status.map(|status| status.as_u16()),
         bytes_in = exchange.received(),
         bytes_out = exchange.sent,
         complete = exchange.is_complete(),
         duration_ms = u64::try_from(exchange.duration().as_millis()).unwrap_or(u64::MAX),
-        user = exchange.user.name(),
-        request_id = exchange.id.as_str(),
+        user = exchange.user().unwrap_or("-"),
+        request_id = exchange.id().to_string(),
         trace_id = exchange.trace_id(),
-        user_agent = exchange.user_agent(),
-        referer = exchange.referer().map(without_query),
-        remote = exchange.remote.map(|remote| remote.to_string()),
+        user_agent = told.user_agent(),
+        referer = told.referer().map(without_query),
+        remote = told.remote.map(|remote| remote.to_string()),
         "{} {} {}",
         exchange.method,
-        exchange.path(),
+        told.path(),
         exchange.status.as_ref().map_or("given up by the client", StatusCode::as_str),
     );
 }
 
 /// Probes come every few seconds and say nothing as long as all is well.
-fn is_quiet_probe(exchange: &Exchange) -> bool {
-    exchange.status == Some(StatusCode::OK) && matches!(exchange.route(), "/livez" | "/readyz")
+fn is_quiet_probe(exchange: &Exchange, route: &str) -> bool {
+    exchange.status == Some(StatusCode::OK) && matches!(route, "/livez" | "/readyz")
 }
 
 /// The query, with the values of unknown parameters left out: they may be tokens.

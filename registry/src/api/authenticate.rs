@@ -1,9 +1,6 @@
 //! Who sends a request: credentials, a password or a token, are checked once, before anything else is looked at.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
@@ -22,36 +19,12 @@ use super::{
     Api,
     challenge::Challenge,
     error::{Error, Result},
+    exchange::Findings,
 };
 use crate::{
     auth::{Demand, Identity, Refusal},
     server::Peer,
 };
-
-/// Where the log line of a request finds its user; an extension of the request.
-#[derive(Clone, Debug, Default)]
-pub(super) struct UserSlot(Arc<OnceLock<Identity>>);
-
-impl UserSlot {
-    pub(super) fn name(&self) -> &str {
-        self.0.get().map_or("-", Identity::name)
-    }
-
-    /// Tells the line of the request who it is; once.
-    pub(super) fn fill(&self, identity: &Identity) {
-        let _ = self.0.set(identity.clone());
-    }
-
-    /// Whether the user has shown who it is.
-    pub(super) fn is_authenticated(&self) -> bool {
-        self.identified().is_some()
-    }
-
-    /// The user, if there is one.
-    pub(super) fn identified(&self) -> Option<&str> {
-        self.0.get()?.user()
-    }
-}
 
 /// Gives a request its identity, or refuses it. Outside of `/v2/`, nobody is asked.
 pub(super) async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -63,8 +36,8 @@ pub(super) async fn authenticate(State(api): State<Api>, request: Request, next:
         Ok(identity) => identity,
         Err(error) => return error.into_response(),
     };
-    if let Some(slot) = parts.extensions.get::<UserSlot>() {
-        slot.fill(&identity);
+    if let Some(findings) = parts.extensions.get::<Findings>() {
+        findings.identify(&identity);
     }
     let challenge = Challenge::to_bearer(&api, &identity, &parts);
     parts.extensions.insert(identity);

@@ -4,14 +4,11 @@
 //! A browser asks in advance, by a preflight that carries no credentials; so it is answered before anybody is asked
 //! for them. Whether the page may read more than the plainest headers of an answer is the one thing that is added.
 
-use axum::{
-    extract::Request,
-    http::{
-        HeaderMap, HeaderName, HeaderValue, Method,
-        header::{
-            ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-            ORIGIN, VARY,
-        },
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+        VARY,
     },
 };
 
@@ -33,6 +30,11 @@ impl Cors {
         let origins = origins.map(|(_, origin)| origin).collect();
         let exposed_by_default = !headers.iter().any(|(name, _)| *name == ACCESS_CONTROL_EXPOSE_HEADERS);
         Self { origins, exposed_by_default }
+    }
+
+    /// Which origin a request comes from, where the answer depends on it.
+    pub(super) fn origin_of<'a>(&self, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        if self.origins.len() > 1 { request.get(ORIGIN) } else { None }
     }
 
     /// Adds to an answer what a page of this origin may do with it.
@@ -59,7 +61,7 @@ impl Cors {
 }
 
 /// Whether a browser asks in advance, before it sends the request of a page.
-pub(super) fn is_preflight(request: &Request) -> bool {
+pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     request.method() == Method::OPTIONS
         && headers.contains_key(ORIGIN)

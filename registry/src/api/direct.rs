@@ -86,7 +86,7 @@ impl Endpoint {
         exchange.found(api, handler, route);
         health::require_wellness(api)?;
         let identity = identify(api, parts).await?;
-        exchange.user.fill(&identity);
+        exchange.identify(&identity);
         let answered = self.pull(api, &identity, parts).await.unwrap_or_else(Error::into_response);
         let answered = match Challenge::to_bearer(api, &identity, parts) {
             Some(challenge) => challenge.complete(answered),
@@ -123,7 +123,7 @@ pub(super) fn at_once(api: &Api, parts: &Parts, exchange: &Exchange) -> Option<R
     };
     let pull = permit(api, &identity, &prepared.name, &[Action::Pull]).map(Pull).ok()?;
     let answered = prepared.answer(api, &pull, parts)?;
-    exchange.user.fill(&identity);
+    exchange.identify(&identity);
     Some(match Challenge::to_bearer(api, &identity, parts) {
         Some(challenge) => challenge.complete(answered),
         None => answered,

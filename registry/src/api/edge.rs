@@ -3,6 +3,7 @@
 
 use std::{
     error::Error as StdError,
+    fmt,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -12,18 +13,13 @@ use std::{
 
 use axum::{
     Json,
-    extract::Request,
-    http::{
-        HeaderMap, HeaderValue,
-        header::{ALLOW, ORIGIN},
-    },
+    http::{HeaderMap, HeaderValue, Request, header::ALLOW},
     response::{IntoResponse, Response},
 };
 use berth_oci::ErrorBody;
 use serde_json::json;
 
 use super::{
-    Answers,
     authenticate::is_registry_path,
     error::Error,
     exchange::Exchange,
@@ -31,19 +27,37 @@ use super::{
     respond::{API_VERSION, REQUEST_ID},
 };
 
-/// The id of a request; an extension of the request.
-#[derive(Clone, Debug)]
-pub(super) struct RequestId(HeaderValue);
+/// The id of a request. It is written when somebody wants to read it.
+#[derive(Debug)]
+pub(super) enum RequestId {
+    Given(HeaderValue),
+    /// The number of the request in this process.
+    New(u64),
+}
 
 impl RequestId {
     /// The one that a proxy has given, if it is short and plain, or a new one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(REQUEST_ID).filter(|id| id.to_str().is_ok_and(is_plain));
-        Self(given.cloned().unwrap_or_else(new_id))
+        given.cloned().map_or_else(Self::new, Self::Given)
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+    fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        Self::New(COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn value(&self) -> HeaderValue {
+        match self {
+            Self::Given(id) => id.clone(),
+            Self::New(number) => new_id(*number),
+        }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.value().to_str().unwrap_or_default())
     }
 }
 
@@ -52,32 +66,33 @@ fn is_plain(id: &str) -> bool {
 }
 
 /// Unique among the processes of a registry, as far as they have not started in the same microsecond.
-fn new_id() -> HeaderValue {
+fn new_id(number: u64) -> HeaderValue {
     static PROCESS: LazyLock<String> = LazyLock::new(|| {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
         format!("{started:x}-")
     });
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut id = [0; 40];
-    let length = write_id(&mut id, PROCESS.as_bytes(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let length = write_id(&mut id, PROCESS.as_bytes(), number);
     HeaderValue::from_bytes(&id[..length]).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// Writes the name of the process and the number of the request, in hexadecimal digits, and returns how long that is. Every
 /// request needs one, and a formatter would take as long as the rest of its beginning.
 fn write_id(id: &mut [u8; 40], process: &[u8], number: u64) -> usize {
-    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
-    let digit = |place| usize::try_from(number >> (4 * place) & 15).unwrap_or_default();
-    let places = (0..digits).rev().map(|place| b"0123456789abcdef"[digit(place)]);
-    let written = process.iter().copied().chain(places);
-    id.iter_mut().zip(written).map(|(place, byte)| *place = byte).count()
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize;
+    let (name, places) = id.split_at_mut(process.len());
+    name.copy_from_slice(process);
+    let mut rest = number;
+    for place in places[..digits].iter_mut().rev() {
+        *place = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+    }
+    process.len() + digits
 }
 
 /// What the answer to a request carries, whatever it is.
 #[derive(Debug)]
 pub(super) struct Edge {
-    id: RequestId,
-    answers: Arc<Answers>,
     /// The path belongs to the registry protocol.
     of_registry: bool,
     origin: Option<HeaderValue>,
@@ -85,27 +100,27 @@ pub(super) struct Edge {
 
 impl Edge {
     /// For the answer to this request.
-    pub(super) fn of(exchange: &Exchange, request: &Request) -> Self {
-        let answers = Arc::clone(&exchange.answers);
-        let of_registry = prefix::below(&answers.prefix, exchange.path()).is_some_and(is_registry_path);
-        Self { id: exchange.id.clone(), answers, of_registry, origin: request.headers().get(ORIGIN).cloned() }
+    pub(super) fn of<B>(exchange: &Exchange, request: &Request<B>) -> Self {
+        let path = prefix::below(&exchange.answers.prefix, request.uri().path());
+        let origin = exchange.answers.cors.origin_of(request.headers()).cloned();
+        Self { of_registry: path.is_some_and(is_registry_path), origin }
     }
 
-    /// Finishes the answer.
-    pub(super) fn finish(self, mut response: Response) -> Response {
+    /// Finishes an answer.
+    pub(super) fn finish(&self, exchange: &Exchange, mut response: Response) -> Response {
         if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
-            report(&error, &self.id);
-            response = render(&error, &self.id, response.headers());
+            report(&error, exchange.id());
+            response = render(&error, exchange.id(), response.headers());
         }
-        let headers = response.headers_mut();
-        for (name, value) in &self.answers.headers {
+        let (headers, answers) = (response.headers_mut(), &exchange.answers);
+        for (name, value) in &answers.headers {
             headers.append(name, value.clone());
         }
-        self.answers.cors.permit(self.origin.as_ref(), headers);
+        answers.cors.permit(self.origin.as_ref(), headers);
         if self.of_registry {
             headers.insert(API_VERSION.0, API_VERSION.1);
         }
-        headers.insert(REQUEST_ID, self.id.0);
+        headers.insert(REQUEST_ID, exchange.id().value());
         response
     }
 }
@@ -114,13 +129,13 @@ impl Edge {
 fn report(error: &Error, id: &RequestId) {
     if let Some(cause) = &error.cause {
         let cause: &(dyn StdError + 'static) = &**cause;
-        tracing::error!(request_id = id.as_str(), error = cause, "a request failed");
+        tracing::error!(request_id = id.to_string(), error = cause, "a request failed");
     }
 }
 
 fn render(error: &Error, id: &RequestId, headers: &HeaderMap) -> Response {
     let detail = match &error.detail {
-        None if error.status.is_server_error() => Some(json!({ "requestId": id.as_str() })),
+        None if error.status.is_server_error() => Some(json!({ "requestId": id.to_string() })),
         detail => detail.clone(),
     };
     let body = ErrorBody::new(error.code, error.message.clone(), detail);
@@ -144,13 +159,11 @@ mod tests {
     #[test]
     fn an_id_of_a_proxy_is_kept_if_it_is_plain() {
         let of = |id: &'static str| {
-            RequestId::of(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(id))]))
-                .as_str()
-                .to_owned()
+            RequestId::of(&HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_static(id))])).to_string()
         };
         assert_eq!(of("abc-123"), "abc-123");
         assert_ne!(of("a b"), "a b");
-        assert_ne!(new_id(), new_id());
+        assert_ne!(RequestId::new().to_string(), RequestId::new().to_string());
     }
 
     #[test]

@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::Body,
-    extract::Request,
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{HeaderValue, Request, StatusCode, header::RETRY_AFTER},
     response::Response,
 };
 use berth_oci::{ByteRange, Digest, ErrorCode, Reference, RepositoryName};
@@ -28,7 +26,7 @@ use crate::{
 const NAMESPACE: &str = "ns";
 
 /// Lets a request with `ns` mean the repository in which the mirror of that registry keeps what is asked for.
-pub(super) fn enter(mirrors: &Mirrors, request: &mut Request<Body>) {
+pub(super) fn enter<B>(mirrors: &Mirrors, request: &mut Request<B>) {
     if mirrors.is_empty() {
         return;
     }

@@ -23,14 +23,8 @@ impl Accepted {
         Self(headers.get_all(ACCEPT).iter().cloned().collect())
     }
 
-    /// The media types on them.
-    fn types(&self) -> impl Iterator<Item = &str> {
-        types(self.0.iter())
-    }
-
     fn accepts_any_of(&self, types: &[&str]) -> bool {
-        let mut accepted = self.types().peekable();
-        accepted.peek().is_none() || accepted.any(|accepted| types.contains(&accepted))
+        name_any_of(self.0.iter(), types)
     }
 
     /// Whether the client names the very type of the manifest, or any, so that nothing else is looked for.
@@ -69,19 +63,26 @@ pub(super) fn is_named(headers: &HeaderMap, stored: &StoredManifest) -> bool {
 }
 
 fn name<'a>(lines: impl Iterator<Item = &'a HeaderValue>, stored: &StoredManifest) -> bool {
-    let (mut accepted, own) = (types(lines).peekable(), stored.media_type.essence());
-    accepted.peek().is_none() || accepted.any(|accepted| accepted == own)
+    name_any_of(lines, &[stored.media_type.essence()])
 }
 
-/// The media types on lines of `Accept`.
-fn types<'a>(lines: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a str> {
-    let lines = lines.filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(essence).filter(|part| !part.is_empty())
+/// Whether lines of `Accept` name one of these types, or nothing at all.
+fn name_any_of<'a>(lines: impl Iterator<Item = &'a HeaderValue>, types: &[&str]) -> bool {
+    let mut name_nothing = true;
+    for part in lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
+        let part = part.trim_ascii();
+        name_nothing &= part.is_empty();
+        if types.iter().any(|own| is_of_type(part, own)) {
+            return true;
+        }
+    }
+    name_nothing
 }
 
-/// A media type without its parameters.
-fn essence(part: &str) -> &str {
-    part.split(';').next().unwrap_or_default().trim()
+/// Whether a media type, which may have parameters, is this one.
+fn is_of_type(part: &[u8], own: &str) -> bool {
+    let rest = part.strip_prefix(own.as_bytes()).map(<[u8]>::trim_ascii_start);
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b';')))
 }
 
 impl FromRequestParts<Api> for Accepted {
@@ -144,13 +145,19 @@ mod tests {
 
     #[test]
     fn media_types_may_come_in_one_line_or_in_several() {
-        let accepted = accepted(&["a/b;q=0.5, c/d", "e/f"]);
-        assert_eq!(accepted.types().collect::<Vec<_>>(), ["a/b", "c/d", "e/f"]);
+        let accepted = accepted(&["a/b;q=0.5, c/d", "e/f ; x=y"]);
+        for named in ["a/b", "c/d", "e/f"] {
+            assert!(accepted.accepts_any_of(&["x/y", named]), "{named}");
+        }
+        for other in ["a", "a/", "a/b2", "/d", "x=y", "0.5"] {
+            assert!(!accepted.accepts_any_of(&[other]), "{other}");
+        }
     }
 
     #[test]
     fn a_client_that_names_no_type_takes_everything() {
         assert!(accepted(&[]).accepts_any_of(&["a/b"]));
+        assert!(accepted(&["", " , "]).accepts_any_of(&["a/b"]));
         assert!(!accepted(&["c/d"]).accepts_any_of(&["a/b"]));
     }
 }

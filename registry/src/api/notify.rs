@@ -22,9 +22,8 @@ use tracing::Instrument;
 
 use super::{
     Api,
-    authenticate::UserSlot,
-    edge::RequestId,
     error::{Error, Result},
+    exchange::Findings,
     forwarded::forwarded_address,
     location::Locations,
 };
@@ -81,11 +80,12 @@ async fn answer(api: Api, routes: Router, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(locations) = Locations::from_request_parts(&mut parts, &api).await;
     let record = record(&parts);
-    let user = parts.extensions.get::<UserSlot>().cloned().unwrap_or_default();
+    let findings = parts.extensions.get::<Findings>().cloned();
     let mut response = routed(routes, Request::from_parts(parts, body)).await;
     let Some(happened) = response.extensions_mut().remove::<Happened>() else { return response };
     let targets = targets(&happened, api.notifications.include_references(), &locations);
-    let actor = ActorRecord { name: user.identified().map(str::to_owned) };
+    let user = findings.as_ref().and_then(Findings::user);
+    let actor = ActorRecord { name: user.map(str::to_owned) };
     match api.notifications.publish(record, actor, targets).await {
         Ok(()) => response,
         Err(error) => Error::from(repository::Error::from(error)).into_response(),
@@ -115,7 +115,7 @@ fn record(parts: &Parts) -> RequestRecord {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.to_string());
     let authority = || parts.uri.authority().map(ToString::to_string);
     RequestRecord {
-        id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        id: parts.extensions.get::<Findings>().map(|findings| findings.id().to_string()).unwrap_or_default(),
         addr: forwarded_address(headers).map(|address| address.to_string()).or(peer),
         host: text(headers, HOST.as_str()).map(str::to_owned).or_else(authority),
         method: parts.method.to_string(),

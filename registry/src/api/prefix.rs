@@ -1,6 +1,6 @@
 //! The path below which the registry answers (`http.prefix`), where it shares a host name with others.
 
-use axum::{extract::Request, http::StatusCode};
+use axum::http::{Request, StatusCode};
 use berth_oci::ErrorCode;
 
 use super::{
@@ -22,7 +22,7 @@ pub(super) fn route<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
 }
 
 /// Takes the prefix off the path of a request. Without it, a request leads nowhere.
-pub(super) fn enter(prefix: &str, request: &mut Request) -> Result<()> {
+pub(super) fn enter<B>(prefix: &str, request: &mut Request<B>) -> Result<()> {
     let path = request.uri().path();
     let Some(route) = route(prefix, path) else {
         let told = format!("there is nothing at {path}: registry paths begin with {prefix}/v2/");

@@ -11,8 +11,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
-    extract::Request,
-    http::{StatusCode, request::Parts},
+    http::{Request, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures::future::{BoxFuture, Either, Ready, ready};
@@ -53,14 +52,14 @@ impl Service {
 }
 
 /// What is known of a request that it begins with.
-fn begin(api: &Api, request: &mut Request, exchange: &Exchange) -> Result<()> {
+fn begin<B>(api: &Api, request: &mut Request<B>, exchange: &Exchange) -> Result<()> {
     request_head::check(request)?;
     prefix::enter(&exchange.answers.prefix, request)?;
     mirrored::enter(&api.mirrors, request);
     Ok(())
 }
 
-impl<B> tower::Service<axum::http::Request<B>> for Service
+impl<B> tower::Service<Request<B>> for Service
 where
     B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
 {
@@ -75,11 +74,13 @@ where
 
     /// Answers a request, whatever becomes of it: at once, where nothing has to be waited for, since a future that might wait is
     /// made for more than such an answer.
-    fn call(&mut self, request: axum::http::Request<B>) -> Self::Future {
-        let mut request = request.map(Body::new);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let exchange = Exchange::begin(&self.api, &request);
         let edge = Edge::of(&exchange, &request);
-        let finish = |answered, exchange: Exchange, edge: Edge| Ok(exchange.follow(edge.finish(answered)));
+        let finish = |answered, exchange: Exchange, edge: Edge| {
+            let answer = edge.finish(&exchange, answered);
+            Ok(exchange.follow(answer))
+        };
         if is_preflight(&request) {
             return Either::Left(ready(finish(StatusCode::NO_CONTENT.into_response(), exchange, edge)));
         }
@@ -92,7 +93,7 @@ where
         {
             return Either::Left(ready(finish(answered, exchange, edge)));
         }
-        let service = self.clone();
+        let (service, body) = (self.clone(), Body::new(body));
         Either::Right(Box::pin(async move {
             let answered = service.pass(parts, body, &exchange).await.unwrap_or_else(Error::into_response);
             finish(answered, exchange, edge)

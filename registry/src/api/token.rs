@@ -11,10 +11,11 @@ use futures::StreamExt;
 
 use super::{
     Api,
-    authenticate::{Credentials, UserSlot, too_many_attempts},
+    authenticate::{Credentials, too_many_attempts},
     base,
     challenge::Challenge,
     error::{Error, Result},
+    exchange::Findings,
     query::Parameters,
     respond::Token,
 };
@@ -88,8 +89,8 @@ fn give(
         Refusal::Wrong => wrong(api, parts),
         Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
     })?;
-    if let Some(slot) = parts.extensions.get::<UserSlot>() {
-        slot.fill(&holder.identity);
+    if let Some(findings) = parts.extensions.get::<Findings>() {
+        findings.identify(&holder.identity);
     }
     let scopes = parameters.all("scope");
     let issued = api.auth.issue(&holder, TokenRequest { scopes: &scopes, offline });

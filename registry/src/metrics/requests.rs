@@ -165,6 +165,8 @@ const PULLS: usize = 3;
 struct Counts {
     /// What is counted of pulls that succeed, at hand: by handler and way.
     at_hand: [[OnceLock<Pulls>; PULLS]; HANDLERS],
+    /// The requests in flight, at hand by handler.
+    in_flight_at_hand: [OnceLock<Gauge>; HANDLERS],
     in_flight: Family<ByHandler, Gauge>,
     duration: Family<ByMethod, Histogram>,
     request_size: Family<ByHandler, Histogram>,
@@ -183,6 +185,7 @@ impl Default for Counts {
         let sizes = || Histogram::new(exponential_buckets(1024.0, 2.0, 22));
         Self {
             at_hand: Default::default(),
+            in_flight_at_hand: Default::default(),
             in_flight: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
             request_size: Family::new_with_constructor(sizes),
@@ -201,7 +204,7 @@ impl Default for Counts {
 impl Requests {
     /// Counts a request as being worked on, until the returned value ends.
     pub fn begin(&self, handler: Handler, method: &Method) -> Active {
-        let in_flight = self.0.in_flight.get_or_create_owned(&ByHandler { handler: handler.label() });
+        let in_flight = self.0.in_flight(handler).clone();
         let uploads = is_upload(handler, method).then(|| self.0.uploads.clone());
         in_flight.inc();
         if let Some(uploads) = &uploads {
@@ -231,6 +234,11 @@ impl Pulls {
 }
 
 impl Counts {
+    fn in_flight(&self, handler: Handler) -> &Gauge {
+        let found = || self.in_flight.get_or_create_owned(&ByHandler { handler: handler.label() });
+        self.in_flight_at_hand[handler as usize].get_or_init(found)
+    }
+
     fn count(&self, handler: Handler, method: &Method, outcome: &Outcome) {
         match self.pulls(handler, method, outcome.status) {
             Some(pulls) => pulls.count(outcome),

@@ -74,6 +74,11 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// The activity that this is a part of.
+    pub(super) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     fn resume(&mut self) {
         if self.resting {
             self.resting = false;

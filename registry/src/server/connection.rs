@@ -3,7 +3,7 @@
 use std::{convert::Infallible, error::Error as StdError, io, pin::pin, sync::Arc};
 
 use hyper::{
-    Request, Response, Version,
+    Method, Request, Response, Version,
     body::{Body, Incoming},
     header::{CONNECTION, EXPECT, HeaderValue},
     service::service_fn,
@@ -13,7 +13,6 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::time::timeout;
-use tower::ServiceExt;
 
 use super::{
     HttpService, Limits, Peer, PeerAddress, Rest, TlsFiles,
@@ -109,9 +108,8 @@ impl<S> Connections<S> {
         S: HttpService<B>,
         B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
-        let silence = self.limits.head.min(self.limits.idle);
         let first = tokio::select! {
-            first = timeout(silence, stream.first_byte()) => first??,
+            first = timeout(self.limits.idle, stream.first_byte()) => first??,
             () = draining.begun() => None,
         };
         match first {
@@ -140,13 +138,14 @@ impl<S> Connections<S> {
         B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
         let service = service_fn(|request| {
-            answer(self.service.clone(), request, peer, self.limits, files.clone(), Arc::clone(&activity))
+            answer(self.service.clone(), request, peer, self.limits, files.clone(), &activity)
         });
         let stream = Lingering::new(StallGuard::new(stream, self.limits.stall), Arc::clone(&activity));
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
         let mut ending = false;
         loop {
             tokio::select! {
+                biased;
                 result = connection.as_mut() => return result,
                 () = draining.begun(), if !ending => {}
                 () = activity.idle(self.limits.idle) => {
@@ -161,37 +160,44 @@ impl<S> Connections<S> {
     }
 }
 
-async fn answer<S, B>(
+/// Begins to answer a request. The service gets it before anything is waited for: once an answer is ready, the next head can be read
+/// into the buffer of this one.
+fn answer<S, B>(
     mut service: S,
     request: Request<Incoming>,
     peer: Peer,
     limits: Limits,
     files: Option<Files>,
-    activity: Arc<Activity>,
-) -> Result<Response<ResponseBody<B>>, Infallible>
+    activity: &Arc<Activity>,
+) -> impl Future<Output = Result<Response<ResponseBody<B>>, Infallible>> + Send + use<S, B>
 where
     S: HttpService<B>,
+    B: Send,
 {
     let work = activity.begin();
-    let (is_http1, unwanted) = (request.version() < Version::HTTP_2, Unwanted::default());
+    let is_http1 = request.version() < Version::HTTP_2;
+    let unwanted = Unwanted::of(request.body());
     // Reading would give permission to a client that waits for it; and a stream of HTTP/2 ends by itself.
     let may_read_on = is_http1 && !request.headers().contains_key(EXPECT);
     let mut request = request.map(|body| RequestBody::new(body, limits.stall, unwanted.clone()));
     request.extensions_mut().insert(peer);
-    // The answers of HTTP/2 share a connection, and would take one another's pieces.
+    // The answers of HTTP/2 share a connection, and would take one another's pieces; and the answer to a `HEAD` has none.
     let files = files.filter(|_| is_http1);
-    if let Some(files) = files.clone() {
+    if let Some(files) = files.clone().filter(|_| request.method() == Method::GET) {
         request.extensions_mut().insert(files);
     }
-    let mut response = service.ready().await?.call(request).await?;
-    if may_read_on {
-        unwanted.read_within(limits.unwanted).await;
-    }
-    if !unwanted.is_nothing() {
-        activity.leave_unread();
-        if is_http1 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let answered = service.call(request);
+    async move {
+        let mut response = answered.await?;
+        if may_read_on {
+            unwanted.read_within(limits.unwanted).await;
         }
+        if !unwanted.is_nothing() {
+            work.activity().leave_unread();
+            if is_http1 {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+        Ok(response.map(|body| ResponseBody::new(body, files.unwrap_or_default(), work)))
     }
-    Ok(response.map(|body| ResponseBody::new(body, files.unwrap_or_default(), work)))
 }

@@ -11,14 +11,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub struct Limits {
     /// How long a TLS handshake may take.
     pub handshake: Duration,
-    /// How long the head of an HTTP/1.1 request may take; it also ends connections on which no request follows.
-    pub head: Duration,
     /// How long a client may be silent in the middle of a body, or read nothing of an answer.
     pub stall: Duration,
     /// How long the rest of a body is waited for that the answer did not need, so that the connection can go on.
     pub unwanted: Duration,
-    /// How long a connection may be without a request that this server works on. It is looked at in steps of this
-    /// length, so that a connection ends after one to two of them.
+    /// How long a connection may be without a request that this server works on; a head that has not come to its end is none
+    /// yet. It is looked at in steps of this length: after one to two of them the connection is to end, and after one more it
+    /// is ended, where the client has begun something that does not end.
     pub idle: Duration,
     /// How many connections there may be at a time. Others wait in the queue of the system.
     pub connections: usize,
@@ -30,7 +29,6 @@ impl Limits {
     pub(super) fn of_this_process() -> Self {
         Self {
             handshake: Duration::from_secs(10),
-            head: Duration::from_secs(90),
             stall: Duration::from_mins(2),
             unwanted: Duration::from_secs(1),
             idle: Duration::from_secs(90),

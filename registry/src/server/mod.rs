@@ -68,7 +68,7 @@ fn free(address: &Listen) -> &'static str {
     }
 }
 
-/// A service that the server can call for each request.
+/// A service that the server can call for each request: one that is always ready, for it is not asked whether it is.
 pub trait HttpService<B>:
     Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send>
     + Clone
@@ -152,7 +152,7 @@ impl Server {
         S: HttpService<B>,
         B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Unpin + 'static,
     {
-        let protocols = Protocols::new(self.h2c, self.limits.head);
+        let protocols = Protocols::new(self.h2c);
         let connections = Arc::new(Connections::new(self.tls, protocols, self.limits, self.rest, service));
         let mut entrance = Entrance::new(self.listener, self.limits.connections);
         let drain = Drain::new();

@@ -43,8 +43,8 @@ pub(super) struct Protocols {
 impl Protocols {
     /// With `h2c`, HTTP/2 is spoken without TLS to clients that begin with it. `Upgrade: h2c` is never taken up, which
     /// leaves such a client with HTTP/1.1.
-    pub(super) fn new(h2c: bool, head_limit: Duration) -> Self {
-        let either = either(head_limit);
+    pub(super) fn new(h2c: bool) -> Self {
+        let either = either();
         let http1 = either.clone().http1_only();
         let plain = if h2c { either.clone() } else { http1.clone() };
         Self { http1, http2: either.http2_only(), plain }
@@ -61,12 +61,12 @@ impl Protocols {
     }
 }
 
-fn either(head_limit: Duration) -> Builder {
+fn either() -> Builder {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_limit)
+        // A head that does not come leaves the connection idle, which ends it; a timer for each head would cost more than to read it.
+        .header_read_timeout(None)
         .max_buf_size(READ_BUFFER)
         // Scripts look for `Docker-Content-Digest` as registries have always written it.
         .title_case_headers(true);

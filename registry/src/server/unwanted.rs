@@ -16,23 +16,30 @@ use tokio::time::timeout;
 /// How many bytes are read to keep a connection; for more, a new connection is cheaper.
 const SHORT: u64 = 256 * 1024;
 
-/// Where the body of a request leaves what was not read of it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unwanted(Arc<Mutex<Option<Incoming>>>);
+/// Where the body of a request leaves what was not read of it; `None` when it has nothing to leave, as most have.
+#[derive(Clone, Debug)]
+pub(super) struct Unwanted(Option<Arc<Mutex<Option<Incoming>>>>);
 
 impl Unwanted {
+    /// For this body.
+    pub(super) fn of(body: &Incoming) -> Self {
+        Self((!body.is_end_stream()).then(Arc::default))
+    }
+
     pub(super) fn leave(&self, rest: Incoming) {
-        *self.lock() = Some(rest);
+        if let Some(mut left) = self.lock() {
+            *left = Some(rest);
+        }
     }
 
     /// Whether the whole body has been read.
     pub(super) fn is_nothing(&self) -> bool {
-        self.lock().is_none()
+        self.lock().is_none_or(|left| left.is_none())
     }
 
     /// Reads what was left, if it is short and is there within this time.
     pub(super) async fn read_within(&self, limit: Duration) {
-        let rest = self.lock().take();
+        let rest = self.lock().and_then(|mut left| left.take());
         if let Some(mut rest) = rest
             && !timeout(limit, reaches_its_end(&mut rest)).await.unwrap_or(false)
         {
@@ -40,8 +47,8 @@ impl Unwanted {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Incoming>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Option<MutexGuard<'_, Option<Incoming>>> {
+        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

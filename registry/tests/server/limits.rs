@@ -25,7 +25,7 @@ const NEVER: Duration = Duration::from_hours(1);
 const LARGE: usize = 32 << 20;
 
 fn patient(limits: Limits) -> Limits {
-    Limits { handshake: NEVER, head: NEVER, stall: NEVER, idle: NEVER, ..limits }
+    Limits { handshake: NEVER, stall: NEVER, idle: NEVER, ..limits }
 }
 
 /// Sees that the server ends although a client holds a connection: only a limit can have ended that.
@@ -36,7 +36,7 @@ async fn assert_lets_go(server: Running) {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let server = Setup::new().with_limits(|limits| Limits { head: SOON, ..patient(limits) }).start().await;
+    let server = Setup::new().with_limits(|limits| Limits { idle: SOON, ..patient(limits) }).start().await;
     let (mut silent, mut slow) = (server.raw().await, server.raw().await);
     slow.send("GET /v2/ HTTP/1.1\r\nHost: ").await;
     silent.assert_closed().await;
@@ -45,7 +45,7 @@ async fn a_head_that_does_not_come_ends_the_connection() {
 
 #[tokio::test]
 async fn a_head_that_trickles_gets_no_more_time() {
-    let server = Setup::new().with_limits(|limits| Limits { head: SOON, ..patient(limits) }).start().await;
+    let server = Setup::new().with_limits(|limits| Limits { idle: SOON, ..patient(limits) }).start().await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /v2/ HTTP/1.1\r\nHost: ").await.unwrap();
     let mut pace = tokio::time::interval(Duration::from_millis(5));

@@ -9,7 +9,12 @@ pub(crate) enum Size {
     Small,
     /// What is to be known.
     Full,
+    /// Ten times as much of it, and ten times as many clients: whether what a request costs stays the same. Best with `--only`.
+    Large,
 }
+
+/// How many times as much there is of everything when it is large.
+const TIMES: usize = 10;
 
 /// The numbers and sizes that a run has.
 #[derive(Debug, Clone)]
@@ -22,7 +27,7 @@ pub(crate) struct Sizes {
     pub(crate) connections: [usize; 3],
     /// How many clients pull images.
     pub(crate) pulls: [usize; 2],
-    /// How many images are pushed.
+    /// How many images are pushed, and of how many the manifests are asked for in turn.
     pub(crate) images: usize,
     /// The size of each of their five layers.
     pub(crate) layer: usize,
@@ -64,6 +69,21 @@ impl Sizes {
                 page: 100,
                 manifests: [2_000, 20_000],
             },
+            Size::Large => Self::of(Size::Full).times(TIMES),
+        }
+    }
+
+    /// So many times as much, but for what is a size of the protocol: the length of a range, of a layer of an image, of a page.
+    fn times(self, times: usize) -> Self {
+        Self {
+            blobs: self.blobs.map(|size| size * times as u64),
+            connections: self.connections.map(|count| count * times),
+            pulls: self.pulls.map(|count| count * times),
+            images: self.images * times,
+            tags: self.tags * times,
+            repositories: self.repositories * times,
+            manifests: self.manifests.map(|count| count * times),
+            ..self
         }
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Connections that go through the same operations together: whoever is free takes the next one.
 #[derive(Debug)]
-pub(crate) struct Clients<'a> {
+pub(super) struct Clients<'a> {
     operations: &'a [Operation],
     connections: Vec<Connection>,
     events: OwnedFd,
@@ -37,6 +38,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Adds what others have done in the same time.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.bytes += other.bytes;
+        self.time = self.time.max(other.time);
+        self.latencies.merge(&other.latencies);
+    }
+
     fn is_empty(&self) -> bool {
         self.operations == 0 && self.bytes == 0
     }
@@ -44,7 +53,7 @@ impl Tally {
 
 impl<'a> Clients<'a> {
     /// Opens the connections, and sends the first request on each.
-    pub(crate) fn open(
+    pub(super) fn open(
         port: u16,
         trust: Option<&Trust>,
         count: usize,
@@ -54,6 +63,7 @@ impl<'a> Clients<'a> {
             operations.iter().all(|operation| !operation.is_empty()) && !operations.is_empty(),
             "nothing to do"
         );
+        permit_many_connections()?;
         let events = epoll::create(CreateFlags::CLOEXEC)?;
         let connections = (0..count).map(|_| Connection::open(port, trust)).collect::<Result<Vec<_>>>()?;
         for (number, connection) in connections.iter().enumerate() {
@@ -69,7 +79,7 @@ impl<'a> Clients<'a> {
 
     /// Goes on for so long, until something has come and so many operations are over. What has begun then stays on its way, so
     /// that another time may follow.
-    pub(crate) fn run(&mut self, time: Duration, least: u64) -> Result<Tally> {
+    pub(super) fn run(&mut self, time: Duration, least: u64) -> Result<Tally> {
         let (mut tally, start) = (Tally::default(), Instant::now());
         let mut ready: Vec<Event> = Vec::with_capacity(self.connections.len());
         let mut heard = start;
@@ -128,4 +138,10 @@ impl<'a> Clients<'a> {
         (connection.step, connection.started) = (0, Instant::now());
         connection.send(&self.operations[connection.operation][0])
     }
+}
+
+/// Lets this process have as many descriptors as the system permits: shells often give it no more than a thousand.
+fn permit_many_connections() -> Result<()> {
+    let most = getrlimit(Resource::Nofile).maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?)
 }

@@ -7,6 +7,7 @@ mod generator;
 mod limits;
 mod lists;
 mod load;
+mod many;
 mod memory;
 mod mounts;
 mod object_storage;
@@ -21,6 +22,7 @@ use anyhow::Result;
 /// Measures all rows that are wanted.
 pub(crate) fn measure(site: &mut Site) -> Result<()> {
     reads::measure(site)?;
+    many::measure(site)?;
     lists::measure(site)?;
     pushes::measure(site)?;
     mounts::measure(site)?;

@@ -15,9 +15,9 @@ pub(super) fn configuration(setup: &Setup<'_>, port: u16) -> String {
     // The workers of a server that root starts would be somebody who must not read the folder.
     let user = if rustix::process::geteuid().is_root() { "user root root; " } else { "" };
     format!(
-        "{user}worker_processes auto; worker_rlimit_nofile 4096; daemon off;\n\
+        "{user}worker_processes auto; worker_rlimit_nofile 16384; daemon off;\n\
          pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n\
-         events {{ worker_connections 2048; }}\n\
+         events {{ worker_connections 8192; }}\n\
          http {{\n  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;\n  \
          open_file_cache max=10000; default_type application/octet-stream; {temporary}\n  \
          server {{ listen 127.0.0.1:{port}{listen}; {tls} root {}; }}\n}}\n",

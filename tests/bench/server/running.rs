@@ -1,7 +1,7 @@
 //! A server that runs: started, asked, and ended with all of its processes.
 
 use super::{Server, Setup, Target, configuration, nginx};
-use crate::load::{Client, Clients, Operation, Request, Trust};
+use crate::load::{Client, Operation, Request, Threads, Trust};
 use crate::measurement::process;
 use anyhow::{Context, Result, ensure};
 use berth_tests::registry_process::{RegistryProcess, free_port};
@@ -93,8 +93,8 @@ impl Running {
     }
 
     /// Connections for what is only asked for.
-    pub(crate) fn clients<'a>(&self, count: usize, operations: &'a [Operation]) -> Result<Clients<'a>> {
-        Clients::open(self.port, self.trust.as_ref(), count, operations)
+    pub(crate) fn clients<'a>(&self, count: usize, operations: &'a [Operation]) -> Result<Threads<'a>> {
+        Threads::open(self.port, self.trust.as_ref(), count, operations)
     }
 
     /// Waits until it listens; without a pause, because starts are measured as well.

@@ -2,27 +2,23 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll},
 };
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-use super::Exchange;
+use super::{Exchange, Findings};
 
 /// A body of a request that counts what is read from it.
 pub(super) struct Counted {
     body: Body,
-    count: Arc<AtomicU64>,
+    findings: Findings,
 }
 
 impl Counted {
-    pub(super) fn new(body: Body, count: Arc<AtomicU64>) -> Self {
-        Self { body, count }
+    pub(super) fn new(body: Body, findings: Findings) -> Self {
+        Self { body, findings }
     }
 }
 
@@ -35,7 +31,7 @@ impl HttpBody for Counted {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        self.count.fetch_add(length(&frame), Ordering::Relaxed);
+        self.findings.receive(length(&frame));
         frame
     }
 

@@ -1,11 +1,8 @@
 //! What the span of an exchange tells: the attributes of OpenTelemetry's semantic conventions for HTTP servers.
 
-use axum::{
-    extract::Request,
-    http::{
-        Version,
-        header::{HOST, USER_AGENT},
-    },
+use axum::http::{
+    Request, Version,
+    header::{HOST, USER_AGENT},
 };
 
 use super::{Exchange, text_of};
@@ -15,7 +12,7 @@ use crate::{
 };
 
 /// Begins the span of a request.
-pub(super) fn begin(traces: &Traces, request: &Request) -> Option<RequestSpan> {
+pub(super) fn begin<B>(traces: &Traces, request: &Request<B>) -> Option<RequestSpan> {
     let mut span = traces.begin(request.method(), request.headers())?;
     span.set("http.request.method", request.method().to_string());
     span.set("url.path", request.uri().path().to_owned());
@@ -34,7 +31,7 @@ pub(super) fn begin(traces: &Traces, request: &Request) -> Option<RequestSpan> {
 
 /// Ends the span of an exchange.
 pub(super) fn end(span: &mut RequestSpan, exchange: &Exchange) {
-    if let Some(route) = exchange.matched.get().and_then(|matched| matched.route.as_deref()) {
+    if let Some(route) = exchange.findings.endpoint().and_then(|endpoint| endpoint.route.as_deref()) {
         span.set_route(&exchange.method, route);
     }
     span.set("http.request.body.size", bytes(exchange.received()));

@@ -9,14 +9,18 @@ mod manifest;
 use std::sync::Arc;
 
 use axum::{
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, HeaderValue, request::Parts},
     response::Response,
 };
 use berth_oci::{Digest, Reference, RepositoryName};
 use quick_cache::{Weighter, sync::Cache};
 
 use self::{blob::PreparedBlob, manifest::PreparedManifest};
-use super::{Api, authorize::Pull, respond::API_VERSION};
+use super::{
+    Api,
+    authorize::Pull,
+    respond::{API_VERSION, REQUEST_ID},
+};
 use crate::repository::{Repository, StoredManifest};
 
 /// How much is kept ready, in bytes.
@@ -25,7 +29,7 @@ const CAPACITY: u64 = 2 * 1024 * 1024;
 /// What a folder that is kept open counts as, in bytes: so there are 256 of them at most.
 const FOLDER: u64 = 8 * 1024;
 
-/// How many headers are added to an answer: the id of its request, the part of a blob, a date, and some that are configured.
+/// How many headers are added to an answer: the part of a blob, a date, and some that are configured.
 const ADDED_LATER: usize = 8;
 
 /// Among how many other blobs one must be asked for again to be kept ready: as many as there can be. To look for its witnesses
@@ -112,9 +116,11 @@ impl PreparedAnswers {
     }
 }
 
-/// Makes room in the headers of an answer for those that are added to every copy, so that no copy has to grow for them.
+/// Makes room in the headers of an answer for those that are added to every copy, so that no copy has to grow for them. A copy has the
+/// table of the original, and room for as many values as there are: so the id, which every copy has another of, is there as well.
 fn make_ready(headers: &mut HeaderMap) {
     headers.insert(API_VERSION.0, API_VERSION.1);
+    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
     headers.reserve(ADDED_LATER);
 }
 

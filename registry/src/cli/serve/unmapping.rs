@@ -5,12 +5,13 @@
 //! configuration, certificates. So nearly all code is mapped after it, and counts as memory of the process, also for whoever
 //! looks for one that takes too much. Once it is unmapped, only what is run comes back, from the kernel's cache and in less
 //! than a millisecond in all; the kernel can forget the rest when it needs room. While somebody is connected, nothing is unmapped.
+//! What else of the file can only be read, such as texts and the tables of panics, goes the same way.
 
 use std::{fs, io, ops::Range, path::Path, time::Duration};
 
 use berth_registry::server::Rest;
 use rustix::mm::{Advice, madvise};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How long to see whether somebody else comes, and whether the tasks that a start begins have had their first turn.
 const MOMENT: Duration = Duration::from_millis(10);
@@ -18,7 +19,10 @@ const MOMENT: Duration = Duration::from_millis(10);
 /// How long code stays mapped at least, so that clients who come and go one by one do not wait for it each time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Unmaps the code a moment after the start, and whenever the last client has left.
+/// How often a server that goes on resting is looked after: what works at times, such as a collection of garbage, needs code, too.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Unmaps the code a moment after the start, whenever the last client has left, and now and then.
 pub(super) async fn unmap_code_at_rest(rest: Rest) {
     loop {
         sleep(MOMENT).await;
@@ -28,22 +32,27 @@ pub(super) async fn unmap_code_at_rest(rest: Rest) {
             });
             sleep(PAUSE).await;
         }
-        rest.begun().await;
+        // Whether another rest has begun or this one is long is all the same.
+        let _ = timeout(AGAIN, rest.begun()).await;
     }
 }
 
 fn unmap_code() -> io::Result<()> {
     let program = fs::read_link("/proc/self/exe")?;
     let mappings = fs::read_to_string("/proc/self/maps")?;
-    mappings.lines().filter_map(|mapping| code_of(&program, mapping)).try_for_each(unmap)
+    mappings.lines().filter_map(|mapping| unchanging(&program, mapping)).try_for_each(unmap)
 }
 
-/// The addresses of a mapping, if it is one of code of the program: a private one, to be run and not to be written.
-fn code_of(program: &Path, mapping: &str) -> Option<Range<usize>> {
+/// The addresses of a mapping, if it is one of what never changes of the program: its code, which may be run and not be written, or
+/// what the file begins with, which may only be read. What follows the code may be one to be read only that was written to before:
+/// the addresses that a start has put in.
+fn unchanging(program: &Path, mapping: &str) -> Option<Range<usize>> {
     let (words, file) = mapping.split_at_checked(mapping.find('/')?)?;
     let mut words = words.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
-    if words.next() != Some("r-xp") || Path::new(file) != program {
+    let (may, offset) = (words.next()?, words.next()?);
+    let begins_the_file = offset.bytes().all(|digit| digit == b'0');
+    if !(may == "r-xp" || may == "r--p" && begins_the_file) || Path::new(file) != program {
         return None;
     }
     Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
@@ -53,7 +62,8 @@ fn code_of(program: &Path, mapping: &str) -> Option<Range<usize>> {
 fn unmap(code: Range<usize>) -> io::Result<()> {
     let start = std::ptr::without_provenance_mut(code.start);
     // SAFETY: the kernel has just told that this is a mapping of a file, private and not to be written. Nobody has written to it
-    // before either: the program is linked so that relocations are in data alone (`-z text`, the linker's default). Its pages
+    // before either: the program is linked so that relocations are in data alone (`-z text`, the linker's default), and no file
+    // begins with data. Its pages
     // are those of the file, then, and whoever reads or runs them next gets the same bytes. Nothing is unmapped for good, and
     // threads that run in it meanwhile wait for their page at most.
     unsafe { madvise(start, code.len(), Advice::LinuxDontNeed) }?;
@@ -65,10 +75,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_of_the_program_itself_is_unmapped() {
-        let code = |mapping| code_of(Path::new("/bin/registry"), mapping);
-        let line = "5581-5584 r-xp 00002000 fd:00 1234      /bin/registry";
-        assert_eq!(code(line), Some(0x5581..0x5584));
+    fn only_what_never_changes_of_the_program_itself_is_unmapped() {
+        let unmapped = |mapping| unchanging(Path::new("/bin/registry"), mapping);
+        for line in [
+            "5581-5584 r-xp 00002000 fd:00 1234      /bin/registry",
+            "5581-5584 r--p 00000000 fd:00 1234      /bin/registry",
+        ] {
+            assert_eq!(unmapped(line), Some(0x5581..0x5584), "{line}");
+        }
         for other in [
             "5581-5584 r--p 00002000 fd:00 1234      /bin/registry",
             "5581-5584 rw-p 00002000 fd:00 1234      /bin/registry",
@@ -80,7 +94,7 @@ mod tests {
             "5581-5584 rw-p 00000000 00:00 0 ",
             "",
         ] {
-            assert_eq!(code(other), None, "{other}");
+            assert_eq!(unmapped(other), None, "{other}");
         }
     }
 
