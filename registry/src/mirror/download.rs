@@ -69,6 +69,7 @@ impl Download {
         let (stored, received) = tokio::join!(self.store(size), self.receive(size, body));
         received?;
         stored?;
+        self.mirror.fill.add(size);
         self.flight.land(size);
         Ok(())
     }
@@ -86,7 +87,9 @@ impl Download {
             return Ok(None);
         }
         self.mirror.heard_of_blob(self.mirror.source.head_blob(&self.from, digest).await)?;
-        Ok(blobs.adopt(digest).await?.map(|blob| blob.size))
+        let adopted = blobs.adopt(digest).await?.map(|blob| blob.size);
+        self.mirror.fill.add(adopted.unwrap_or_default());
+        Ok(adopted)
     }
 
     async fn store(&self, size: u64) -> Result<()> {

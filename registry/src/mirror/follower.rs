@@ -93,7 +93,7 @@ impl Follower {
 
     async fn open_whole(&mut self) -> io::Result<()> {
         let rest = ByteRange::FromTo { first: self.position, last: self.end - 1 };
-        let blob = self.repository.blobs().open(&self.flight.digest, Some(rest)).await;
+        let blob = self.repository.blobs().open_arrived(&self.flight.digest, rest).await;
         self.stored = Some((self.position, blob.map_err(io::Error::other)?.body.boxed()));
         Ok(())
     }

@@ -11,13 +11,14 @@
 //! | whether a tag still leads to the same image | `freshness`, `manifests` |
 //! | what refers to an image, and which tags there are | `lists` |
 //! | what happens when the storage takes nothing in | `passing` |
-//! | what is removed for want of room, or of interest | `eviction` |
+//! | what is removed for want of room, or of interest | `eviction`, when `fill` says so |
 //! | what is fetched before somebody asks | `prefetch` |
 
 mod blobs;
 mod download;
 mod error;
 mod eviction;
+mod fill;
 mod flight;
 mod follower;
 mod freshness;
@@ -44,6 +45,7 @@ pub use self::{
     manifests::{Found, Freshly},
 };
 use self::{
+    fill::Fill,
     flight::Flight,
     freshness::{Freshness, Rest},
     names::Names,
@@ -73,6 +75,7 @@ pub struct Mirror {
     offline: bool,
     /// How much it may take, in bytes.
     limit: Option<u64>,
+    fill: Fill,
     /// What nobody has pulled for so long is removed.
     keep: Option<Duration>,
     prefetch: Option<config::Prefetch>,
@@ -146,6 +149,7 @@ impl Mirror {
             source,
             offline: mirror.offline,
             limit: mirror.limit,
+            fill: Fill::new(mirror.limit),
             keep: mirror.keep,
             prefetch: mirror.prefetch.clone(),
             flights: Arc::default(),
