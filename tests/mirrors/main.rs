@@ -2,6 +2,7 @@
 
 mod clients;
 mod crowd;
+mod eviction;
 mod fixture;
 mod misbehaving;
 mod rogue;
