@@ -65,6 +65,9 @@ impl Download {
             Some(size) => size,
             None => self.mirror.source.head_blob(&self.from, digest).await?.ok_or(Error::NotFound)?,
         };
+        if !self.into.uploads().can_be_read_while_they_grow() {
+            self.flight.copy(size);
+        }
         self.flight.begin(size);
         let (stored, received) = tokio::join!(self.store(size), self.receive(size, body));
         received?;

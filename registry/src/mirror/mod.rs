@@ -7,7 +7,7 @@
 //! |---|---|
 //! | which name is which | `names` |
 //! | what upstream is asked | `source`, which is a client of `upstream` |
-//! | how a blob is fetched once for everybody | `flight`, `follower`, `download`; `blobs` begins them |
+//! | how a blob is fetched once for everybody | `flight`, `follower`, `spool`, `download`; `blobs` begins them |
 //! | whether a tag still leads to the same image | `freshness`, `manifests` |
 //! | what refers to an image, and which tags there are | `lists` |
 //! | what happens when the storage takes nothing in | `passing` |
@@ -28,6 +28,7 @@ mod names;
 mod passing;
 mod prefetch;
 mod source;
+mod spool;
 #[cfg(test)]
 mod testing;
 
@@ -60,6 +61,9 @@ use crate::{
 /// How many blobs are fetched from one upstream at once; further ones wait.
 const DOWNLOADS: usize = 24;
 
+/// How many clients may have parts of blobs fetched for themselves at once, because the whole is not that far.
+const PARTS: usize = 8;
+
 /// All mirrors of a registry. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Mirrors(Arc<[Arc<Mirror>]>);
@@ -81,6 +85,7 @@ pub struct Mirror {
     prefetch: Option<config::Prefetch>,
     flights: Arc<Mutex<Flights>>,
     downloads: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
     tags: Freshness<(RepositoryName, Tag)>,
     /// Manifests that are being fetched by their digests; once they are here, they are asked for no more.
     fetches: Freshness<(RepositoryName, Digest)>,
@@ -154,6 +159,7 @@ impl Mirror {
             prefetch: mirror.prefetch.clone(),
             flights: Arc::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            parts: Arc::new(Semaphore::new(PARTS)),
             tags: Freshness::new(mirror.ttl),
             fetches: Freshness::new(Duration::ZERO),
             referrers: Freshness::new(mirror.ttl),
