@@ -4,7 +4,7 @@
 //! A server needs no such folder: without a copy, or when it cannot grow any more, who comes late waits for the end.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     os::unix::fs::FileExt as _,
     sync::{
@@ -15,7 +15,6 @@ use std::{
 
 use bytes::Bytes;
 use tokio::task;
-use uuid::Uuid;
 
 /// The longest piece that is read at once.
 const PIECE: u64 = 256 << 10;
@@ -30,9 +29,7 @@ pub(super) struct Spool {
 impl Spool {
     /// An empty one for so many bytes.
     pub(super) fn create(size: u64) -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("berth-{}", Uuid::new_v4().simple()));
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        fs::remove_file(&path)?;
+        let file = tempfile::tempfile()?;
         let room = rustix::fs::fstatvfs(&file)?;
         if room.f_bavail.saturating_mul(room.f_frsize) / 2 < size {
             return Err(io::ErrorKind::StorageFull.into());
