@@ -119,7 +119,7 @@ fn eviction_under_load_loses_nothing_that_is_linked() -> Result<()> {
         }));
         clients.into_iter().try_for_each(|client| client.join().ok().context("a client panicked")?)
     })?;
-    wait::until("the mirror to keep within its limit", Duration::from_mins(1), || {
+    wait::until("the mirror to keep within its limit", Duration::from_mins(3), || {
         let held = held(&mirror.path("data"), "hub/app")?;
         ensure!(held <= LIMIT, "it has {held} bytes");
         Ok(())

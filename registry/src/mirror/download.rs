@@ -66,7 +66,7 @@ impl Download {
             None => self.mirror.source.head_blob(&self.from, digest).await?.ok_or(Error::NotFound)?,
         };
         if !self.into.uploads().can_be_read_while_they_grow() {
-            self.flight.copy(size);
+            self.flight.copy(size).await;
         }
         self.flight.begin(size);
         let (stored, received) = tokio::join!(self.store(size), self.receive(size, body));

@@ -17,6 +17,9 @@ const INTERVAL: Duration = Duration::from_mins(10);
 /// The shortest time from one look to the next.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The shortest one when there is too much and nothing may go: the registry is read-only, or all of it is being pulled.
+const VAIN_PAUSE: Duration = Duration::from_mins(1);
+
 /// So many times as long as a look has taken, nobody looks again: those who pull have the storage to themselves.
 const SHARE: u32 = 9;
 
@@ -41,16 +44,19 @@ impl Mirrors {
         // A prefix may lie below another mirror's.
         let belongs = |name: &RepositoryName| self.of(name).is_some_and(|of| Arc::ptr_eq(of, &mirror));
         loop {
-            let begun = Instant::now();
+            let (begun, mut pause) = (Instant::now(), PAUSE);
             match mirror.evict(&registry, belongs).await {
-                Ok(Evicted { bytes: 0, .. }) => {}
+                Ok(Evicted { bytes: 0, left, .. }) => {
+                    let is_too_much = mirror.limit.is_some_and(|limit| left > limit);
+                    pause = if is_too_much { VAIN_PAUSE } else { PAUSE };
+                }
                 Ok(_) => garbage.notify_one(),
                 Err(error) => {
                     let (upstream, error): (_, &dyn std::error::Error) = (mirror.upstream(), &error);
                     tracing::warn!(upstream, error, "a mirror could not part with anything");
                 }
             }
-            sleep((begun.elapsed() * SHARE).max(PAUSE)).await;
+            sleep((begun.elapsed() * SHARE).max(pause)).await;
             let _over_or_due = timeout(INTERVAL, mirror.fill.wait()).await;
         }
     }

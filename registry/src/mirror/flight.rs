@@ -103,11 +103,11 @@ impl Flight {
 
     /// Copies from now on what the storage is given: before that is complete, it cannot be read. What the window has to the end
     /// needs no copy.
-    pub(super) fn copy(&self, size: u64) {
+    pub(super) async fn copy(&self, size: u64) {
         if size <= BEHIND {
             return;
         }
-        match Spool::create(size) {
+        match Spool::create(size).await {
             Ok(spool) => drop(self.spool.set(spool)),
             Err(error) => {
                 tracing::debug!(digest = %self.digest, %error, "who comes late has to wait for all of a blob");

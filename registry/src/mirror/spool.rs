@@ -28,7 +28,12 @@ pub(super) struct Spool {
 
 impl Spool {
     /// An empty one for so many bytes.
-    pub(super) fn create(size: u64) -> io::Result<Self> {
+    pub(super) async fn create(size: u64) -> io::Result<Self> {
+        let created = task::spawn_blocking(move || Self::create_now(size)).await;
+        created.unwrap_or_else(|stopped| Err(stopped.into()))
+    }
+
+    fn create_now(size: u64) -> io::Result<Self> {
         let file = tempfile::tempfile()?;
         let room = rustix::fs::fstatvfs(&file)?;
         if room.f_bavail.saturating_mul(room.f_frsize) / 2 < size {
@@ -70,7 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_added_is_read_from_any_position() {
-        let spool = Spool::create(10).unwrap();
+        let spool = Spool::create(10).await.unwrap();
         assert_eq!(spool.read(0, 10).await.unwrap(), None);
         spool.append(0, Bytes::from_static(b"01234")).await;
         spool.append(5, Bytes::from_static(b"56789")).await;
@@ -81,13 +86,13 @@ mod tests {
 
     #[tokio::test]
     async fn it_has_no_gaps() {
-        let spool = Spool::create(10).unwrap();
+        let spool = Spool::create(10).await.unwrap();
         spool.append(5, Bytes::from_static(b"56789")).await;
         assert_eq!(spool.read(5, 10).await.unwrap(), None);
     }
 
-    #[test]
-    fn there_is_none_when_the_disk_has_no_room() {
-        assert!(Spool::create(u64::MAX / 2).is_err());
+    #[tokio::test]
+    async fn there_is_none_when_the_disk_has_no_room() {
+        assert!(Spool::create(u64::MAX / 2).await.is_err());
     }
 }

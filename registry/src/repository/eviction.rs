@@ -139,8 +139,11 @@ impl Holdings {
     async fn part_with(&self, outgoing: &HashSet<usize>) -> Result<HashSet<usize>> {
         let mut gone = HashSet::new();
         for (place, before) in self.repositories.iter().enumerate() {
-            let own = (0..self.units.len()).filter(|unit| self.units[*unit].repository == place);
-            let (mut going, mut staying): (Vec<_>, Vec<_>) = own.partition(|unit| outgoing.contains(unit));
+            // They stand in the order of their repositories.
+            let begin = self.units.partition_point(|unit| unit.repository < place);
+            let end = self.units.partition_point(|unit| unit.repository <= place);
+            let (mut going, mut staying): (Vec<_>, Vec<_>) =
+                (begin..end).partition(|unit| outgoing.contains(unit));
             while !going.is_empty() {
                 let batch = going.split_off(going.len().saturating_sub(BATCH));
                 let later = going.iter().chain(&staying).copied().collect();
