@@ -1,11 +1,11 @@
 //! `registry import` and `registry export`, with what real clients write and read, beside a running server.
 
-use crate::docker::{Engine, docker};
 use crate::fixture::{Fixture, credentials};
 use crate::podman::podman;
 use crate::skopeo::skopeo;
 use anyhow::Result;
 use berth_tests::command::succeed;
+use berth_tests::docker_engine::DockerEngine;
 use berth_tests::registry_process::program;
 use serde_json::Value;
 use std::path::Path;
@@ -119,12 +119,12 @@ fn podman_loads_both_formats_and_what_it_saves_is_taken_in() -> Result<()> {
 #[test]
 fn docker_loads_an_export_and_what_it_saves_is_taken_in() -> Result<()> {
     let fixture = Fixture::new()?;
-    let _engine = Engine::start(&fixture)?;
+    let engine = DockerEngine::start(&fixture.path(""), &[])?;
     import(&fixture, &fixture.archive())?;
-    let loaded = succeed(docker(&fixture)?.args(["load", "--input", &export(&fixture, "docker", "app:1")?]))?;
+    let loaded = succeed(engine.docker()?.args(["load", "--input", &export(&fixture, "docker", "app:1")?]))?;
     assert!(loaded.contains("app:1"), "{loaded}");
     let saved = fixture.path("saved.tar");
-    succeed(docker(&fixture)?.args(["save", "--output"]).arg(&saved).arg("app:1"))?;
+    succeed(engine.docker()?.args(["save", "--output"]).arg(&saved).arg("app:1"))?;
     let digest = import(&fixture, &saved)?;
     assert_served(&fixture, &digest)
 }

@@ -1,6 +1,7 @@
 //! A registry over plain HTTP, with its images in a folder of its own.
 
 use anyhow::{Context, Result};
+use berth_tests::command::succeed;
 use berth_tests::http::{Answer, ask};
 use berth_tests::registry_process::{RegistryProcess, free_port, program};
 use berth_tests::storage::Storage;
@@ -133,13 +134,25 @@ impl Server {
             &self.push_blob(name, layer)?,
             layer.len(),
         );
+        self.push_manifest(name, tag, &manifest)
+    }
+
+    /// Pushes the manifest of an image under a tag, and returns its digest.
+    pub(crate) fn push_manifest(&self, name: &str, tag: &str, manifest: &str) -> Result<String> {
         let file = self.path("manifest");
-        fs::write(&file, &manifest)?;
+        fs::write(&file, manifest)?;
         let body = format!("@{}", file.display());
         let arguments =
             ["--request", "PUT", "--header", &format!("Content-Type: {IMAGE}"), "--data-binary", &body];
         self.ask(&arguments, &format!("/v2/{name}/manifests/{tag}"))?.expect(201)?;
         Ok(digest(manifest.as_bytes()))
+    }
+
+    /// Deletes everything that no manifest leads to, however young it is; nobody may use the storage meanwhile.
+    pub(crate) fn collect_all_garbage(&self) -> Result<()> {
+        let mut collect = Command::new(&self.program);
+        collect.env_clear().args(["garbage-collect", "--offline", "--min-age", "0s"]);
+        succeed(collect.arg(self.path("config.yml"))).map(drop)
     }
 
     /// The most memory that the process has taken so far, in bytes, without its program, which is large in a debug build.

@@ -2,7 +2,10 @@
 
 mod clients;
 mod crowd;
+mod docker;
+mod eviction;
 mod fixture;
 mod misbehaving;
+mod prefetch;
 mod rogue;
 mod upstreams;

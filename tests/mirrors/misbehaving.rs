@@ -3,8 +3,9 @@
 use crate::fixture::{IMAGE, Server, digest, manifest, mirror_of, noise};
 use crate::rogue::{Reply, Rogue};
 use anyhow::{Context, Result, ensure};
+use berth_tests::storage::Storage;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
@@ -79,18 +80,62 @@ fn the_first_bytes_come_while_a_slow_one_still_sends() -> Result<()> {
     })?;
     let mirror = Server::start(&mirror_of(&rogue.url(), ""))?;
     let path = format!("/v2/hub/app/blobs/{}", digest(&layer));
-    let mut curl = Command::new("curl")
-        .args(["--silent", "--no-buffer", &mirror.url(&path)])
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut body = curl.stdout.take().context("curl has no output")?;
-    let mut half = vec![0; 512 << 10];
-    body.read_exact(&mut half)?;
+    let mut first = Reader::begin(&mirror, &path)?;
+    first.read(512 << 10)?;
     barrier.wait();
-    body.read_to_end(&mut half)?;
-    curl.wait()?;
-    ensure!(half == layer);
+    ensure!(first.read_to_end()? == layer);
     Ok(())
+}
+
+#[test]
+fn who_comes_late_is_given_what_has_come_at_once_also_over_a_bucket() -> Result<()> {
+    let (layer, barrier) = (noise(24 << 20), Arc::new(Barrier::new(2)));
+    let rogue = Rogue::start({
+        let (content, barrier) = (layer.clone(), Arc::clone(&barrier));
+        move |_| Reply::new(200, content.clone()).halting_at(&barrier)
+    })?;
+    let storage = Storage::s3()?;
+    let mirror = Server::start_in(&storage, &mirror_of(&rogue.url(), ""))?;
+    let path = format!("/v2/hub/app/blobs/{}", digest(&layer));
+    // Of what comes before the middle, much has left the memory of the mirror when the second client comes.
+    let mut first = Reader::begin(&mirror, &path)?;
+    first.read(11 << 20)?;
+    let mut late = Reader::begin(&mirror, &path)?;
+    late.read(11 << 20)?;
+    barrier.wait();
+    ensure!(first.read_to_end()? == layer && late.read_to_end()? == layer);
+    ensure!(rogue.count("GET ") == 1, "{:?}", rogue.seen().len());
+    Ok(())
+}
+
+/// A client that reads as much as it is told to.
+struct Reader {
+    curl: Child,
+    body: ChildStdout,
+    came: Vec<u8>,
+}
+
+impl Reader {
+    fn begin(mirror: &Server, path: &str) -> Result<Self> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--no-buffer", &mirror.url(path)]).stdout(Stdio::piped());
+        let mut curl = curl.spawn()?;
+        let body = curl.stdout.take().context("curl has no output")?;
+        Ok(Self { curl, body, came: Vec::new() })
+    }
+
+    fn read(&mut self, length: usize) -> Result<()> {
+        let mut came = vec![0; length];
+        self.body.read_exact(&mut came)?;
+        self.came.extend(came);
+        Ok(())
+    }
+
+    fn read_to_end(mut self) -> Result<Vec<u8>> {
+        self.body.read_to_end(&mut self.came)?;
+        self.curl.wait()?;
+        Ok(self.came)
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod command;
 pub mod demo;
 pub mod digest;
+pub mod docker_engine;
 pub mod fault_proxy;
 pub mod fleet;
 pub mod http;

@@ -124,17 +124,34 @@ pub(super) async fn find(
     accepted: &Accepted,
     is_head: bool,
 ) -> Result<(StoredManifest, Freshly)> {
-    let freshly = match bring(mirror, repository, reference).await? {
-        Found::Passing(manifest) => return Ok((manifest, Freshly::Fresh)),
-        Found::Stored(freshly) => freshly,
-    };
+    let mut is_second = false;
+    loop {
+        let freshly = match bring(mirror, repository, reference).await? {
+            Found::Passing(manifest) => return Ok((manifest, Freshly::Fresh)),
+            Found::Stored(freshly) => freshly,
+        };
+        match find_brought(mirror, repository, reference, accepted, is_head).await {
+            // The mirror has parted with it in between.
+            Err(error) if error.code == ErrorCode::ManifestUnknown && !is_second => is_second = true,
+            found => return Ok((found?, freshly)),
+        }
+    }
+}
+
+async fn find_brought(
+    mirror: &Mirror,
+    repository: &Repository,
+    reference: &Reference,
+    accepted: &Accepted,
+    is_head: bool,
+) -> Result<StoredManifest> {
     let found = repository.manifests().get(reference).await?;
     if let Some(image) = negotiate::image_instead(reference, accepted, &found) {
         bring(mirror, repository, &image.into()).await?;
     }
     let manifest = manifests::find_stored(repository, reference, accepted, is_head).await?;
     mirror.note_served_manifest(manifest.bytes.len() as u64);
-    Ok((manifest, freshly))
+    Ok(manifest)
 }
 
 async fn bring(mirror: &Mirror, repository: &Repository, reference: &Reference) -> Result<Found> {

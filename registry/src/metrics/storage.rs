@@ -202,6 +202,10 @@ impl ObjectStore for Measured {
         self.timed("GetContent", self.store.read_upload(upload, range)).await
     }
 
+    fn reads_growing_uploads(&self) -> bool {
+        self.store.reads_growing_uploads()
+    }
+
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
         self.timed("Move", self.store.complete(upload, size, object)).await
     }

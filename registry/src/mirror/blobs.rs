@@ -62,8 +62,11 @@ impl Mirror {
         let size = self.size_of(&flight).await?;
         let (range, position, end) = part(range, size)?;
         self.metrics.pushed(Pulled::Blob, end - position);
-        let follower = Follower::new(flight, repository.clone(), position, end);
-        Ok(BlobContent { digest: *digest, size, range, body: Body::Stream(follower.stream()) })
+        let body = match self.part_ahead(repository, &flight, position, end).await {
+            Some(part) => part,
+            None => Follower::new(flight, repository.clone(), position, end).stream(),
+        };
+        Ok(BlobContent { digest: *digest, size, range, body: Body::Stream(body) })
     }
 
     /// Refuses what would ask upstream for a manifest or a list when that must not be.
@@ -185,22 +188,47 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn who_comes_late_to_a_storage_that_cannot_read_yet_waits_for_the_whole() {
+    async fn who_comes_late_to_a_storage_that_cannot_read_yet_is_given_what_has_come_at_once() {
         let fixture = Fixture::in_memory();
         let digest = fixture.fake.put_blob(large());
         fixture.fake.halts.store(true, Ordering::SeqCst);
         let mut first = fixture.mirror.open_blob(&fixture.app(), &digest, None).await.unwrap().body;
-        let mut read = 0;
-        while read < (4 << 20) {
-            read += first.next().await.unwrap().unwrap().len();
-        }
+        read_half(&mut first).await;
         let mut late = fixture.mirror.open_blob(&fixture.app(), &digest, None).await.unwrap().body;
-        assert!(futures::poll!(late.next()).is_pending());
+        let came = read_half(&mut late).await;
         fixture.fake.go_on.notify_one();
-        assert!(late.try_collect::<Vec<Bytes>>().await.unwrap().concat() == large());
-        let rest = first.try_collect::<Vec<Bytes>>().await.unwrap().concat();
-        assert!(rest[..] == large()[read..]);
+        for (mut body, mut came) in [(first, came.clone()), (late, came)] {
+            while let Some(piece) = body.next().await {
+                came.extend(piece.unwrap());
+            }
+            assert!(came == large());
+        }
         assert_eq!(fixture.fake.asked().len(), 1);
+    }
+
+    async fn read_half(body: &mut Body) -> Vec<u8> {
+        let mut came = Vec::new();
+        while came.len() < (4 << 20) {
+            came.extend(body.next().await.unwrap().unwrap());
+        }
+        came
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_part_far_ahead_of_what_has_come_is_asked_for_by_itself() {
+        let fixture = Fixture::new();
+        let content = large().repeat(4);
+        let digest = fixture.fake.put_blob(content.clone());
+        fixture.fake.halts.store(true, Ordering::SeqCst);
+        let first = (30 << 20) + 5;
+        let range = Some(ByteRange::FromTo { first, last: first + 9 });
+        let part = fixture.mirror.open_blob(&fixture.app(), &digest, range).await.unwrap();
+        let part = part.body.try_collect::<Vec<Bytes>>().await.unwrap().concat();
+        let at = usize::try_from(first).unwrap();
+        assert_eq!(part, content[at..at + 10]);
+        fixture.fake.go_on.notify_one();
+        assert!(fixture.pull(&digest).await.unwrap() == content);
+        assert_eq!(fixture.fake.asked(), ["GET app blob from 0", &format!("GET app blob from {first}")]);
     }
 
     #[tokio::test]

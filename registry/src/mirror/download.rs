@@ -65,10 +65,14 @@ impl Download {
             Some(size) => size,
             None => self.mirror.source.head_blob(&self.from, digest).await?.ok_or(Error::NotFound)?,
         };
+        if !self.into.uploads().can_be_read_while_they_grow() {
+            self.flight.copy(size).await;
+        }
         self.flight.begin(size);
         let (stored, received) = tokio::join!(self.store(size), self.receive(size, body));
         received?;
         stored?;
+        self.mirror.fill.add(size);
         self.flight.land(size);
         Ok(())
     }
@@ -86,7 +90,9 @@ impl Download {
             return Ok(None);
         }
         self.mirror.heard_of_blob(self.mirror.source.head_blob(&self.from, digest).await)?;
-        Ok(blobs.adopt(digest).await?.map(|blob| blob.size))
+        let adopted = blobs.adopt(digest).await?.map(|blob| blob.size);
+        self.mirror.fill.add(adopted.unwrap_or_default());
+        Ok(adopted)
     }
 
     async fn store(&self, size: u64) -> Result<()> {

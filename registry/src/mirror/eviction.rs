@@ -1,14 +1,27 @@
-//! Parts with what a mirror may not keep, again and again.
+//! Parts with what a mirror may not keep, as soon as it has too much.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use berth_oci::RepositoryName;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{Mirror, Mirrors};
 use crate::repository::{Allowance, Evicted, NotStarted, Options, Registry, Result};
 
-/// How often it is looked whether a mirror has too much.
+/// How often it is looked what a mirror has, of which other processes, too, may have brought some.
 const INTERVAL: Duration = Duration::from_mins(10);
+
+/// The shortest time from one look to the next.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The shortest one when there is too much and nothing may go: the registry is read-only, or all of it is being pulled.
+const VAIN_PAUSE: Duration = Duration::from_mins(1);
+
+/// So many times as long as a look has taken, nobody looks again: those who pull have the storage to themselves.
+const SHARE: u32 = 9;
 
 /// How often the garbage is collected that this makes, where nothing else is configured.
 const COLLECTION_INTERVAL: Duration = Duration::from_hours(6);
@@ -17,41 +30,50 @@ impl Mirrors {
     /// Parts with what mirrors may not keep, for as long as the process lives, and collects the garbage that this makes
     /// unless that `is_collected` anyway.
     pub fn evict(&self, registry: &Registry, is_collected: bool) {
+        let garbage = Arc::new(Notify::new());
         let bounded: Vec<_> = self.iter().filter(|mirror| mirror.has_bounds()).cloned().collect();
-        if !bounded.is_empty() {
-            tokio::spawn(keep_evicting(bounded, registry.clone(), is_collected));
+        if !bounded.is_empty() && !is_collected {
+            tokio::spawn(keep_collecting(registry.clone(), Arc::clone(&garbage)));
+        }
+        for mirror in bounded {
+            tokio::spawn(self.clone().keep_evicting(mirror, registry.clone(), Arc::clone(&garbage)));
+        }
+    }
+
+    async fn keep_evicting(self, mirror: Arc<Mirror>, registry: Registry, garbage: Arc<Notify>) {
+        // A prefix may lie below another mirror's.
+        let belongs = |name: &RepositoryName| self.of(name).is_some_and(|of| Arc::ptr_eq(of, &mirror));
+        loop {
+            let (begun, mut pause) = (Instant::now(), PAUSE);
+            match mirror.evict(&registry, belongs).await {
+                Ok(Evicted { bytes: 0, left, .. }) => {
+                    let is_too_much = mirror.limit.is_some_and(|limit| left > limit);
+                    pause = if is_too_much { VAIN_PAUSE } else { PAUSE };
+                }
+                Ok(_) => garbage.notify_one(),
+                Err(error) => {
+                    let (upstream, error): (_, &dyn std::error::Error) = (mirror.upstream(), &error);
+                    tracing::warn!(upstream, error, "a mirror could not part with anything");
+                }
+            }
+            sleep((begun.elapsed() * SHARE).max(pause)).await;
+            let _over_or_due = timeout(INTERVAL, mirror.fill.wait()).await;
         }
     }
 }
 
-async fn keep_evicting(mirrors: Vec<Arc<Mirror>>, registry: Registry, is_collected: bool) {
-    let (mut has_evicted, mut collected) = (false, None::<Instant>);
+/// What has become garbage goes days later, by several runs: there is no end to them.
+async fn keep_collecting(registry: Registry, garbage: Arc<Notify>) {
+    garbage.notified().await;
     loop {
-        sleep(INTERVAL).await;
-        for mirror in &mirrors {
-            match mirror.evict(&registry).await {
-                Ok(evicted) => has_evicted |= evicted.bytes > 0,
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(
-                        upstream = mirror.upstream(),
-                        error,
-                        "a mirror could not part with anything"
-                    );
-                }
+        match registry.garbage_collection().start(Options::default()).await {
+            Ok(_) | Err(NotStarted::AlreadyRunning(_)) => {}
+            Err(NotStarted::Failed(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the garbage of mirrors could not be collected");
             }
         }
-        let is_due = collected.is_none_or(|then| then.elapsed() >= COLLECTION_INTERVAL);
-        if has_evicted && !is_collected && is_due {
-            collected = Some(Instant::now());
-            match registry.garbage_collection().start(Options::default()).await {
-                Ok(_) | Err(NotStarted::AlreadyRunning(_)) => {}
-                Err(NotStarted::Failed(error)) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "the garbage of mirrors could not be collected");
-                }
-            }
-        }
+        sleep(COLLECTION_INTERVAL).await;
     }
 }
 
@@ -60,12 +82,20 @@ impl Mirror {
         self.limit.is_some() || self.keep.is_some()
     }
 
-    /// Parts with what it may not keep now.
-    pub(super) async fn evict(&self, registry: &Registry) -> Result<Evicted> {
+    /// Parts with what it may not keep now, in the repositories that belong to it.
+    pub(super) async fn evict(
+        &self,
+        registry: &Registry,
+        belongs: impl Fn(&RepositoryName) -> bool,
+    ) -> Result<Evicted> {
         let allowance = Allowance { bytes: self.limit, idle: self.keep };
-        let evicted = registry.evict(|name| self.names.at_upstream(name).is_some(), allowance).await?;
+        self.fill.begin_anew();
+        let evicted = registry.evict(belongs, allowance).await?;
+        self.fill.add(evicted.left);
         self.metrics.stored(self.upstream(), evicted.left);
         if evicted.bytes > 0 {
+            // What refers to an image has gone with it.
+            self.referrers.forget_all();
             self.metrics.evicted(self.upstream(), evicted.bytes);
             tracing::info!(
                 upstream = self.upstream(),
@@ -84,7 +114,10 @@ mod tests {
     use berth_oci::{Digest, Reference};
 
     use super::*;
-    use crate::{mirror::testing::Fixture, repository::Repository};
+    use crate::{
+        mirror::testing::Fixture,
+        repository::{Page, Repository},
+    };
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -119,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_pulled_longest_ago_makes_room_and_what_others_need_stays() {
         let Images { fixture, old, new, own_layer, shared_layer } = images(Some(9000), None).await;
-        let evicted = fixture.mirror.evict(&fixture.registry).await.unwrap();
+        let evicted = fixture.evict().await.unwrap();
         assert_eq!(evicted.images, 1);
         assert!(evicted.bytes > 6000 && evicted.bytes < 7000 && evicted.left < 9000, "{evicted:?}");
         assert!(!has_tag(&old, "old").await && has_tag(&new, "new").await);
@@ -130,14 +163,14 @@ mod tests {
     #[tokio::test]
     async fn within_its_limit_a_mirror_keeps_everything() {
         let Images { fixture, old, .. } = images(Some(20_000), None).await;
-        assert_eq!(fixture.mirror.evict(&fixture.registry).await.unwrap().bytes, 0);
+        assert_eq!(fixture.evict().await.unwrap().bytes, 0);
         assert!(has_tag(&old, "old").await);
     }
 
     #[tokio::test]
     async fn what_nobody_has_pulled_for_long_goes_and_comes_back_from_upstream() {
         let Images { fixture, old, new, .. } = images(None, Some(DAY)).await;
-        fixture.mirror.evict(&fixture.registry).await.unwrap();
+        fixture.evict().await.unwrap();
         assert!(!has_tag(&old, "old").await && has_tag(&new, "new").await);
         fixture.fetch(&old, "old").await;
         assert!(has_tag(&old, "old").await);
@@ -152,8 +185,32 @@ mod tests {
         while !note.exists() {
             tokio::task::yield_now().await;
         }
-        fixture.mirror.evict(&fixture.registry).await.unwrap();
+        fixture.evict().await.unwrap();
         assert!(has_tag(&old, "old").await);
+    }
+
+    #[tokio::test]
+    async fn signatures_go_with_their_image_and_come_back_with_it() {
+        let fixture = Fixture::with(|mirror| {
+            (mirror.limit, mirror.ttl) = (Some(5000), Duration::from_hours(1));
+        });
+        let layer = fixture.fake.put_blob(vec![1; 6000]);
+        let image = fixture.fake.put_image("1", &[layer]);
+        let signature = fixture.fake.put_referrer("signature", &image);
+        // Found by the signature's tag alone, too.
+        let tag = format!("{}.sig", image.to_string().replace(':', "-"));
+        let old = fixture.fake.put_manifest(&tag, "old");
+        let app = fixture.app();
+        fixture.fetch(&app, "1").await;
+        fixture.fetch(&app, &tag).await;
+        let evicted = fixture.evict().await.unwrap();
+        assert_eq!((evicted.images, evicted.left), (1, 0));
+        for gone in [image, signature, old] {
+            assert!(app.manifests().get(&gone.into()).await.is_err(), "{gone}");
+        }
+        fixture.fetch(&app, "1").await;
+        let listed = app.referrers().list(&image, None, &Page::default()).await.unwrap();
+        assert!(listed.items.iter().any(|found| found.digest == signature));
     }
 
     #[tokio::test]
@@ -163,7 +220,7 @@ mod tests {
         let index = fixture.fake.put_manifest("1", "own");
         let bytes = fixture.fake.manifests.lock().unwrap()["1"].clone();
         own.manifests().put(&"1".parse().unwrap(), None, bytes).await.unwrap();
-        fixture.mirror.evict(&fixture.registry).await.unwrap();
+        fixture.evict().await.unwrap();
         assert!(own.manifests().get(&index.into()).await.is_ok());
     }
 }

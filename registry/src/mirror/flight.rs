@@ -1,7 +1,7 @@
 //! One blob on its way from an upstream: fetched once, and given to everybody who asks for it meanwhile.
 //!
 //! What has arrived lately is in memory, in a window that moves along with what the storage takes; what came before that is
-//! read from the upload that the storage keeps. So a client may come late or be slow, and costs no more memory than
+//! read from the upload that the storage keeps, or, where the storage cannot do that, from a copy (`spool`). So a client may come late or be slow, and costs no more memory than
 //! another. Upstream is read no faster than the storage writes, and clients stop nobody.
 //!
 //! The last piece is held back until the storage has found that the whole has its digest: before that, nobody has a blob.
@@ -9,14 +9,14 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use berth_oci::{Digest, UploadId};
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
-use super::{Error, Result};
+use super::{Error, Result, spool::Spool};
 
 /// How much of what upstream has sent may wait for the storage.
 const AHEAD: u64 = 1 << 20;
@@ -31,6 +31,8 @@ pub(super) struct Flight {
     /// The upload that it is stored by.
     pub(super) upload: UploadId,
     window: Mutex<Window>,
+    /// All that the storage was given, if it cannot be read from there.
+    spool: OnceLock<Spool>,
     progress: watch::Sender<Progress>,
     /// Tells the receiver that the storage has taken something.
     taken: Notify,
@@ -83,6 +85,7 @@ impl Flight {
             digest,
             upload: UploadId::random(),
             window: Mutex::default(),
+            spool: OnceLock::new(),
             progress: watch::Sender::new(Progress { stage: Stage::Asking, arrived: 0 }),
             taken: Notify::new(),
         }
@@ -96,6 +99,31 @@ impl Flight {
     /// Says that upstream has the blob, and how long it is.
     pub(super) fn begin(&self, size: u64) {
         self.enter(Stage::Arriving { size });
+    }
+
+    /// Copies from now on what the storage is given: before that is complete, it cannot be read. What the window has to the end
+    /// needs no copy.
+    pub(super) async fn copy(&self, size: u64) {
+        if size <= BEHIND {
+            return;
+        }
+        match Spool::create(size).await {
+            Ok(spool) => drop(self.spool.set(spool)),
+            Err(error) => {
+                tracing::debug!(digest = %self.digest, %error, "who comes late has to wait for all of a blob");
+            }
+        }
+    }
+
+    /// The copy, if there is one.
+    pub(super) fn spool(&self) -> Option<&Spool> {
+        self.spool.get()
+    }
+
+    /// How many bytes have arrived, while more are to come.
+    pub(super) fn arrived(&self) -> Option<u64> {
+        let progress = self.progress.borrow();
+        matches!(progress.stage, Stage::Arriving { .. }).then_some(progress.arrived)
     }
 
     /// Says that the whole is stored.

@@ -74,7 +74,8 @@ impl Follower {
         Ok(next)
     }
 
-    /// Reads up to the window from what has been stored by now, or, where that cannot be read yet, all when it is stored.
+    /// Reads up to the window from what has been stored by now, or, where that cannot be read yet, from its copy; without
+    /// one, all when it is stored.
     async fn open(&mut self, start: u64) -> io::Result<()> {
         let stage = self.progress.borrow().stage.clone();
         match stage {
@@ -82,6 +83,15 @@ impl Follower {
             Stage::Failed(error) => Err(broken_off(error)),
             Stage::Asking | Stage::Arriving { .. } => {
                 let (upload, range) = (self.flight.upload, self.position..start.min(self.end));
+                if let Some(spool) = self.flight.spool() {
+                    return match spool.read(range.start, range.end).await? {
+                        Some(bytes) => {
+                            self.stored = Some((self.position, stream::iter([Ok(bytes)]).boxed()));
+                            Ok(())
+                        }
+                        None => self.wait_for_end().await,
+                    };
+                }
                 match self.repository.uploads().arrived(&upload, range).await.map_err(io::Error::other)? {
                     Some(body) => self.stored = Some((self.position, body)),
                     None => self.wait_for_end().await?,
@@ -93,7 +103,7 @@ impl Follower {
 
     async fn open_whole(&mut self) -> io::Result<()> {
         let rest = ByteRange::FromTo { first: self.position, last: self.end - 1 };
-        let blob = self.repository.blobs().open(&self.flight.digest, Some(rest)).await;
+        let blob = self.repository.blobs().open_arrived(&self.flight.digest, rest).await;
         self.stored = Some((self.position, blob.map_err(io::Error::other)?.body.boxed()));
         Ok(())
     }
@@ -125,6 +135,9 @@ pub(super) fn for_storage(flight: Arc<Flight>, size: u64) -> ByteStream {
             progress.mark_unchanged();
             match flight.look_for_storage(position) {
                 Look::Here(bytes) => {
+                    if let Some(spool) = flight.spool() {
+                        spool.append(position, bytes.clone()).await;
+                    }
                     position += bytes.len() as u64;
                     return Ok(Some((bytes, (flight, progress, position))));
                 }

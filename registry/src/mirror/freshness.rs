@@ -74,6 +74,11 @@ impl<K: Clone + Eq + Hash> Freshness<K> {
         }
         seen.insert(key.clone(), Instant::now());
     }
+
+    /// Forgets all, so that upstream is asked again.
+    pub(super) fn forget_all(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// Until when upstream is left alone.

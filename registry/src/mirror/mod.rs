@@ -7,17 +7,18 @@
 //! |---|---|
 //! | which name is which | `names` |
 //! | what upstream is asked | `source`, which is a client of `upstream` |
-//! | how a blob is fetched once for everybody | `flight`, `follower`, `download`; `blobs` begins them |
+//! | how a blob is fetched once for everybody | `flight`, `follower`, `spool`, `download`; `blobs` begins them |
 //! | whether a tag still leads to the same image | `freshness`, `manifests` |
 //! | what refers to an image, and which tags there are | `lists` |
 //! | what happens when the storage takes nothing in | `passing` |
-//! | what is removed for want of room, or of interest | `eviction` |
+//! | what is removed for want of room, or of interest | `eviction`, when `fill` says so |
 //! | what is fetched before somebody asks | `prefetch` |
 
 mod blobs;
 mod download;
 mod error;
 mod eviction;
+mod fill;
 mod flight;
 mod follower;
 mod freshness;
@@ -27,6 +28,7 @@ mod names;
 mod passing;
 mod prefetch;
 mod source;
+mod spool;
 #[cfg(test)]
 mod testing;
 
@@ -44,6 +46,7 @@ pub use self::{
     manifests::{Found, Freshly},
 };
 use self::{
+    fill::Fill,
     flight::Flight,
     freshness::{Freshness, Rest},
     names::Names,
@@ -57,6 +60,9 @@ use crate::{
 
 /// How many blobs are fetched from one upstream at once; further ones wait.
 const DOWNLOADS: usize = 24;
+
+/// How many clients may have parts of blobs fetched for themselves at once, because the whole is not that far.
+const PARTS: usize = 8;
 
 /// All mirrors of a registry. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -73,11 +79,13 @@ pub struct Mirror {
     offline: bool,
     /// How much it may take, in bytes.
     limit: Option<u64>,
+    fill: Fill,
     /// What nobody has pulled for so long is removed.
     keep: Option<Duration>,
     prefetch: Option<config::Prefetch>,
     flights: Arc<Mutex<Flights>>,
     downloads: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
     tags: Freshness<(RepositoryName, Tag)>,
     /// Manifests that are being fetched by their digests; once they are here, they are asked for no more.
     fetches: Freshness<(RepositoryName, Digest)>,
@@ -146,10 +154,12 @@ impl Mirror {
             source,
             offline: mirror.offline,
             limit: mirror.limit,
+            fill: Fill::new(mirror.limit),
             keep: mirror.keep,
             prefetch: mirror.prefetch.clone(),
             flights: Arc::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            parts: Arc::new(Semaphore::new(PARTS)),
             tags: Freshness::new(mirror.ttl),
             fetches: Freshness::new(Duration::ZERO),
             referrers: Freshness::new(mirror.ttl),

@@ -1,19 +1,46 @@
-//! What is pulled while the storage takes nothing in: it is passed on from upstream, and not kept.
+//! What is passed on from upstream to one client, and not kept: what is pulled while the storage takes nothing in, and parts of
+//! blobs of which the whole is still far from there.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use berth_oci::{ByteRange, Digest};
 use berth_storage::{Body, ByteStream};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Error, Mirror, Result, blobs::part};
+use super::{Error, Mirror, Result, blobs::part, flight::Flight};
 use crate::{
     metrics::Pulled,
     repository::{BlobContent, Hasher, Repository},
 };
 
+/// So far ahead of what has arrived, a part is asked for by itself.
+const FAR: u64 = 8 << 20;
+
 impl Mirror {
+    /// A part of a blob that is on its way but will not be there for long, if not too many are asked for already.
+    pub(super) async fn part_ahead(
+        &self,
+        repository: &Repository,
+        flight: &Flight,
+        position: u64,
+        end: u64,
+    ) -> Option<ByteStream> {
+        if position < flight.arrived()?.saturating_add(FAR) {
+            return None;
+        }
+        let permit = Arc::clone(&self.parts).try_acquire_owned().ok()?;
+        let name = self.name_there(repository.name()).ok()?;
+        let asked = self.source.blob(&name, &flight.digest, position).await;
+        let blob = self.heard_of_blob(asked).ok()?;
+        let pulls = self.metrics.pulls(Pulled::Blob);
+        let body = cut(blob.body, end - position).inspect_ok(move |bytes| {
+            let _until_the_end = &permit;
+            pulls.note_pulled(bytes.len() as u64);
+        });
+        Some(body.boxed())
+    }
+
     /// A blob from upstream, for this client alone.
     pub(super) async fn pass_blob(
         &self,

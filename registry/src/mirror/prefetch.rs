@@ -37,6 +37,8 @@ impl Mirror {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(%name, %reference, error, "an image could not be fetched beforehand");
                 } else {
+                    // Who wants it to be here beforehand does not want it to go because nobody pulls it.
+                    repository.note_pull(reference);
                     tracing::info!(%name, %reference, "an image is mirrored as a whole");
                 }
             }

@@ -23,7 +23,7 @@ use super::{Mirror, source::Source};
 use crate::{
     config::{self, MirrorCredentials},
     metrics,
-    repository::{Mirrored, Registry, Repository, Rules, digest_of},
+    repository::{self, Evicted, Mirrored, Registry, Repository, Rules, digest_of},
     upstream::{Blob, Error, Manifest, ManifestHead, RateLimit, Result},
 };
 
@@ -84,6 +84,29 @@ impl Fake {
         let mut manifests = self.manifests.lock().unwrap();
         manifests.insert(tag.to_owned(), text.clone().into());
         manifests.insert(digest.to_string(), text.into());
+        digest
+    }
+
+    /// Puts an image of nothing that is about another one, under a tag.
+    pub(super) fn put_referrer(&self, tag: &str, subject: &Digest) -> Digest {
+        let kind = MediaType::OCI_IMAGE;
+        let config = self.put_blob("{}");
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}","artifactType":"application/vnd.example.signature","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{config}","size":2}},"layers":[],"subject":{{"mediaType":"{kind}","digest":"{subject}","size":1}}}}"#
+        );
+        let digest = digest_of(Algorithm::Sha256, text.as_bytes());
+        let mut manifests = self.manifests.lock().unwrap();
+        manifests.insert(tag.to_owned(), text.clone().into());
+        manifests.insert(digest.to_string(), text.into());
+        self.referrers.lock().unwrap().push(Descriptor {
+            media_type: kind.parse().unwrap(),
+            digest,
+            size: 1,
+            urls: None,
+            artifact_type: None,
+            annotations: None,
+            platform: None,
+        });
         digest
     }
 
@@ -248,6 +271,12 @@ impl Fixture {
     /// Fetches an image as a whole.
     pub(super) async fn fetch(&self, repository: &Repository, tag: &str) {
         self.mirror.fetch_image(repository, &tag.parse().unwrap()).await.unwrap();
+    }
+
+    /// Parts with what the mirror may not keep.
+    pub(super) async fn evict(&self) -> repository::Result<Evicted> {
+        let belongs = |name: &RepositoryName| self.mirror.names.at_upstream(name).is_some();
+        self.mirror.evict(&self.registry, belongs).await
     }
 
     /// Lets everything in a repository look as if it had happened so long ago.

@@ -82,7 +82,22 @@ impl Blobs<'_> {
     /// The blob, or the part of it that `range` names.
     pub async fn open(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobContent> {
         let target = self.target(digest).await?.ok_or(Error::BlobUnknown(*digest))?;
-        let key = layout::blob(&target);
+        self.open_content(digest, &target, range).await
+    }
+
+    /// The same of a blob that has just come through a mirror, which may have parted with it by now: who was given it while
+    /// it came is given it to the end.
+    pub async fn open_arrived(&self, digest: &Digest, range: ByteRange) -> Result<BlobContent> {
+        self.open_content(digest, digest, Some(range)).await
+    }
+
+    async fn open_content(
+        &self,
+        digest: &Digest,
+        target: &Digest,
+        range: Option<ByteRange>,
+    ) -> Result<BlobContent> {
+        let key = layout::blob(target);
         let unknown = || Error::BlobUnknown(*digest);
         let mut bounds = range.and_then(ByteRange::bounds);
         if let Some(range) = range.filter(|_| bounds.is_none()) {

@@ -5,16 +5,24 @@
 //! knows what any repository still needs.
 //!
 //! An image was last used when its manifest, or one of its parts, was pulled or stored.
+//!
+//! Clients pull meanwhile. So each repository is looked at once more before anything goes, while this process lets no
+//! manifest in: what was used since the first look stays, and what images need that have come since. Another process
+//! may let one in at that very moment. That image then lacks what went as if it had never come, and a pull fetches it.
+
+mod contents;
+mod unit;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use berth_oci::{Digest, Manifest, RepositoryName, Tag};
-use futures::TryStreamExt as _;
+use berth_oci::{Digest, RepositoryName, Tag};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Registry, Repository, Result, catalog, layout};
+use self::contents::{CONCURRENCY, Contents, Node};
+use self::unit::{Unit, units};
+use super::{Error, Registry, Repository, Result, catalog, layout};
 
 /// What a mirror may keep.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,29 +47,13 @@ pub struct Evicted {
 /// Of a limit that is exceeded, so many hundredths are used afterwards, so that the next image does not exceed it again.
 const AFTERWARDS: u64 = 90;
 
-/// An image with all that it needs, or a blob that no manifest names.
-#[derive(Debug)]
-struct Unit {
-    repository: usize,
-    manifests: Vec<Digest>,
-    blobs: Vec<Digest>,
-    last_used: SystemTime,
-}
-
-/// A manifest of a repository.
-#[derive(Debug)]
-struct Node {
-    children: Vec<Digest>,
-    blobs: Vec<Digest>,
-    subject: Option<Digest>,
-    last_used: SystemTime,
-}
+/// How many images go before the repository is looked at again; so long nobody pushes a manifest into it.
+const BATCH: usize = 16;
 
 /// What all repositories of a mirror have.
 #[derive(Debug, Default)]
 struct Holdings {
-    repositories: Vec<Repository>,
-    tags: Vec<Vec<(Tag, Digest)>>,
+    repositories: Vec<Contents>,
     units: Vec<Unit>,
     sizes: HashMap<Digest, u64>,
 }
@@ -80,57 +72,46 @@ impl Registry {
                 holdings.add(self.repository(found.name)).await?;
             }
         }
-        let now = self.state.clock.now();
-        let (outgoing, evicted) = holdings.choose(allowance, now);
-        if !self.rules().read_only {
-            holdings.part_with(&outgoing).await?;
-        }
-        Ok(evicted)
+        let gone = if self.rules().read_only {
+            HashSet::new()
+        } else {
+            let outgoing = holdings.choose(allowance, self.state.clock.now());
+            holdings.part_with(&outgoing).await?
+        };
+        Ok(holdings.sum_up(&gone))
     }
 }
 
 impl Holdings {
     async fn add(&mut self, repository: Repository) -> Result<()> {
-        let place = self.repositories.len();
-        let (nodes, tags) = (repository.nodes().await?, repository.tag_targets().await?);
-        let mut loose = repository.layers().await?;
-        for digest in nodes.keys().chain(loose.keys()) {
-            if !self.sizes.contains_key(digest) {
-                let size = repository.state.head(&layout::blob(digest)).await?.map_or(0, |meta| meta.size);
-                self.sizes.insert(*digest, size);
-            }
-        }
-        for unit in units(place, &nodes) {
-            for blob in &unit.blobs {
-                loose.remove(blob);
-            }
-            self.units.push(unit);
-        }
-        let unnamed = loose.into_iter().map(|(digest, last_used)| Unit {
-            repository: place,
-            manifests: Vec::new(),
-            blobs: vec![digest],
-            last_used,
+        let contents = Contents::of(repository).await?;
+        let state = &contents.repository.state;
+        let digests = contents.manifests.keys().chain(contents.layers.keys());
+        let unknown: HashSet<Digest> =
+            digests.filter(|digest| !self.sizes.contains_key(*digest)).copied().collect();
+        let sizes = stream::iter(unknown).map(|digest| async move {
+            let content = state.head(&layout::blob(&digest)).await?;
+            Ok::<_, Error>((digest, content.map_or(0, |meta| meta.size)))
         });
-        self.units.extend(unnamed);
-        self.repositories.push(repository);
-        self.tags.push(tags);
+        let sizes: Vec<_> = sizes.buffer_unordered(CONCURRENCY).try_collect().await?;
+        self.sizes.extend(sizes);
+        self.units.extend(units(self.repositories.len(), &contents));
+        self.repositories.push(contents);
         Ok(())
     }
 
-    /// Which units go: those that were idle for too long, and then those that were used longest ago, until there is room.
-    fn choose(&mut self, allowance: Allowance, now: SystemTime) -> (HashSet<usize>, Evicted) {
+    /// Which units should go: those that were idle for too long, and then those that were used longest ago, until there is
+    /// room.
+    fn choose(&self, allowance: Allowance, now: SystemTime) -> HashSet<usize> {
         let mut order: Vec<usize> = (0..self.units.len()).collect();
         order.sort_by_key(|unit| self.units[*unit].last_used);
-        let mut users: HashMap<Digest, usize> = HashMap::new();
+        let mut users: HashMap<&Digest, usize> = HashMap::new();
         for digest in self.units.iter().flat_map(Unit::digests) {
-            *users.entry(*digest).or_default() += 1;
+            *users.entry(digest).or_default() += 1;
         }
-        let size_of = |digest: &Digest| self.sizes.get(digest).copied().unwrap_or_default();
-        let mut left: u64 = users.keys().map(size_of).sum();
-        let is_over = |bytes: &u64| left > *bytes;
-        let target = allowance.bytes.filter(is_over).map(|bytes| bytes / 100 * AFTERWARDS);
-        let (mut outgoing, mut evicted) = (HashSet::new(), Evicted::default());
+        let mut left: u64 = users.keys().map(|digest| self.size_of(digest)).sum();
+        let target = allowance.bytes.filter(|bytes| left > *bytes).map(|bytes| bytes / 100 * AFTERWARDS);
+        let mut outgoing = HashSet::new();
         for place in order {
             let unit = &self.units[place];
             let age = now.duration_since(unit.last_used).unwrap_or_default();
@@ -142,124 +123,95 @@ impl Holdings {
                 let Some(others) = users.get_mut(digest) else { continue };
                 *others -= 1;
                 if *others == 0 {
-                    left -= size_of(digest);
-                    evicted.bytes += size_of(digest);
+                    left -= self.size_of(digest);
                 }
             }
-            evicted.images += u64::from(!unit.manifests.is_empty());
             outgoing.insert(place);
         }
-        evicted.left = left;
-        (outgoing, evicted)
+        outgoing
     }
 
-    async fn part_with(&self, outgoing: &HashSet<usize>) -> Result<()> {
-        for (place, repository) in self.repositories.iter().enumerate() {
-            let (going, staying): (Vec<_>, Vec<_>) = (0..self.units.len())
-                .filter(|unit| self.units[*unit].repository == place)
-                .partition(|unit| outgoing.contains(unit));
-            let needed: HashSet<&Digest> =
-                staying.iter().flat_map(|unit| self.units[*unit].digests()).collect();
-            for unit in going.iter().map(|unit| &self.units[*unit]) {
-                let unneeded = |digests: &[Digest]| -> Vec<Digest> {
-                    digests.iter().filter(|digest| !needed.contains(digest)).copied().collect()
-                };
-                repository
-                    .forget(&unneeded(&unit.manifests), &unneeded(&unit.blobs), &self.tags[place])
-                    .await?;
+    fn size_of(&self, digest: &Digest) -> u64 {
+        self.sizes.get(digest).copied().unwrap_or_default()
+    }
+
+    /// Takes these units out, except those that are in use again. Returns which are gone.
+    async fn part_with(&self, outgoing: &HashSet<usize>) -> Result<HashSet<usize>> {
+        let mut gone = HashSet::new();
+        for (place, before) in self.repositories.iter().enumerate() {
+            // They stand in the order of their repositories.
+            let begin = self.units.partition_point(|unit| unit.repository < place);
+            let end = self.units.partition_point(|unit| unit.repository <= place);
+            let (mut going, mut staying): (Vec<_>, Vec<_>) =
+                (begin..end).partition(|unit| outgoing.contains(unit));
+            while !going.is_empty() {
+                let batch = going.split_off(going.len().saturating_sub(BATCH));
+                let later = going.iter().chain(&staying).copied().collect();
+                let (went, stayed) = self.part_with_batch(before, batch, later).await?;
+                gone.extend(went);
+                staying.extend(stayed);
             }
         }
-        Ok(())
+        Ok(gone)
     }
-}
 
-impl Unit {
-    fn digests(&self) -> impl Iterator<Item = &Digest> {
-        self.manifests.iter().chain(&self.blobs)
+    /// Takes units of one repository out, and keeps what the `others` need. Returns those that are gone, and those that are in
+    /// use again.
+    async fn part_with_batch(
+        &self,
+        before: &Contents,
+        batch: Vec<usize>,
+        others: Vec<usize>,
+    ) -> Result<(Vec<usize>, Vec<usize>)> {
+        let repository = &before.repository;
+        let _nobody_publishes = repository.state.liveness.close(&repository.name).await;
+        let now = before.again().await?;
+        let (stay, go): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|unit| self.units[*unit].was_used(before, &now));
+        let has_come = |digest: &Digest| !before.manifests.contains_key(digest);
+        let new = now.manifests.iter().filter(|(digest, _)| has_come(digest));
+        let of_units = others.iter().chain(&stay).flat_map(|unit| self.units[*unit].digests());
+        let needed: HashSet<&Digest> =
+            of_units.chain(new.flat_map(|(_, node)| node.children.iter().chain(&node.blobs))).collect();
+        for unit in go.iter().map(|unit| &self.units[*unit]) {
+            let unneeded = |digests: &[Digest]| -> Vec<Digest> {
+                digests.iter().filter(|digest| !needed.contains(digest)).copied().collect()
+            };
+            repository.forget(&now, &unneeded(&unit.manifests), &unneeded(&unit.blobs)).await?;
+        }
+        Ok((go, stay))
     }
-}
 
-/// The images of a repository: each manifest that no other lists or is about, with all that it leads to and what refers to that.
-fn units(repository: usize, nodes: &HashMap<Digest, Node>) -> Vec<Unit> {
-    let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
-    let mut inner: HashSet<Digest> = HashSet::new();
-    for (digest, node) in nodes {
-        inner.extend(&node.children);
-        if let Some(subject) = node.subject.filter(|subject| nodes.contains_key(subject)) {
-            referrers.entry(subject).or_default().push(*digest);
-            inner.insert(*digest);
+    /// What has become of it all when these units are gone.
+    fn sum_up(&self, gone: &HashSet<usize>) -> Evicted {
+        let (mut all, mut left, mut images) = (HashSet::new(), HashSet::new(), 0);
+        for (place, unit) in self.units.iter().enumerate() {
+            all.extend(unit.digests());
+            if gone.contains(&place) {
+                images += u64::from(!unit.manifests.is_empty());
+            } else {
+                left.extend(unit.digests());
+            }
         }
+        let bytes = |digests: HashSet<&Digest>| -> u64 { digests.iter().map(|it| self.size_of(it)).sum() };
+        let (all, left) = (bytes(all), bytes(left));
+        Evicted { images, bytes: all - left, left }
     }
-    let roots = nodes.keys().filter(|digest| !inner.contains(*digest));
-    let unit = |root: &Digest| {
-        let (mut seen, mut ahead) = (HashSet::new(), vec![*root]);
-        let mut unit =
-            Unit { repository, manifests: Vec::new(), blobs: Vec::new(), last_used: SystemTime::UNIX_EPOCH };
-        while let Some(digest) = ahead.pop() {
-            let Some(node) = nodes.get(&digest).filter(|_| seen.insert(digest)) else { continue };
-            unit.manifests.push(digest);
-            unit.blobs.extend(node.blobs.iter().filter(|blob| seen.insert(**blob)));
-            unit.last_used = unit.last_used.max(node.last_used);
-            ahead.extend(node.children.iter().chain(referrers.get(&digest).into_iter().flatten()));
-        }
-        unit
-    };
-    roots.map(unit).collect()
 }
 
 impl Repository {
-    async fn nodes(&self) -> Result<HashMap<Digest, Node>> {
-        let folder = layout::revisions(&self.name);
-        let links: Vec<_> = self.state.store.list(&folder, None).try_collect().await?;
-        let mut nodes = HashMap::new();
-        for link in links {
-            let Some(digest) = layout::digest_of_link(&link.key, &folder) else { continue };
-            let pulled = self.state.head(&layout::pulled_manifest(&self.name, &digest)).await?;
-            let last_used = pulled.map_or(link.modified, |pulled| pulled.modified.max(link.modified));
-            let content = self.state.read(&layout::blob(&digest)).await?;
-            let manifest = content.and_then(|(_, bytes)| Manifest::parse(&bytes, None).ok());
-            let children = manifest.iter().flat_map(Manifest::manifests).map(|child| child.digest).collect();
-            let subject = manifest.as_ref().and_then(Manifest::subject).map(|subject| subject.digest);
-            let blobs = manifest.iter().flat_map(Manifest::references).collect();
-            nodes.insert(digest, Node { children, blobs, subject, last_used });
-        }
-        for (tag, digest) in self.tag_targets().await? {
-            let pulled = self.state.head(&layout::pulled(&self.name, &tag)).await?;
-            if let (Some(node), Some(pulled)) = (nodes.get_mut(&digest), pulled) {
-                node.last_used = node.last_used.max(pulled.modified);
-            }
-        }
-        Ok(nodes)
-    }
-
-    /// The blobs that are linked, and since when.
-    async fn layers(&self) -> Result<HashMap<Digest, SystemTime>> {
-        let folder = layout::layers(&self.name);
-        let links: Vec<_> = self.state.store.list(&folder, None).try_collect().await?;
-        let digest = |key| layout::digest_of_link(key, &folder);
-        Ok(links.iter().filter_map(|link| Some((digest(&link.key)?, link.modified))).collect())
-    }
-
-    async fn tag_targets(&self) -> Result<Vec<(Tag, Digest)>> {
-        let tags: Vec<Tag> = self.tags().after(None).try_collect().await?;
-        let mut targets = Vec::new();
-        for tag in tags {
-            if let Some(digest) = self.tags().resolve(&tag).await? {
-                targets.push((tag, digest));
-            }
-        }
-        Ok(targets)
-    }
-
     /// Takes manifests and blobs out, names first. They come back from upstream when somebody asks for them.
-    async fn forget(&self, manifests: &[Digest], blobs: &[Digest], tags: &[(Tag, Digest)]) -> Result<()> {
-        let (state, name) = (Arc::clone(&self.state), &self.name);
-        for (tag, _) in tags.iter().filter(|(_, digest)| manifests.contains(digest)) {
-            state.delete_below(&layout::tag(name, tag)).await?;
-            state.store.delete(&layout::pulled(name, tag)).await?;
+    async fn forget(&self, now: &Contents, manifests: &[Digest], blobs: &[Digest]) -> Result<()> {
+        let (state, name) = (&self.state, &self.name);
+        let leads_there = |(_, digest): &&(Tag, Digest)| manifests.contains(digest);
+        for (tag, digest) in now.tags.iter().filter(leads_there) {
+            self.tags().let_go(tag, digest).await?;
         }
         for digest in manifests {
-            state.delete_below(&layout::referrers(name, digest)).await?;
+            // What refers to it and stays is still about it, if it comes back.
+            if let Some(Node { subject: Some(subject), .. }) = now.manifests.get(digest) {
+                self.referrers().remove(subject, digest).await?;
+            }
             state.store.delete(&layout::revision(name, digest)).await?;
             state.store.delete(&layout::pulled_manifest(name, digest)).await?;
             state.remembered.forget(name, digest);
@@ -269,5 +221,115 @@ impl Repository {
             state.store.delete(&layout::layer(name, digest)).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use berth_oci::{Algorithm, MediaType, UploadId};
+    use berth_storage::Filesystem;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::repository::{Mirrored, Rules, digest_of};
+
+    async fn push_blob(repository: &Repository, content: &'static str) -> Digest {
+        let digest = digest_of(Algorithm::Sha256, content.as_bytes());
+        let body = stream::iter([Ok(content.into())]).boxed();
+        repository.uploads().push_whole_as(UploadId::random(), &digest, body).await.unwrap();
+        digest
+    }
+
+    async fn push_image(repository: &Repository, tag: &str, layer: &Digest) -> Digest {
+        let kind = MediaType::OCI_IMAGE;
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}","annotations":{{"tag":"{tag}"}},"config":{{"mediaType":"a/b","digest":"{layer}","size":1}},"layers":[{{"mediaType":"a/b","digest":"{layer}","size":1}}]}}"#
+        );
+        let put = repository.manifests().put(&tag.parse().unwrap(), None, text.into()).await;
+        put.unwrap().digest
+    }
+
+    /// A mirror of everything in a folder.
+    fn mirror() -> (TempDir, Repository) {
+        let folder = tempfile::tempdir().unwrap();
+        let mirrored = Mirrored { everything: true, ..Mirrored::default() };
+        let rules = Rules { mirrored, ..Rules::default() };
+        let registry = Registry::new(Arc::new(Filesystem::new(folder.path())), rules);
+        (folder, registry.repository("app".parse().unwrap()))
+    }
+
+    async fn look(repository: &Repository) -> Holdings {
+        let mut holdings = Holdings::default();
+        holdings.add(repository.clone()).await.unwrap();
+        holdings
+    }
+
+    /// Parts with everything that was there at that look.
+    async fn part_with_all(holdings: &Holdings) {
+        holdings.part_with(&(0..holdings.units.len()).collect()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_an_image_needs_that_has_come_since_the_look_stays() {
+        let (_folder, app) = mirror();
+        let layer = push_blob(&app, "layer").await;
+        let old = push_image(&app, "old", &layer).await;
+        let holdings = look(&app).await;
+        let new = push_image(&app, "new", &layer).await;
+        part_with_all(&holdings).await;
+        assert!(app.manifests().get(&old.into()).await.is_err());
+        assert!(app.manifests().get(&new.into()).await.is_ok());
+        assert!(app.blobs().head(&layer).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_pulled_after_the_look_stays() {
+        let (_folder, app) = mirror();
+        let layer = push_blob(&app, "layer").await;
+        let image = push_image(&app, "1", &layer).await;
+        let holdings = look(&app).await;
+        app.note_pull(&image.into());
+        part_with_all(&holdings).await;
+        assert!(app.manifests().get(&"1".parse().unwrap()).await.is_ok());
+        assert!(app.blobs().head(&layer).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_has_moved_since_the_look_stays() {
+        let (_folder, app) = mirror();
+        let layer = push_blob(&app, "layer").await;
+        push_image(&app, "1", &layer).await;
+        let holdings = look(&app).await;
+        let other = push_blob(&app, "other").await;
+        push_image(&app, "2", &other).await;
+        let bytes = app.manifests().get(&"2".parse().unwrap()).await.unwrap().bytes;
+        app.manifests().put(&"1".parse().unwrap(), None, bytes).await.unwrap();
+        part_with_all(&holdings).await;
+        assert!(app.manifests().get(&"1".parse().unwrap()).await.is_ok());
+        assert!(app.blobs().head(&layer).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_refers_to_an_image_is_listed_when_that_comes_back() {
+        let (_folder, app) = mirror();
+        let layer = push_blob(&app, "layer").await;
+        let subject = push_image(&app, "1", &layer).await;
+        let kind = MediaType::OCI_IMAGE;
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}","config":{{"mediaType":"a/b","digest":"{layer}","size":1}},"layers":[],"subject":{{"mediaType":"{kind}","digest":"{subject}","size":1}}}}"#
+        );
+        let signature = app.manifests().put(&"sig".parse().unwrap(), None, text.into()).await.unwrap().digest;
+        let list = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{kind}","digest":"{signature}","size":1}}]}}"#,
+            MediaType::OCI_INDEX
+        );
+        let holdings = look(&app).await;
+        app.manifests().put(&"list".parse().unwrap(), None, list.into()).await.unwrap();
+        part_with_all(&holdings).await;
+        push_image(&app, "1", &layer).await;
+        let listed = app.referrers().list(&subject, None, &crate::repository::Page::default()).await.unwrap();
+        assert_eq!(listed.items.iter().map(|found| found.digest).collect::<Vec<_>>(), [signature]);
     }
 }

@@ -150,6 +150,12 @@ pub(super) fn pulled_manifest(name: &RepositoryName, digest: &Digest) -> Key {
     pulled_manifests(name).with(digest.algorithm()).with(digest.hex())
 }
 
+/// The manifest of which `key` is the [`pulled_manifest`].
+pub(super) fn digest_of_pulled_manifest(key: &Key, name: &RepositoryName) -> Option<Digest> {
+    let (algorithm, hex) = key.strip_prefix(&pulled_manifests(name))?.split_once('/')?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
 /// When the manifests of a mirror were last pulled by their digests.
 pub(super) fn pulled_manifests(name: &RepositoryName) -> Key {
     repository(name).with(OWN).with("pulled")
@@ -319,6 +325,7 @@ mod tests {
         let referrer = referrer(&name, &digest, &other);
         assert_eq!(digests_of_referrer(&referrer, &name), Some((digest, other)));
         assert_eq!(digests_of_referrer(&revision(&name, &digest), &name), None);
+        assert_eq!(digest_of_pulled_manifest(&pulled_manifest(&name, &digest), &name), Some(digest));
         assert_eq!(digests_of_damaged(&damaged(&digest, &other)), Some((digest, other)));
         assert_eq!(digests_of_damaged(&damaged_partly(&digest, &other)), None);
         let signature = revision(&name, &digest).to_string().replace("/link", "/signatures/sha256/0/link");

@@ -156,6 +156,15 @@ impl Tags<'_> {
         Ok(exists)
     }
 
+    /// Removes the tag if it points at `digest`, with nothing in the trash: what a mirror parts with comes back by itself.
+    pub(super) async fn let_go(&self, tag: &Tag, digest: &Digest) -> Result<()> {
+        let _locked = self.0.state.tag_locks.lock(&self.0.name, [tag]).await;
+        if self.resolve(tag).await? == Some(*digest) {
+            self.remove(tag).await?;
+        }
+        Ok(())
+    }
+
     /// Notes in the trash that the tag is about to be removed. The caller has locked it.
     async fn trash(&self, tag: &Tag) -> Result<()> {
         match self.resolve(tag).await? {

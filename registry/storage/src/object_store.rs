@@ -221,6 +221,11 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
         Ok(self.get(upload, Some(range)).await?.body.boxed())
     }
 
+    /// Whether [`read_upload`](ObjectStore::read_upload) reads beside an append that is going on.
+    fn reads_growing_uploads(&self) -> bool {
+        false
+    }
+
     /// Turns the upload into the object in one step. When the object exists already it stays as it is, and
     /// the upload is dropped; so it is when its bytes cannot be made to last. `NotFound` when there is no upload,
     /// `OffsetMismatch` when it has another `size`: somebody has added to what the caller knows.

@@ -27,7 +27,17 @@ pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
         .chain(tls)
         .chain(bucket::volume(validated))
         .chain(mirrors)
+        .chain(temporary(validated))
         .collect()
+}
+
+/// Where mirrors over a bucket keep what is on its way, for those who come while it is: the bucket gives it out only when all
+/// of it is there.
+fn temporary(validated: &Validated) -> Option<(Value, Value)> {
+    let is_needed = validated.spec.storage.s3.is_some() && !validated.spec.mirrors.is_empty();
+    is_needed.then(|| {
+        (json!({"name": "temporary", "emptyDir": {}}), json!({"name": "temporary", "mountPath": "/tmp"}))
+    })
 }
 
 fn data(validated: &Validated) -> Option<(Value, Value)> {
@@ -58,6 +68,17 @@ fn empty_dir(validated: &Validated) -> Value {
 mod tests {
     use super::*;
     use crate::fixtures::validated;
+
+    #[test]
+    fn mirrors_over_a_bucket_have_a_folder_for_what_is_on_its_way() {
+        let bucket = "storage: {s3: {bucket: images, region: eu-west-1}}";
+        let last = |spec: &str| volumes(&validated(spec)).pop().map(|(_, mount)| mount["mountPath"].clone());
+        let with_mirror = format!("{{{bucket}, mirrors: [{{upstream: docker.io}}]}}");
+        assert_eq!(last(&with_mirror), Some(json!("/tmp")));
+        for other in [format!("{{{bucket}}}"), "{mirrors: [{upstream: docker.io}]}".to_owned()] {
+            assert_ne!(last(&other), Some(json!("/tmp")), "{other}");
+        }
+    }
 
     #[test]
     fn the_volume_is_the_one_of_the_spec() {

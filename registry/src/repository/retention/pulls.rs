@@ -3,7 +3,7 @@
 //!
 //! An empty object in the repository, `_berth/pulls/<tag>`, is put when a tag is pulled; its time is that of the pull. Each
 //! server puts it at most once an hour for each tag, so that a time is known to an hour. Several servers may put it: each
-//! of them only makes it younger.
+//! of them only makes it younger. Of its own pulls, a process knows the time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,24 +21,41 @@ const INTERVAL: Duration = Duration::from_hours(1);
 /// Of so many tags the last note is remembered; beyond that, all are forgotten and noted once more.
 const CAPACITY: usize = 100_000;
 
-/// When this process last noted a pull.
+/// When this process last served a pull, and when it last noted one.
 #[derive(Debug, Default)]
-pub(in crate::repository) struct Pulls(Mutex<HashMap<(RepositoryName, Reference), SystemTime>>);
+pub(in crate::repository) struct Pulls(Mutex<HashMap<(RepositoryName, Reference), Last>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    pulled: SystemTime,
+    noted: SystemTime,
+}
 
 impl Pulls {
     /// Whether a pull at that time is to be noted; if so, it counts as noted.
     fn is_due(&self, name: &RepositoryName, reference: &Reference, now: SystemTime) -> bool {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (name.clone(), reference.clone());
-        let is_recent = |then: &SystemTime| now.duration_since(*then).is_ok_and(|age| age < INTERVAL);
-        if noted.get(&key).is_some_and(is_recent) {
+        let is_recent = |last: &Last| now.duration_since(last.noted).is_ok_and(|age| age < INTERVAL);
+        if let Some(last) = known.get_mut(&key).filter(|last| is_recent(last)) {
+            last.pulled = now;
             return false;
         }
-        if noted.len() >= CAPACITY {
-            noted.clear();
+        if known.len() >= CAPACITY {
+            known.clear();
         }
-        noted.insert(key, now);
+        known.insert(key, Last { pulled: now, noted: now });
         true
+    }
+
+    /// When this process last served it, if it still knows.
+    pub(in crate::repository) fn last(
+        &self,
+        name: &RepositoryName,
+        reference: &Reference,
+    ) -> Option<SystemTime> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(name.clone(), reference.clone())).map(|last| last.pulled)
     }
 }
 
@@ -78,6 +95,7 @@ mod tests {
         let tag: Reference = "v1".parse().unwrap();
         assert!(pulls.is_due(&app, &tag, now) && pulls.is_due(&other, &tag, now));
         assert!(!pulls.is_due(&app, &tag, now + Duration::from_mins(59)));
+        assert_eq!(pulls.last(&app, &tag), Some(now + Duration::from_mins(59)));
         assert!(pulls.is_due(&app, &tag, now + INTERVAL));
     }
 }

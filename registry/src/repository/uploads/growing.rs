@@ -28,6 +28,11 @@ impl Uploads<'_> {
         .await
     }
 
+    /// Whether the storage can read what it is still taking in.
+    pub fn can_be_read_while_they_grow(&self) -> bool {
+        self.0.state.store.reads_growing_uploads()
+    }
+
     /// What has arrived of such an upload, cut to its end. `None` when there is none any more, or the storage cannot read
     /// what is still being written.
     pub async fn arrived(&self, id: &UploadId, range: Range<u64>) -> Result<Option<ByteStream>> {

@@ -223,6 +223,10 @@ impl ObjectStore for Filesystem {
         Ok(self.head(upload).await?.size)
     }
 
+    fn reads_growing_uploads(&self) -> bool {
+        true
+    }
+
     async fn complete(&self, upload: &Key, size: u64, object: &Key) -> Result<()> {
         self.publish(upload, size, object, Vec::new()).await
     }
