@@ -86,7 +86,14 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     if let Some(schedule) = config.collection.filter(|_| !config.rules.read_only) {
         tokio::spawn(collecting::collect(registry.clone(), schedule));
     }
-    let live = Live { log, registry: registry.clone(), api: api.clone(), auth: auth.clone(), upload_purging };
+    let live = Live {
+        log,
+        registry: registry.clone(),
+        mirrors: mirrors.clone(),
+        api: api.clone(),
+        auth: auth.clone(),
+        upload_purging,
+    };
     let followed = followed(&loaded, options, &server, &auth, live)?;
     if let Some(debug) = &config.debug {
         start_debug(debug, &metrics, registry, health, InForce::of(Arc::clone(&followed))).await?;
@@ -212,7 +219,10 @@ fn open_configuration(path: PathBuf, options: Options) -> anyhow::Result<Reloadi
     let paths = vec![path.clone()];
     let file = Reloading::open("the configuration", paths, move |contents| {
         let text = std::str::from_utf8(&contents[0])?;
-        Ok(config::load_text(&path, text, super::variables(), &options)?)
+        let loaded = config::load_text(&path, text, super::variables(), &options)?;
+        // What cannot be in force must not be told to be.
+        Mirrors::check(&loaded.config.mirrors)?;
+        Ok(loaded)
     })?;
     Ok(file)
 }

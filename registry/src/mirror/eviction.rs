@@ -1,6 +1,6 @@
 //! Parts with what a mirror may not keep, again and again.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -17,18 +17,15 @@ impl Mirrors {
     /// Parts with what mirrors may not keep, for as long as the process lives, and collects the garbage that this makes
     /// unless that `is_collected` anyway.
     pub fn evict(&self, registry: &Registry, is_collected: bool) {
-        let bounded: Vec<_> = self.iter().filter(|mirror| mirror.has_bounds()).cloned().collect();
-        if !bounded.is_empty() {
-            tokio::spawn(keep_evicting(bounded, registry.clone(), is_collected));
-        }
+        tokio::spawn(keep_evicting(self.clone(), registry.clone(), is_collected));
     }
 }
 
-async fn keep_evicting(mirrors: Vec<Arc<Mirror>>, registry: Registry, is_collected: bool) {
+async fn keep_evicting(mirrors: Mirrors, registry: Registry, is_collected: bool) {
     let (mut has_evicted, mut collected) = (false, None::<Instant>);
     loop {
         sleep(INTERVAL).await;
-        for mirror in &mirrors {
+        for mirror in mirrors.current().iter().filter(|mirror| mirror.has_bounds()) {
             match mirror.evict(&registry).await {
                 Ok(evicted) => has_evicted |= evicted.bytes > 0,
                 Err(error) => {

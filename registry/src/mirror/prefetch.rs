@@ -1,8 +1,8 @@
 //! Images that are fetched before anybody asks for them: as a whole, again and again, so that what a tag leads to is here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak, atomic::Ordering};
 
-use berth_oci::{Digest, Manifest, Reference};
+use berth_oci::{Digest, Manifest, Reference, RepositoryName};
 use tokio::time::sleep;
 
 use super::{Mirror, Mirrors, Result, flight::Stage};
@@ -15,32 +15,44 @@ use crate::{
 const DEEPEST: usize = 4;
 
 impl Mirrors {
-    /// Fetches what is to be fetched beforehand, for as long as the process lives.
+    /// Begins to fetch what is to be fetched beforehand, where that has not begun, for as long as each mirror is in force.
     pub fn prefetch(&self, registry: &Registry) {
-        for mirror in self.iter() {
-            if let Some(prefetch) = mirror.prefetch.clone() {
-                tokio::spawn(Arc::clone(mirror).keep_fetching(registry.clone(), prefetch));
+        for mirror in self.current().iter() {
+            if let Some(prefetch) = mirror.prefetch.clone()
+                && !mirror.is_prefetched.swap(true, Ordering::Relaxed)
+            {
+                tokio::spawn(keep_fetching(Arc::downgrade(mirror), registry.clone(), prefetch));
             }
         }
     }
 }
 
+async fn keep_fetching(mirror: Weak<Mirror>, registry: Registry, prefetch: Prefetch) {
+    loop {
+        for (name, reference) in &prefetch.images {
+            let Some(mirror) = mirror.upgrade() else { return };
+            mirror.fetch_beforehand(&registry, name, reference).await;
+        }
+        sleep(prefetch.interval).await;
+    }
+}
+
 impl Mirror {
-    async fn keep_fetching(self: Arc<Self>, registry: Registry, prefetch: Prefetch) {
-        loop {
-            for (name, reference) in &prefetch.images {
-                let Some(here) = self.names.here(name) else { continue };
-                let repository = registry.repository(here);
-                let fetched = self.fetch_image(&repository, reference).await;
-                let name = repository.name();
-                if let Err(error) = fetched {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(%name, %reference, error, "an image could not be fetched beforehand");
-                } else {
-                    tracing::info!(%name, %reference, "an image is mirrored as a whole");
-                }
-            }
-            sleep(prefetch.interval).await;
+    async fn fetch_beforehand(
+        self: &Arc<Self>,
+        registry: &Registry,
+        name: &RepositoryName,
+        reference: &Reference,
+    ) {
+        let Some(here) = self.names.here(name) else { return };
+        let repository = registry.repository(here);
+        let fetched = self.fetch_image(&repository, reference).await;
+        let name = repository.name();
+        if let Err(error) = fetched {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%name, %reference, error, "an image could not be fetched beforehand");
+        } else {
+            tracing::info!(%name, %reference, "an image is mirrored as a whole");
         }
     }
 
