@@ -4,5 +4,6 @@ mod clients;
 mod crowd;
 mod fixture;
 mod misbehaving;
+mod node_agent;
 mod rogue;
 mod upstreams;

@@ -13,8 +13,6 @@ use crate::registry::validate::Validated;
 pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
     let config = validated.identity.child("config");
     let tls = (!validated.spec.tls.disabled).then(|| secret_volume(validated, "tls", TLS_DIRECTORY));
-    let mirrors =
-        (!validated.mirrors.files.is_empty()).then(|| secret_volume(validated, "mirrors", MIRRORS_DIRECTORY));
     data(validated)
         .into_iter()
         .chain([
@@ -26,7 +24,7 @@ pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
         ])
         .chain(tls)
         .chain(bucket::volume(validated))
-        .chain(mirrors)
+        .chain([logins(validated)])
         .collect()
 }
 
@@ -47,6 +45,13 @@ fn secret_volume(validated: &Validated, name: &str, directory: &str) -> (Value, 
         json!({"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}),
         json!({"name": name, "mountPath": directory, "readOnly": true}),
     )
+}
+
+/// Those for the upstreams of mirrors. Also where there are none, since a volume cannot come without a restart.
+fn logins(validated: &Validated) -> (Value, Value) {
+    let (mut volume, mount) = secret_volume(validated, "mirrors", MIRRORS_DIRECTORY);
+    volume["secret"]["optional"] = json!(true);
+    (volume, mount)
 }
 
 fn empty_dir(validated: &Validated) -> Value {
