@@ -208,12 +208,12 @@ fn mirrors_reach_the_replicas_and_replace_none() {
         "stringData": {"username": "robot", "password": "first"},
     });
     namespace.apply(&login.to_string()).unwrap();
-    for mirrors in [
-        "{upstream: docker.io, secretName: login}",
-        "{upstream: docker.io, offline: true}, {upstream: quay.io, caConfigMapName: hub-ca}",
-        "",
+    for spec in [
+        "{mirrors: [{upstream: docker.io, secretName: login}]}",
+        "{mirrors: [{upstream: docker.io, offline: true}, {upstream: quay.io, caConfigMapName: hub-ca}]}",
+        "{}",
     ] {
-        namespace.apply_registry(&format!("{{mirrors: [{mirrors}]}}")).unwrap();
+        namespace.apply_registry(spec).unwrap();
         let told = namespace.wait_for_reason("Reloaded", "Propagating").unwrap();
         assert_eq!(told.status, "False", "{told:?}");
         replica.load(written(&namespace).unwrap());
