@@ -5,5 +5,6 @@ mod crowd;
 mod fixture;
 mod misbehaving;
 mod node_agent;
+mod reload;
 mod rogue;
 mod upstreams;
