@@ -1,7 +1,7 @@
 //! Which mirrors there are. A new configuration brings others while the registry runs: those that it leaves as they were go on,
 //! and what is under way for the others ends as it began.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use berth_oci::RepositoryName;
 
@@ -54,32 +54,36 @@ impl Mirrors {
 
     /// Those that are in force now.
     pub(super) fn current(&self) -> Table {
-        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.table())
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.table().is_empty()
     }
 
     /// The mirror that a repository here belongs to.
     pub fn of(&self, name: &RepositoryName) -> Option<Arc<Mirror>> {
         let length = |mirror: &&Arc<Mirror>| mirror.names.prefix().map_or(0, |prefix| prefix.as_str().len());
         let belongs = |mirror: &&Arc<Mirror>| mirror.names.at_upstream(name).is_some();
-        self.current().iter().filter(belongs).max_by_key(length).cloned()
+        self.table().iter().filter(belongs).max_by_key(length).cloned()
     }
 
     /// The mirror below whose prefix nobody may push this.
     pub fn keeping_out(&self, name: &RepositoryName) -> Option<Arc<Mirror>> {
         let is_prefix = |mirror: &&Arc<Mirror>| mirror.names.prefix() == Some(name);
-        self.of(name).or_else(|| self.current().iter().find(is_prefix).cloned())
+        self.of(name).or_else(|| self.table().iter().find(is_prefix).cloned())
     }
 
     /// The name here of a repository that clients call `name` and say to be of the registry `upstream`; `None` when that is not
     /// mirrored, and the name is one of this registry itself.
     pub fn name_here(&self, upstream: &str, name: &RepositoryName) -> Option<RepositoryName> {
         let upstream = upstream.to_ascii_lowercase();
-        self.current().iter().find(|mirror| mirror.names.upstream() == upstream)?.names.here(name)
+        self.table().iter().find(|mirror| mirror.names.upstream() == upstream)?.names.here(name)
     }
 
     /// The name under which the repository is stored: Docker Hub knows some by a shorter one, too.
