@@ -106,9 +106,10 @@ pub enum Reason {
     NoDefaultStorageClass,
     /// `StorageReady`: the `StorageClass` does not exist.
     StorageClassNotFound,
-    /// `StorageReady`: the Secret or ConfigMap with the authorities of the bucket's server does not exist.
+    /// `StorageReady`, `MirrorsReady`: the Secret or ConfigMap with the authorities of the bucket's server, or of an upstream, does not
+    /// exist.
     AuthorityNotFound,
-    /// `StorageReady`: there is no certificate among those authorities.
+    /// `StorageReady`, `MirrorsReady`: there is no certificate among those authorities.
     InvalidAuthority,
 
     /// `TLSReady`: the operator's certificate is in use.
@@ -206,6 +207,8 @@ pub enum Reason {
     HostNotAllowed,
     /// `NodesReady`: the upstream of a mirror is not among those that the operator's chart lets nodes be led from.
     MirrorNotAllowed,
+    /// `NodesReady`: nobody may pull through a mirror without a password, which nodes do not have.
+    MirrorNotOpen,
     /// `NodesReady`: another Registry has the name already.
     HostTaken,
     /// `NodesReady`: the serving certificate is not valid for the address of the Service, by which nodes reach it.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.prefix) || !self.upstream.contains(':')")
-        .message("an upstream with a port needs a prefix, since no repository has a colon in its name")
+        .message("an upstream with a port needs a prefix, since no repository has a colon in its name"),
+    validation = Rule::new("!(has(self.caSecretName) && has(self.caConfigMapName))")
+        .message("set at most one of caSecretName and caConfigMapName")
 )]
 pub struct Mirror {
     /// The name of the other registry in image references, such as `docker.io`, `quay.io` or `registry.example.com:5000`.
@@ -42,6 +44,21 @@ pub struct Mirror {
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
 
+    /// A Secret in this namespace whose key `ca.crt` holds the authorities (PEM) that the certificate of the upstream is verified
+    /// with, beside those of the registry's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub ca_secret_name: Option<String>,
+
+    /// The same as `caSecretName` in a ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub ca_config_map_name: Option<String>,
+
+    /// Never ask the upstream, as on a site that is cut off from it: what is stored already is served, and nothing else.
+    #[serde(default)]
+    pub offline: bool,
+
     /// For how long a tag is believed before the upstream is asked again, such as `10m` or `24h`: a minute without it. What is
     /// pulled by digest is never asked for again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,12 +78,27 @@ pub struct Mirror {
 
     /// Let the nodes ask this registry first for images of the upstream, and the upstream itself if this one does not answer.
     /// `nodeAgent.allowedMirrors` of the operator's chart has to permit it. Nodes ask without a password of this registry, so
-    /// that it takes `access.anonymousPull` as well.
+    /// that it takes `anonymousPull` as well, here or in `access`.
     #[serde(default)]
     pub nodes: bool,
+
+    /// Let everybody who reaches this registry pull the upstream's images without a password, also those that only the login of
+    /// `secretName` may see there. That the first mirror is opened so replaces the pods, which then give tokens to everybody.
+    #[serde(default)]
+    pub anonymous_pull: bool,
 }
 
 impl Mirror {
+    /// The Secrets that it refers to.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        [self.secret_name.as_deref(), self.ca_secret_name.as_deref()].into_iter().flatten()
+    }
+
+    /// The ConfigMap that it refers to.
+    pub fn config_map(&self) -> Option<&str> {
+        self.ca_config_map_name.as_deref()
+    }
+
     /// What stands before the names of its repositories here.
     pub fn prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.upstream)

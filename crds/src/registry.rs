@@ -200,7 +200,7 @@ pub struct RegistrySpec {
     pub gc: GarbageCollection,
 
     /// Registries elsewhere that this one serves as well: what is pulled below the prefix of a mirror is fetched there once, and
-    /// kept here. A change replaces the pods.
+    /// kept here. A change needs no restart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),

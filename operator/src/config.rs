@@ -2,41 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{
-    ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, builder::ArgPredicate, error::Error,
-};
+use clap::{Parser, ValueEnum, builder::ArgPredicate};
 use jiff::SignedDuration;
-
-use crate::node_agent;
-
-/// What the program is to be.
-#[derive(Clone, Debug)]
-pub enum Program {
-    /// The operator.
-    Operator(Box<Config>),
-    /// The agent of a node.
-    NodeAgent(node_agent::Options),
-}
-
-impl Program {
-    /// What the command line asks for; ends the program, with the reason, if that cannot be told.
-    pub fn of_arguments() -> Self {
-        let mut command = Self::command();
-        let matches = command.get_matches_mut();
-        Self::of(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
-    }
-
-    fn command() -> clap::Command {
-        Config::command().subcommand(node_agent::Options::command()).subcommand_negates_reqs(true)
-    }
-
-    fn of(matches: &ArgMatches) -> Result<Self, Error> {
-        match matches.subcommand() {
-            Some((_, matches)) => node_agent::Options::from_arg_matches(matches).map(Self::NodeAgent),
-            None => Config::from_arg_matches(matches).map(|config| Self::Operator(Box::new(config))),
-        }
-    }
-}
 
 /// Runs container registries in a Kubernetes cluster.
 #[derive(Parser, Clone, Debug)]
@@ -230,17 +197,6 @@ mod tests {
         let checking = Config::parse_from(["berth-operator", "--check=berth.berth-system.svc:8081"]);
         assert_eq!(checking.check.as_deref(), Some("berth.berth-system.svc:8081"));
         assert!(Config::try_parse_from(["berth-operator"]).is_err());
-    }
-
-    #[test]
-    fn the_program_is_an_operator_or_the_agent_of_a_node() {
-        let program = |arguments: &[&str]| {
-            Program::of(&Program::command().get_matches_from([&["berth-operator"], arguments].concat()))
-                .unwrap()
-        };
-        assert!(matches!(program(&["--registry-image=r"]), Program::Operator(_)));
-        let agent = program(&["node-agent", "--node=a", "--daemon-set=berth-system/agent"]);
-        assert!(matches!(agent, Program::NodeAgent(options) if options.node == "a"));
     }
 
     #[test]

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use kube::{
-    Client,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Client, runtime::events::Recorder};
 
 use crate::{
     apis::ServedApis,
     apply::Fingerprints,
     backoff::{Backoff, RegistryKey},
-    metadata::OPERATOR,
     metrics::Metrics,
-    registry::{Scope, build::Settings, loaded::Waiting},
+    registry::{Scope, build::Settings, events::reporter, loaded::Waiting},
     token_issuer::Published,
 };
 
@@ -70,11 +66,4 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Context").field("settings", &self.settings).finish_non_exhaustive()
     }
-}
-
-/// As whom an operator publishes Events.
-pub fn reporter() -> Reporter {
-    // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
-    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    Reporter { controller: OPERATOR.to_owned(), instance }
 }

@@ -21,10 +21,11 @@ pub mod leader;
 pub mod metadata;
 pub mod metrics;
 pub mod node_agent;
+pub mod node_trust;
 pub mod nodes;
+pub mod program;
 pub mod provision;
 pub mod registry;
-mod reporters;
 pub mod requests;
 pub mod telemetry;
 pub mod token_issuer;
@@ -46,7 +47,7 @@ use crate::{
     health::Readiness,
     leader::Leadership,
     metrics::Metrics,
-    nodes::Permits,
+    node_trust::Permits,
     registry::{Scope, authority::Periods, build::Settings},
 };
 
@@ -211,8 +212,8 @@ impl Office<'_> {
             cluster_domain: self.config.cluster_domain.clone(),
         };
         let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
-        let context = nodes::Context::new(client, scopes, self.node_agent(), permits, metrics);
-        nodes::controllers(&Arc::new(context), || closed(stopped.clone()))
+        let context = node_trust::Context::new(client, scopes, self.node_agent(), permits, metrics);
+        node_trust::controllers(&Arc::new(context), || closed(stopped.clone()))
     }
 
     /// Where node agents are, if there are any.

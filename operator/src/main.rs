@@ -4,8 +4,10 @@
 use anyhow::{Context, Result};
 use berth_operator::{
     check::check,
-    config::{Config, LogFormat, Program},
-    fence, node_agent, telemetry,
+    config::{Config, LogFormat},
+    fence, node_agent,
+    program::Program,
+    telemetry,
 };
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};

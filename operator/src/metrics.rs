@@ -10,14 +10,14 @@ use std::{
 
 use berth_crds::{ConditionType, Reason, Registry};
 use hyper::Method;
-use kube::runtime::reflector::Store;
+use kube::{core::DeserializeGuard, runtime::reflector::Store};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry as Names,
 };
 
-use crate::{leader::Leadership, registry::Guarded};
+use crate::leader::Leadership;
 
 /// The media type of the page.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,7 +36,7 @@ pub struct Metrics {
     leader: Gauge,
     registries: Family<Told, Gauge>,
     leadership: OnceLock<Leadership>,
-    known: Mutex<Vec<Store<Guarded>>>,
+    known: Mutex<Vec<Store<DeserializeGuard<Registry>>>>,
 }
 
 /// Why a reconciliation failed.
@@ -146,7 +146,7 @@ impl Metrics {
     }
 
     /// These Registries are this operator's.
-    pub fn count_registries(&self, known: Store<Guarded>) {
+    pub fn count_registries(&self, known: Store<DeserializeGuard<Registry>>) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).push(known);
     }
 
@@ -182,7 +182,7 @@ impl Metrics {
 }
 
 /// Why a Registry is ready or not, in its own word.
-fn reason(registry: &Guarded) -> String {
+fn reason(registry: &DeserializeGuard<Registry>) -> String {
     let parsed: Option<&Registry> = registry.0.as_ref().ok();
     let conditions = parsed.and_then(|registry| registry.status.as_ref()).map(|status| &status.conditions);
     let ready = conditions

@@ -9,6 +9,7 @@ use crate::{
     api::Api,
     auth::Auth,
     config::{self, Config, Http, ImageLayers, IndexPlatforms, Loaded, Log, UploadPurging},
+    mirror::Mirrors,
     reloading::{FileDigest, Refresh, Reloading},
     repository::{LayerUrls, Mirrored, Registry, RequiredContent, RequiredImages, Rules},
     telemetry,
@@ -21,6 +22,8 @@ pub struct Live {
     pub log: telemetry::Control,
     /// What clients may do.
     pub registry: Registry,
+    /// Which other registries are mirrored.
+    pub mirrors: Mirrors,
     /// The outside of answers.
     pub api: Api,
     /// Who comes in.
@@ -71,6 +74,7 @@ impl Live {
     fn apply(&self, new: &Config, started: &Config) {
         self.log.set(&new.log);
         self.registry.set_rules(rules(new));
+        self.mirror(new);
         self.api.set_answers(&Http { prefix: started.http.prefix.clone(), ..new.http.clone() });
         self.api.set_redirect(new.redirect.clone());
         self.auth.set_audiences(new.service_accounts.as_ref());
@@ -79,6 +83,15 @@ impl Live {
         if !keys.is_empty() {
             tracing::warn!("changed, and in force after a restart only: {}", keys.join(", "));
         }
+    }
+
+    /// Changes what is mirrored. That it can be, was found when the configuration was read.
+    fn mirror(&self, new: &Config) {
+        if let Err(error) = self.mirrors.set(&new.mirrors) {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "the mirrors of before stay in force");
+        }
+        self.mirrors.attend(&self.registry);
     }
 }
 
@@ -145,7 +158,7 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         retention: _,
         upload_purging: _,
         collection,
-        mirrors,
+        mirrors: _,
         validation: _,
         limits,
         http:
@@ -176,7 +189,6 @@ fn keys_that_need_a_restart(started: &Config, new: &Config) -> Vec<&'static str>
         ("log.fields", *fields != new.log.fields),
         ("storage", *storage != new.storage),
         ("garbagecollection", *collection != new.collection),
-        ("mirrors, proxy", *mirrors != new.mirrors),
         ("catalog, tags", *limits != new.limits),
         ("http.addr", *listen != new.http.listen),
         ("http.prefix", *prefix != new.http.prefix),
@@ -232,6 +244,7 @@ mod tests {
             ("REGISTRY_SPACE_RESERVE", "10%"),
             ("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "true"),
             ("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE", "1h"),
+            ("REGISTRY_PROXY_REMOTEURL", "https://quay.io"),
             ("REGISTRY_HTTP_HOST", "https://hub.example.com"),
             ("REGISTRY_HTTP_HEADERS_X-Content-Type-Options", "[nosniff]"),
         ]);

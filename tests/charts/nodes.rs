@@ -38,6 +38,20 @@ fn the_agent_is_root_without_a_privilege_and_sees_the_folders_of_its_runtimes_al
 }
 
 #[test]
+fn of_the_folder_of_crio_it_writes_to_two_folders_and_reads_the_rest() -> Result<()> {
+    let pod = agent(&["nodeAgent.runtimes={crio}"])?;
+    let mounts = &pod["containers"][0]["volumeMounts"];
+    let etc = "/etc/containers";
+    assert_eq!(
+        texts(mounts, "mountPath"),
+        [etc.to_owned(), format!("{etc}/certs.d"), format!("{etc}/registries.conf.d")]
+    );
+    let read_only = [0, 1, 2].map(|number: usize| mounts[number]["readOnly"].as_bool().unwrap_or_default());
+    assert_eq!(read_only, [true, false, false]);
+    Ok(())
+}
+
+#[test]
 fn each_runtime_has_its_folders_and_values_may_say_others() -> Result<()> {
     let arguments = |values: &[&str]| -> Result<Vec<String>> {
         let pod = agent(values)?;
@@ -55,7 +69,7 @@ fn each_runtime_has_its_folders_and_values_may_say_others() -> Result<()> {
     );
     assert_eq!(
         arguments(&["nodeAgent.runtimes={crio,podman}"])?,
-        ["--certificates=/etc/containers/certs.d"],
+        ["--certificates=/etc/containers/certs.d", "--drop-ins=/etc/containers/registries.conf.d"],
         "both look in the same place"
     );
     assert_eq!(

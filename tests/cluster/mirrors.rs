@@ -1,17 +1,23 @@
 //! Pods whose images come from a registry elsewhere, through ours, while that one is switched off.
 
 use crate::fixture::{Image, MIRRORED, fixture};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use berth_tests::cluster::wait;
 use berth_tests::command::succeed;
 use berth_tests::demo::{self, Credentials, Hub, Laptop, Target};
 use berth_tests::image::products::Written;
 use berth_tests::programs;
 use berth_tests::registry_process::{RegistryProcess, program};
+use serde_json::Value;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const NAMESPACE: &str = "mirrored";
+
+/// A kubelet shows new files to a pod within two minutes, should it not be poked.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A registry outside of the cluster, which pods reach by its address.
 struct Upstream {
@@ -77,16 +83,42 @@ fn a_pod_runs_an_image_from_elsewhere_while_elsewhere_is_switched_off() -> Resul
     hub.delete()
 }
 
-/// A registry that mirrors the upstream, and to which the node is led for the upstream's images.
+/// A registry that mirrors the upstream, and to which the node is led for the upstream's images. It runs before it mirrors
+/// anything, and goes on running.
 fn mirroring(target: &Target, upstream: &Upstream) -> Result<Hub> {
     target.kubectl().run(&["create", "namespace", NAMESPACE])?;
     let hub = Hub::new(target.kubectl(), NAMESPACE);
-    let mirror = format!("{{upstream: {MIRRORED}, url: 'http://{}', nodes: true}}", upstream.address);
-    hub.apply(&format!(
-        "apiVersion: berth.dev/v1alpha1\nkind: Registry\nmetadata: {{name: hub}}\n\
-         spec: {{access: {{anonymousPull: true}}, mirrors: [{mirror}]}}\n"
-    ))?;
+    let apply = |mirrors: &str| {
+        hub.apply(&format!(
+            "apiVersion: berth.dev/v1alpha1\nkind: Registry\nmetadata: {{name: hub}}\n\
+             spec: {{access: {{anonymousPull: true}}{mirrors}}}\n"
+        ))
+    };
+    apply("")?;
     hub.wait_until_ready()?;
+    let pods =
+        || hub.run(&["get", "pods", "--selector=app.kubernetes.io/component=registry", "--output=name"]);
+    let before = pods()?;
+    apply(&format!(
+        ", mirrors: [{{upstream: {MIRRORED}, url: 'http://{}', nodes: true}}]",
+        upstream.address
+    ))?;
+    wait_until_reloaded(&hub)?;
+    ensure!(pods()? == before, "{before} was replaced by {}", pods()?);
     hub.wait_for_nodes(target)?;
     Ok(hub)
+}
+
+/// Waits until every replica has said that it uses the spec as it is now.
+fn wait_until_reloaded(hub: &Hub) -> Result<()> {
+    wait::until("the replica to use the new configuration", PATIENCE, || {
+        let registry: Value =
+            serde_json::from_str(&hub.run(&["get", "registry.berth.dev/hub", "--output=json"])?)?;
+        let conditions = registry["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let reloaded = conditions.iter().find(|condition| condition["type"] == "Reloaded");
+        let reloaded = reloaded.context("there is no condition Reloaded")?;
+        let is_of_now = reloaded["observedGeneration"] == registry["metadata"]["generation"];
+        ensure!(is_of_now && reloaded["status"] == "True", "it is {reloaded}");
+        Ok(())
+    })
 }

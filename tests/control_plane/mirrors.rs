@@ -65,13 +65,39 @@ fn a_login_reaches_the_registry_in_a_file_and_a_new_password_restarts_nothing() 
     assert_eq!(restart_hash(&namespace), before);
     namespace.run(&["delete", "secret/login"]).unwrap();
     let told = namespace.wait_for_reason("MirrorsReady", "SecretNotFound").unwrap();
-    assert!(told.message.contains("the login of before is used"), "{}", told.message);
+    assert!(told.message.contains("it is mirrored as before"), "{}", told.message);
     assert_eq!(namespace.secret_text("hub-mirrors", "docker.io").unwrap(), "second");
 
     namespace.apply_registry("{replicas: 0}").unwrap();
     wait::until("everything to be gone", PATIENCE, || {
         ensure!(section(&namespace)?.is_null(), "the section is there");
         ensure!(namespace.get("secret/hub-mirrors").is_err(), "the Secret is there");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn authorities_of_an_upstream_are_waited_for_and_follow_their_config_map() {
+    let namespace = Namespace::create("mirrors-authorities").unwrap();
+    namespace
+        .apply_registry("{replicas: 0, mirrors: [{upstream: quay.io, caConfigMapName: site, offline: true}]}")
+        .unwrap();
+    let told = namespace.wait_for_reason("MirrorsReady", "AuthorityNotFound").unwrap();
+    assert!(told.message.contains("ConfigMap site of spec.mirrors[].caConfigMapName"), "{}", told.message);
+    wait::until("the authorities of the registry itself", PATIENCE, || namespace.get("configmap/hub-ca"))
+        .unwrap();
+    let authorities = namespace.get("configmap/hub-ca").unwrap()["data"]["ca.crt"].clone();
+    for (pem, reason) in [(json!("none"), "InvalidAuthority"), (authorities.clone(), "Configured")] {
+        let site = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "site"}, "data": {"ca.crt": pem},
+        });
+        namespace.apply(&site.to_string()).unwrap();
+        namespace.wait_for_reason("MirrorsReady", reason).unwrap();
+    }
+    let expected = json!([{"upstream": "quay.io", "prefix": "quay.io", "ca": authorities, "offline": true}]);
+    wait::until("the mirror with its authorities", PATIENCE, || {
+        ensure!(section(&namespace)? == expected, "it is not there");
         Ok(())
     })
     .unwrap();
@@ -89,6 +115,10 @@ fn the_api_server_refuses_mirrors_that_cannot_be() {
         ("{upstream: 'https://a'}", "spec.mirrors[0].upstream"),
         ("{upstream: a, url: 'https://a/b'}", "spec.mirrors[0].url"),
         ("{upstream: a, keep: soon}", "spec.mirrors[0].keep"),
+        (
+            "{upstream: a, caSecretName: b, caConfigMapName: c}",
+            "at most one of caSecretName and caConfigMapName",
+        ),
     ] {
         let refused =
             namespace.apply_registry(&format!("{{replicas: 0, mirrors: [{mirrors}]}}")).unwrap_err();

@@ -137,9 +137,27 @@ fn a_name_that_the_installation_does_not_permit_is_refused() {
     namespace.wait_for_reason("NodesReady", "MirrorNotAllowed").unwrap();
     wait_for_hosts(&namespace, &own);
 
-    namespace.apply_registry("{replicas: 0, mirrors: [{upstream: docker.io, nodes: true}]}").unwrap();
+    namespace.run(&["delete", "registry/hub"]).unwrap();
+}
+
+#[test]
+fn nodes_are_led_to_a_mirror_when_it_is_open_to_those_without_a_password() {
+    let namespace = Namespace::create("nodes-mirror").unwrap();
+    let own = ["hub.nodes-mirror.svc", "hub.nodes-mirror.svc.cluster.local"];
+    let mirror =
+        |more: &str| format!("{{replicas: 0, mirrors: [{{upstream: docker.io, nodes: true{more}}}]}}");
+    namespace.apply_registry(&mirror("")).unwrap();
+    let condition = namespace.wait_for_reason("NodesReady", "MirrorNotOpen").unwrap();
+    assert!(condition.message.contains("set anonymousPull of that mirror to true"), "{}", condition.message);
+    wait_for_hosts(&namespace, &own);
+
+    namespace.apply_registry(&mirror(", prefix: hub, anonymousPull: true")).unwrap();
     wait_for_hosts(&namespace, &[&own[..], &["docker.io"]].concat());
-    assert_eq!(told(&namespace).unwrap()["entries"][2]["fallback"], "https://registry-1.docker.io");
+    let entry = told(&namespace).unwrap()["entries"][2].clone();
+    assert_eq!((&entry["fallback"], &entry["path"]), (&json!("https://registry-1.docker.io"), &json!("hub")));
+    namespace.wait_for_reason("NodesReady", "Synced").unwrap();
+    let rules = namespace.secret_text("hub-auth", "access.yml").unwrap();
+    assert!(rules.contains("hub/**") && rules.contains("anonymous"), "{rules}");
     namespace.run(&["delete", "registry/hub"]).unwrap();
 }
 

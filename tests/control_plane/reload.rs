@@ -193,3 +193,31 @@ fn the_log_level_and_read_only_reach_the_replicas_and_replace_none() {
     namespace.wait_for_reason("Reloaded", "Acknowledged").unwrap();
     assert_eq!(generation(), before);
 }
+
+#[test]
+fn mirrors_reach_the_replicas_and_replace_none() {
+    let namespace = Namespace::create("live-mirrors").unwrap();
+    namespace.apply_registry("{}").unwrap();
+    namespace.wait_for_objects().unwrap();
+    let replica = Replica::start(&namespace, "only", "127.0.41.5").unwrap();
+    replica.load(written(&namespace).unwrap());
+    let generation = || namespace.get("deployment/hub").unwrap()["metadata"]["generation"].clone();
+    let before = generation();
+    let login = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"},
+        "stringData": {"username": "robot", "password": "first"},
+    });
+    namespace.apply(&login.to_string()).unwrap();
+    for spec in [
+        "{mirrors: [{upstream: docker.io, secretName: login}]}",
+        "{mirrors: [{upstream: docker.io, offline: true}, {upstream: quay.io, caConfigMapName: hub-ca}]}",
+        "{}",
+    ] {
+        namespace.apply_registry(spec).unwrap();
+        let told = namespace.wait_for_reason("Reloaded", "Propagating").unwrap();
+        assert_eq!(told.status, "False", "{told:?}");
+        replica.load(written(&namespace).unwrap());
+        namespace.wait_for_reason("Reloaded", "Acknowledged").unwrap();
+    }
+    assert_eq!(generation(), before);
+}

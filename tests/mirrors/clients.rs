@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use berth_tests::command::succeed;
 use berth_tests::programs::packaged;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -23,7 +24,7 @@ fn site() -> Result<(Server, Server, TempDir)> {
 }
 
 /// A tar archive of one file.
-fn empty_layer() -> Vec<u8> {
+pub(crate) fn empty_layer() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let content = noise(1 << 20);
     let mut header = tar::Header::new_gnu();
@@ -49,15 +50,22 @@ fn skopeo_pulls_through_the_mirror_of_its_registries_conf() -> Result<()> {
     Ok(())
 }
 
+/// Podman, with its images in this folder; its command follows.
+pub(crate) fn podman(folder: &Path) -> Result<Command> {
+    let option = |name: &str, file: &str| format!("--{name}={}", folder.join(file).display());
+    let mut podman = Command::new(packaged("podman")?);
+    podman.args([option("root", "podman"), option("runroot", "podman-run")]);
+    podman.args(["--storage-driver=vfs", "--events-backend=none"]);
+    Ok(podman)
+}
+
 #[test]
 fn podman_pulls_through_the_mirror_of_its_registries_conf() -> Result<()> {
     let (_upstream, mirror, folder) = site()?;
-    let option = |name: &str, file: &str| format!("--{name}={}", folder.path().join(file).display());
-    let mut podman = Command::new(packaged("podman")?);
+    let mut podman = podman(folder.path())?;
     podman
         .env("CONTAINERS_REGISTRIES_CONF", folder.path().join("registries.conf"))
-        .args([option("root", "podman"), option("runroot", "podman-run")])
-        .args(["--storage-driver=vfs", "--events-backend=none", "pull", "hub.example.com/team/app:1"]);
+        .args(["pull", "hub.example.com/team/app:1"]);
     succeed(&mut podman)?;
     ensure!(mirror.requests("GET /v2/hub/team/app/manifests/1") >= 1, "{}", mirror.log());
     Ok(())

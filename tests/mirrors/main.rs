@@ -6,6 +6,8 @@ mod docker;
 mod eviction;
 mod fixture;
 mod misbehaving;
+mod node_agent;
 mod prefetch;
+mod reload;
 mod rogue;
 mod upstreams;

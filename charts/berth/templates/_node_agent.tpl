@@ -4,7 +4,7 @@
 {{- end -}}
 
 {{/* Where the runtimes of nodes look, as {NAME: {hosts: FOLDER, config: FILE}} for those that read hosts.toml, and {NAME: {certificates:
-FOLDER}} for the others. */}}
+FOLDER, dropIns: FOLDER}} for the others. */}}
 {{- define "berth.nodeAgent.paths" -}}
 containerd:
   hosts: /etc/containerd/certs.d
@@ -20,8 +20,10 @@ microk8s:
   config: /var/snap/microk8s/current/args/containerd.toml
 crio:
   certificates: /etc/containers/certs.d
+  dropIns: /etc/containers/registries.conf.d
 podman:
   certificates: /etc/containers/certs.d
+  dropIns: /etc/containers/registries.conf.d
 docker:
   certificates: /etc/docker/certs.d
 {{- end -}}

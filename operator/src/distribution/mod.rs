@@ -43,9 +43,8 @@ use tracing::{error, warn};
 use crate::{
     allow_list::AllowList,
     backoff::{Backoff, RegistryKey},
-    context::reporter,
     metrics::Metrics,
-    registry::{Error, Guarded, Scope, api, outline, pause},
+    registry::{Error, Guarded, Scope, api, events::reporter, outline, pause},
 };
 use copy::Template;
 use fulfil::{Outcome, Wish};

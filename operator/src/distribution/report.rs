@@ -1,21 +1,15 @@
-//! The condition `PullSecretsReady` and `status.pullSecrets`. They have a field manager of their own, so that neither this
-//! controller nor the one that writes the rest of the status undoes what the other reports.
+//! The condition `PullSecretsReady` and `status.pullSecrets`.
 
 use std::fmt::Display;
 
-use berth_crds::{ConditionType, Reason, Registry, RegistryStatus, pull_secrets::PullSecretsStatus};
+use berth_crds::{ConditionType, Reason, Registry, pull_secrets::PullSecretsStatus};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
-    core::ParseExpressionError,
-};
+use kube::{Resource, core::ParseExpressionError};
 use serde_json::json;
 
 use super::{Context, FIELD_MANAGER, fulfil::Outcome, selection::Selection};
 use crate::registry::{
-    events,
+    share::{self, Share},
     status::{State, Truth, previous, with_times},
 };
 
@@ -99,18 +93,6 @@ fn enumerated<T: Display>(items: impl IntoIterator<Item = T, IntoIter: ExactSize
     }
 }
 
-/// Takes what this controller reports out of a status: what is left is the other's.
-pub(crate) fn without(mut status: RegistryStatus) -> RegistryStatus {
-    status.pull_secrets = None;
-    status.conditions.retain(|condition| !is_ours(condition));
-    status
-}
-
-/// Whether it is this controller that reports a condition.
-pub(crate) fn is_ours(condition: &Condition) -> bool {
-    condition.type_ == ConditionType::PullSecretsReady.as_str()
-}
-
 /// Stores what is news, and tells what turned.
 pub(super) async fn report(
     context: &Context,
@@ -128,22 +110,9 @@ pub(super) async fn report(
     if known == pull_secrets && conditions.iter().all(|condition| previous(registry).contains(condition)) {
         return Ok(());
     }
-    let (namespace, name) = (registry.namespace().unwrap_or_default(), registry.name_any());
-    let resource = ApiResource::erase::<Registry>(&());
-    let registries: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let mut patch = json!({
-        "apiVersion": resource.api_version,
-        "kind": resource.kind,
-        "metadata": {"name": name, "uid": registry.uid()},
-        "status": {"conditions": conditions},
-    });
-    // Before anything was copied, there is nothing to tell, and the schema knows no null.
-    if let Some(pull_secrets) = pull_secrets {
-        patch["status"]["pullSecrets"] = json!(pull_secrets);
-    }
-    registries.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)).await?;
-    events::publish(&context.recorder, &registry.object_ref(&()), previous(registry), &conditions).await;
-    Ok(())
+    let field = pull_secrets.map(|pull_secrets| ("pullSecrets", json!(pull_secrets)));
+    let share = Share { field_manager: FIELD_MANAGER, conditions, field };
+    share::report(&context.client, &context.recorder, registry, share).await
 }
 
 #[cfg(test)]
@@ -198,19 +167,5 @@ mod tests {
         let (reason, message) = said(&Selection::default(), &outcome);
         assert_eq!(reason, Reason::Rejected);
         assert_eq!(message, "Secret hub-pull in a was refused: quota; 1 more were refused");
-    }
-
-    #[test]
-    fn the_rest_of_a_status_is_left_to_the_other_controller() {
-        let state = Report::pending("hub-pull").state;
-        let status = RegistryStatus {
-            host: Some("hub.default.svc".to_owned()),
-            pull_secrets: Some(PullSecretsStatus { namespaces: 2 }),
-            conditions: with_times(vec![state], Some(1), &[], Timestamp::UNIX_EPOCH),
-            ..RegistryStatus::default()
-        };
-        let expected =
-            RegistryStatus { host: Some("hub.default.svc".to_owned()), ..RegistryStatus::default() };
-        assert_eq!(without(status), expected);
     }
 }

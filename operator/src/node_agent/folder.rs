@@ -5,18 +5,20 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io::{self, ErrorKind, Write as _},
+    fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
 use tracing::info;
 
+use super::{
+    file::{content, remove, replace},
+    obstacle::Obstacle,
+};
+
 /// The file that says who made a folder.
 const MARKER: &str = ".managed-by";
-
-/// What the names of files end with that are being written.
-const UNFINISHED: &str = ".unfinished";
 
 /// What a runtime should find under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +27,6 @@ pub(super) struct Wanted {
     pub(super) folders: Vec<String>,
     /// The files in it, in the order in which they are written.
     pub(super) files: Vec<(&'static str, String)>,
-}
-
-/// Why a name could not be told.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Obstacle {
-    /// Somebody else has.
-    #[error("{} exists and is not the node agent's; remove it, and the agent takes its place", .0.display())]
-    Foreign(PathBuf),
-    /// The node does not let it be written.
-    #[error("{} cannot be written: {}", .0.display(), .1)]
-    Unwritable(PathBuf, io::Error),
 }
 
 /// One such folder of folders.
@@ -65,7 +56,7 @@ impl Folder {
     }
 
     /// Removes what the agent made, but for the folders of these names.
-    pub(super) fn remove_all_but(&self, kept: &BTreeSet<&str>) -> io::Result<()> {
+    pub(super) fn remove_all_but(&self, kept: &BTreeSet<String>) -> io::Result<()> {
         let entries = match fs::read_dir(&self.root) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             entries => entries?,
@@ -104,7 +95,7 @@ impl Folder {
         }
         for name in [AUTHORITY, HOSTS] {
             if !files.iter().any(|(file, _)| *file == name) {
-                changed |= remove(&place.join(name))?;
+                changed |= remove(place, name)?;
             }
         }
         if changed {
@@ -123,45 +114,13 @@ pub(super) const HOSTS: &str = "hosts.toml";
 /// Takes the agent's files out of a folder, the marker last, and the folder if nothing else is in it.
 fn empty(place: &Path) -> io::Result<()> {
     for name in [HOSTS, AUTHORITY] {
-        remove(&place.join(name))?;
-        remove(&place.join(format!("{name}{UNFINISHED}")))?;
+        remove(place, name)?;
     }
-    remove(&place.join(MARKER))?;
+    remove(place, MARKER)?;
     match fs::remove_dir(place) {
         Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
         removed => removed,
     }
-}
-
-fn content(file: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        // Nothing that the agent writes is like that.
-        Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Some(String::new())),
-        read => read.map(Some),
-    }
-}
-
-/// Whether there was anything to remove.
-fn remove(file: &Path) -> io::Result<bool> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        removed => removed.map(|()| true),
-    }
-}
-
-/// Whether there was anything to write.
-fn replace(place: &Path, name: &str, text: &str) -> io::Result<bool> {
-    let file = place.join(name);
-    if content(&file)?.as_deref() == Some(text) {
-        return Ok(false);
-    }
-    let unfinished = place.join(format!("{name}{UNFINISHED}"));
-    let mut writing = File::create(&unfinished)?;
-    writing.write_all(text.as_bytes())?;
-    writing.sync_all()?;
-    fs::rename(&unfinished, &file)?;
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -251,7 +210,7 @@ mod tests {
             node.folder().write(&wanted(&[name], "a")).unwrap();
         }
         fs::write(node.0.join("old/notes"), "somebody's").unwrap();
-        node.folder().remove_all_but(&BTreeSet::from(["hub"])).unwrap();
+        node.folder().remove_all_but(&BTreeSet::from(["hub".to_owned()])).unwrap();
         assert_eq!(node.files("hub").len(), 3);
         assert_eq!(node.files("old"), ["notes"], "what somebody put beside it stays");
     }

@@ -5,9 +5,12 @@
 //! was given and nowhere else, and reports in one key of another ConfigMap. When its DaemonSet is gone, it takes everything back.
 
 mod containerd_config;
+mod drop_ins;
 mod farewell;
+mod file;
 mod folder;
 mod node;
+mod obstacle;
 mod options;
 mod runtime;
 mod teller;
@@ -24,7 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::nodes::{Listing, Objects, listings};
-use node::Node;
+pub use node::Node;
 pub use options::Options;
 use teller::Teller;
 
@@ -37,7 +40,7 @@ const RETRY: Duration = Duration::from_secs(3);
 /// Keeps the node as the operator tells until `shutdown` resolves.
 pub async fn run(client: Client, options: &Options, shutdown: impl Future<Output = ()>) {
     let objects = Objects::of(options.daemon_set.clone());
-    let node = Node::new(&options.runtimes(), &objects.owner());
+    let node = Node::new(options);
     let mut teller = Teller::new(objects.config_maps(&client), objects.reports_name(), &options.node);
     let told = watcher::watch_object(objects.config_maps(&client), objects.name()).default_backoff();
     tokio::pin!(told, shutdown);

@@ -28,6 +28,10 @@ pub struct Options {
     #[arg(long, value_name = "FOLDER")]
     pub certificates: Vec<PathBuf>,
 
+    /// The folder registries.conf.d of CRI-O and Podman; repeat it for several
+    #[arg(long, value_name = "FOLDER")]
+    pub drop_ins: Vec<PathBuf>,
+
     /// How log lines are written
     #[arg(long, env = "BERTH_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

@@ -18,7 +18,7 @@ pub(super) enum Runtime {
         /// Its configuration.
         config: Option<PathBuf>,
     },
-    /// CRI-O, Podman or Docker: they are told whom to trust, and resolve names themselves.
+    /// CRI-O, Podman or Docker: they are told whom to trust, also where they are told of addresses.
     Certificates(PathBuf),
 }
 
@@ -31,20 +31,28 @@ impl Runtime {
         }
     }
 
-    /// What it should find for an entry, if anything.
-    pub(super) fn wanted(&self, listing: &Listing, entry: &Entry) -> Option<Wanted> {
+    /// What it should find for an entry.
+    pub(super) fn wanted(&self, listing: &Listing, entry: &Entry) -> Vec<Wanted> {
         let authority = || listing.ca.as_ref().map(|ca| (AUTHORITY, ca.clone()));
         match self {
-            Self::Containerd { .. } => Some(Wanted {
+            Self::Containerd { .. } => vec![Wanted {
                 folders: containerd_folders(&entry.host),
                 files: authority().into_iter().chain([(HOSTS, hosts_file(listing, entry))]).collect(),
-            }),
-            Self::Certificates(_) if entry.fallback.is_some() => None,
+            }],
             Self::Certificates(_) => {
-                Some(Wanted { folders: vec![entry.host.clone()], files: vec![authority()?] })
+                let file = |name| Some(Wanted { folders: vec![name], files: vec![authority()?] });
+                trusted(entry).filter_map(file).collect()
             }
         }
     }
+}
+
+/// The names under which the registry's certificate is seen: its own, and the addresses that mirrors lead to. The name of another
+/// registry is not one of them.
+fn trusted(entry: &Entry) -> impl Iterator<Item = String> {
+    let own = entry.fallback.is_none().then(|| entry.host.clone());
+    let addresses = entry.endpoints.iter().filter_map(|url| url.strip_prefix("https://"));
+    own.into_iter().chain(addresses.map(str::to_owned))
 }
 
 /// The folders of a name that containerd looks for, in its order.
@@ -76,14 +84,17 @@ pub(super) fn is_sound(entry: &Entry) -> bool {
         !text.is_empty()
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c))
     };
-    let address = |url: &String| {
+    let rest = |url: &String, more| {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        rest.is_some_and(|rest| of(rest, ".-:[]/_"))
+        rest.is_some_and(|rest| of(rest, more) && !rest.starts_with('.'))
     };
     of(name, ".-")
         && !name.starts_with('.')
         && port.parse::<u16>().is_ok()
-        && entry.endpoints.iter().chain(&entry.fallback).all(address)
+        // The address of one becomes the name of a folder, too.
+        && entry.endpoints.iter().all(|url| rest(url, ".-:[]"))
+        && entry.fallback.iter().all(|url| rest(url, ".-:[]/_"))
+        && entry.path.iter().all(|path| of(path, ".-/_"))
 }
 
 #[cfg(test)]
@@ -95,6 +106,7 @@ mod tests {
             host: host.to_owned(),
             endpoints: endpoints.iter().map(|&endpoint| endpoint.to_owned()).collect(),
             fallback: fallback.map(str::to_owned),
+            path: None,
         }
     }
 
@@ -158,10 +170,15 @@ mod tests {
     #[test]
     fn runtimes_without_hosts_files_are_told_whom_to_trust() {
         let docker = Runtime::Certificates("/etc/docker/certs.d".into());
-        let wanted = docker.wanted(&listing(), &entry("hub:5000", &["https://10.96.0.7"], None)).unwrap();
-        assert_eq!((wanted.folders, wanted.files), (vec!["hub:5000".into()], vec![("ca.crt", "PEM".into())]));
-        assert_eq!(docker.wanted(&listing(), &entry("docker.io", &[], Some("https://x"))), None);
-        assert_eq!(docker.wanted(&Listing::default(), &entry("hub", &[], None)), None);
+        let folders = |listing: &Listing, entry: &Entry| {
+            docker.wanted(listing, entry).into_iter().flat_map(|wanted| wanted.folders).collect::<Vec<_>>()
+        };
+        let hub = entry("hub:5000", &["https://10.96.0.7"], None);
+        assert_eq!(folders(&listing(), &hub), ["hub:5000", "10.96.0.7"]);
+        assert_eq!(docker.wanted(&listing(), &hub)[0].files, [("ca.crt", "PEM".to_owned())]);
+        let mirrored = entry("docker.io", &["https://10.96.0.7"], Some("https://x"));
+        assert_eq!(folders(&listing(), &mirrored), ["10.96.0.7"], "upstream's certificate is another");
+        assert!(folders(&Listing::default(), &hub).is_empty());
     }
 
     #[test]
@@ -172,5 +189,10 @@ mod tests {
         assert!(is_sound(&entry("hub.default.svc:5000", &["https://[fd00::7]:5000"], None)));
         assert!(!is_sound(&entry("hub", &["https://a\"\n"], None)));
         assert!(!is_sound(&entry("hub", &["ftp://a"], None)));
+        assert!(
+            !is_sound(&entry("hub", &["https://.."], None))
+                && !is_sound(&entry("hub", &["https://a/../b"], None))
+        );
+        assert!(!is_sound(&Entry { path: Some("a\"\n".to_owned()), ..entry("hub", &[], None) }));
     }
 }

@@ -33,6 +33,9 @@ pub struct Entry {
     /// Whom to ask when the registry does not answer, where the name is another registry's that it mirrors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// What stands before the names of that other registry at this one, for runtimes that do not say which registry they mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 impl Listing {

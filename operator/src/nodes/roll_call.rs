@@ -9,7 +9,7 @@ use super::{NodeReport, Objects, ProblemKind, node_report::reports};
 
 /// The nodes at one moment.
 #[derive(Debug, Default)]
-pub(super) struct RollCall {
+pub struct RollCall {
     /// How many run an agent, or should.
     total: usize,
     /// Those that have an agent.
@@ -19,20 +19,20 @@ pub(super) struct RollCall {
 
 /// How the nodes are about one Registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub struct Tally {
     /// How many should know it.
-    pub(super) total: usize,
+    pub total: usize,
     /// How many do.
-    pub(super) ready: usize,
+    pub ready: usize,
     /// Those that could not be told, with what is wrong.
-    pub(super) failed: Vec<(String, ProblemKind, String)>,
+    pub failed: Vec<(String, ProblemKind, String)>,
     /// Those that have not taken it over yet.
-    pub(super) pending: Vec<String>,
+    pub pending: Vec<String>,
 }
 
 impl RollCall {
     /// Asks for it. `None` says that there is no DaemonSet.
-    pub(super) async fn take(objects: &Objects, client: &Client) -> Result<Option<Self>, kube::Error> {
+    pub async fn take(objects: &Objects, client: &Client) -> Result<Option<Self>, kube::Error> {
         let Some(daemon_set) = objects.daemon_sets(client).get_opt(objects.name()).await? else {
             return Ok(None);
         };
@@ -49,7 +49,7 @@ impl RollCall {
     }
 
     /// How the nodes are about the Registry of a key whose last change has this revision.
-    pub(super) fn tally(&self, key: &str, revision: i64) -> Tally {
+    pub fn tally(&self, key: &str, revision: i64) -> Tally {
         let mut tally = Tally { total: self.total, ..Tally::default() };
         for node in &self.attended {
             let report = self.reports.get(node).filter(|report| report.revision >= revision);
@@ -67,14 +67,14 @@ impl RollCall {
     }
 
     /// Nodes that are gone and have left a report.
-    pub(super) fn gone(&self) -> Vec<String> {
+    pub fn gone(&self) -> Vec<String> {
         self.reports.keys().filter(|node| !self.attended.contains(*node)).cloned().collect()
     }
 }
 
 impl Tally {
     /// How many nodes may still trust something older, and have not said that they cannot be told.
-    pub(super) fn unaware(&self) -> usize {
+    pub fn unaware(&self) -> usize {
         let refused = self.failed.iter().filter(|(_, kind, _)| *kind != ProblemKind::NotWritten).count();
         self.total.saturating_sub(self.ready + refused)
     }

@@ -2,11 +2,20 @@
 
 use berth_crds::{ConditionType, Reason};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tracing::warn;
+
+use crate::metadata::OPERATOR;
 
 /// The longest note that the API server takes, in bytes.
 const NOTE_LIMIT: usize = 1024;
+
+/// As whom an operator publishes Events.
+pub(crate) fn reporter() -> Reporter {
+    // The name of the pod tells two operators apart; it is the host name, which nothing has to resolve.
+    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    Reporter { controller: OPERATOR.to_owned(), instance }
+}
 
 /// Publishes an Event for each condition that changed from `before` to `after`. A failure is logged only: the
 /// conditions tell the same.

@@ -11,7 +11,7 @@ use super::{
     authority::{self, Authority, Periods, Seen},
     build::{
         ACCESS_RULES, AUTH_DIRECTORY, Objects,
-        access_rules::{Subjects, access_rules},
+        access_rules::{Subjects, access_rules, open_to_all},
         collector,
     },
     certificates::{self, CertificateError, KeyPair, SERVING_LIFETIME},
@@ -165,7 +165,7 @@ fn rules(validated: &Validated, users: &[String]) -> String {
     access_rules(Subjects {
         users,
         granted: &granted(&validated.applicants),
-        anonymous_pull: validated.spec.access.anonymous_pull,
+        open: &open_to_all(&validated.spec),
         collector: collector.as_deref(),
     })
 }

@@ -1,7 +1,10 @@
 //! Reads what is there: the objects of a Registry and those that its spec refers to. Live reads, no cache: what is
 //! decided here may overwrite or delete.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
 
 use berth_crds::{
     Registry, RegistryAccess, RegistryStatus, allowed::From, rotation::RotationPhase,
@@ -18,9 +21,11 @@ use kube::{
     api::ListParams,
     core::{ClusterResourceScope, DeserializeGuard, PartialObjectMeta},
 };
+use serde::de::DeserializeOwned;
 
 use super::{
-    Scope, build::Objects, collections::Collections, loaded::Loaded, validate::consent::Labels, watches,
+    Scope, build::Objects, collections::Collections, loaded::Loaded, mirrored::Mirrored,
+    validate::consent::Labels, watches,
 };
 use crate::{
     apis::Served,
@@ -54,8 +59,8 @@ pub struct Observed {
     pub bucket_ca_secret: Option<Secret>,
     /// The ConfigMap of `spec.storage.s3.caConfigMapName`.
     pub bucket_ca_config_map: Option<ConfigMap>,
-    /// The Secrets of `spec.mirrors[].secretName`, by their names.
-    pub mirror_secrets: BTreeMap<String, Secret>,
+    /// What `spec.mirrors` refers to.
+    pub mirrored: Mirrored,
     /// The garbage collections.
     pub collections: Collections,
     /// The copies from other registries and to them.
@@ -135,7 +140,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         accesses,
         loaded,
         token_issuer: token_issuer(context, registry).await,
-        mirror_secrets: mirror_secrets(&secrets, registry).await?,
+        mirrored: Mirrored::observe(&secrets, &config_maps, &spec.mirrors).await?,
         nodes: nodes(context, registry).await?,
     })
 }
@@ -155,19 +160,6 @@ async fn replications(
 async fn token_issuer(context: &Context, registry: &Registry) -> Option<token_issuer::Outcome> {
     let ServiceAccountTokens(wanted) = registry.spec.access.service_account_tokens;
     if wanted { Some(context.token_issuer.get(&context.client).await) } else { None }
-}
-
-async fn mirror_secrets(
-    secrets: &Api<Secret>,
-    registry: &Registry,
-) -> Result<BTreeMap<String, Secret>, kube::Error> {
-    let names: BTreeSet<&String> =
-        registry.spec.mirrors.iter().filter_map(|mirror| mirror.secret_name.as_ref()).collect();
-    let reads = names.into_iter().map(async |name| {
-        let found = secrets.get_opt(name).await?;
-        Ok::<_, kube::Error>(found.map(|secret| (name.clone(), secret)))
-    });
-    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 /// Only a rotation has to know.
@@ -210,7 +202,7 @@ async fn children(client: &Client, identity: &Identity, served: &Served) -> Resu
 
 async fn referenced<K>(api: &Api<K>, name: Option<&str>) -> Result<Option<K>, kube::Error>
 where
-    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K: Clone + Debug + DeserializeOwned,
 {
     match name {
         Some(name) => api.get_opt(name).await,
@@ -275,10 +267,7 @@ pub async fn labels(client: &Client, namespace: &str) -> Result<Option<Labels>, 
 /// The classes of one kind, if they are `needed` and may be listed: they only make the conditions say more.
 async fn classes<K>(client: &Client, needed: bool) -> Result<Option<Vec<K>>, kube::Error>
 where
-    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Debug + DeserializeOwned,
 {
     if !needed {
         return Ok(None);

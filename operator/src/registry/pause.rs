@@ -4,8 +4,8 @@ use berth_crds::{ConditionType, Reason, Registry, RegistryStatus, annotation::PA
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
+use super::share::without_others;
 use super::status::{State, Truth, with_times};
-use crate::reporters::without_others;
 
 /// Whether the operator is to leave everything of this Registry as it is.
 pub(crate) fn is_paused(registry: &impl ResourceExt) -> bool {

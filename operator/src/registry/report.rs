@@ -10,12 +10,12 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::{events, status};
-use crate::{
-    children::ChildId,
-    context::Context,
-    reporters::{is_anothers, without_others},
+use super::{
+    events,
+    share::{is_anothers, without_others},
+    status,
 };
+use crate::{children::ChildId, context::Context};
 
 /// Stores a status that is news, and tells what turned.
 pub(super) async fn report(

@@ -277,9 +277,13 @@ fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
         "PersistentVolumeClaim" => vec![spec.storage.claim_name.as_ref()],
         _ => Vec::new(),
     };
-    let of_mirror = |mirror: &Mirror| mirror.secret_name.as_deref() == Some(name);
+    let of_mirror = |mirror: &Mirror| match kind {
+        "Secret" => mirror.secrets().any(|secret| secret == name),
+        "ConfigMap" => mirror.config_map() == Some(name),
+        _ => false,
+    };
     referenced.into_iter().flatten().any(|referenced| referenced == name)
-        || (kind == "Secret" && spec.mirrors.iter().any(of_mirror))
+        || spec.mirrors.iter().any(of_mirror)
 }
 
 #[cfg(test)]

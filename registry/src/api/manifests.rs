@@ -59,7 +59,7 @@ pub(super) async fn find(
 ) -> Result<(StoredManifest, Freshly)> {
     match api.mirrors.of(repository.name()) {
         None => Ok((find_stored(repository, reference, accepted, is_head).await?, Freshly::Fresh)),
-        Some(mirror) => mirrored::find(mirror, repository, reference, accepted, is_head).await,
+        Some(mirror) => mirrored::find(&mirror, repository, reference, accepted, is_head).await,
     }
 }
 

@@ -191,7 +191,7 @@ pub(super) async fn head_blob(
         None => Ok(repository.blobs().head(digest).await?),
         Some(mirror) => {
             let blob = mirror.head_blob(repository, digest).await;
-            blob.map_err(|error| refusal(mirror, error, repository::Error::BlobUnknown(*digest)))
+            blob.map_err(|error| refusal(&mirror, error, repository::Error::BlobUnknown(*digest)))
         }
     }
 }
@@ -225,7 +225,7 @@ pub(super) async fn open_blob(
         }
         Err(unknown @ repository::Error::BlobUnknown(_)) => {
             let blob = mirror.open_blob(repository, digest, range).await;
-            blob.map_err(|error| refusal(mirror, error, unknown))
+            blob.map_err(|error| refusal(&mirror, error, unknown))
         }
         Err(error) => Err(error.into()),
     }
@@ -235,7 +235,7 @@ pub(super) async fn open_blob(
 pub(super) async fn tags(mirrors: &Mirrors, repository: &Repository, page: &Page) -> Result<TagNames> {
     if let Some(mirror) = mirrors.of(repository.name()) {
         let unknown = repository::Error::NameUnknown(repository.name().clone());
-        let tags = mirror.tags(repository).await.map_err(|error| refusal(mirror, error, unknown))?;
+        let tags = mirror.tags(repository).await.map_err(|error| refusal(&mirror, error, unknown))?;
         if let Some(tags) = tags {
             return Ok(Listing::of_all(tags, page).into());
         }

@@ -69,10 +69,7 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     let server = Server::bind(&config.http).await?;
     let health = Health::new(&config.health, &registry, driver(&config.storage));
     tokio::spawn(health.clone().watch());
-    let mirrors = Mirrors::open(&config.mirrors, metrics.mirrors())
-        .context("the mirrors of other registries cannot be set up")?;
-    mirrors.prefetch(&registry);
-    mirrors.evict(&registry, config.collection.is_some());
+    let mirrors = start_mirrors(config, &registry, &metrics)?;
     let api = Api::new(registry.clone(), auth.clone(), limit, &config.http)
         .with_limits(config.limits)
         .with_mirrors(mirrors.clone())
@@ -86,7 +83,14 @@ async fn serve(loaded: Loaded, options: Options) -> anyhow::Result<()> {
     if let Some(schedule) = config.collection.filter(|_| !config.rules.read_only) {
         tokio::spawn(collecting::collect(registry.clone(), schedule));
     }
-    let live = Live { log, registry: registry.clone(), api: api.clone(), auth: auth.clone(), upload_purging };
+    let live = Live {
+        log,
+        registry: registry.clone(),
+        mirrors: mirrors.clone(),
+        api: api.clone(),
+        auth: auth.clone(),
+        upload_purging,
+    };
     let followed = followed(&loaded, options, &server, &auth, live)?;
     if let Some(debug) = &config.debug {
         start_debug(debug, &metrics, registry, health, InForce::of(Arc::clone(&followed))).await?;
@@ -137,6 +141,17 @@ fn warn_of(loaded: &Loaded) {
     for variable in &loaded.ignored_variables {
         tracing::warn!("environment variable {variable} is no setting of this server");
     }
+}
+
+/// Opens the mirrors and lets them do what they do by themselves.
+fn start_mirrors(config: &Config, registry: &Registry, metrics: &Metrics) -> anyhow::Result<Mirrors> {
+    let mirrors = Mirrors::open(&config.mirrors, metrics.mirrors())
+        .context("the mirrors of other registries cannot be set up")?;
+    mirrors.attend(registry);
+    if config.collection.is_none() {
+        mirrors.collect_garbage(registry);
+    }
+    Ok(mirrors)
 }
 
 /// Opens the files of users and rights; when there is no password file yet, says how to make one.
@@ -212,7 +227,10 @@ fn open_configuration(path: PathBuf, options: Options) -> anyhow::Result<Reloadi
     let paths = vec![path.clone()];
     let file = Reloading::open("the configuration", paths, move |contents| {
         let text = std::str::from_utf8(&contents[0])?;
-        Ok(config::load_text(&path, text, super::variables(), &options)?)
+        let loaded = config::load_text(&path, text, super::variables(), &options)?;
+        // What cannot be in force must not be told to be.
+        Mirrors::check(&loaded.config.mirrors)?;
+        Ok(loaded)
     })?;
     Ok(file)
 }

@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 use berth_oci::{Reference, RepositoryName};
 use hyper::Uri;
 
+use crate::http_client::Authorities;
+
 /// A mirror of another registry: what is pulled through it comes from there once, and from the storage from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
@@ -21,7 +23,7 @@ pub struct Mirror {
     /// What nobody has pulled for so long is removed; `None` keeps it.
     pub keep: Option<Duration>,
     /// The certificates that upstream's leads to, beside those of the system.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Authorities>,
     /// How many bytes it may take; what was pulled longest ago is removed. `None` sets no bound.
     pub limit: Option<u64>,
     /// Whether upstream is never asked.

@@ -25,6 +25,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+pub use trust::Authorities;
 pub use trust::Untrusted;
 pub(crate) use trust::config_with_system;
 

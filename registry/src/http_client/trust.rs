@@ -32,6 +32,9 @@ pub enum Untrusted {
         /// What is wrong with it.
         source: pem::Error,
     },
+    /// A certificate that was given is not PEM.
+    #[error("cannot read the given certificates")]
+    NotPem(#[source] pem::Error),
     /// The file of authorities has nothing in it.
     #[error("{} holds no certificate", .0.display())]
     Empty(PathBuf),
@@ -43,6 +46,27 @@ pub enum Untrusted {
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Certificates that are trusted besides those of the system, as PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those in a file.
+    File(PathBuf),
+    /// These.
+    Text(String),
+}
+
+impl Authorities {
+    fn read(&self) -> Result<Vec<CertificateDer<'static>>, Untrusted> {
+        match self {
+            Self::File(path) => read(path),
+            Self::Text(text) => {
+                let certificates = CertificateDer::pem_slice_iter(text.as_bytes());
+                certificates.collect::<Result<_, _>>().map_err(Untrusted::NotPem)
+            }
+        }
+    }
+}
+
 /// The TLS settings of a client that trusts the certificates of a file, or the authorities of the system.
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Untrusted> {
     let given = match ca_file {
@@ -52,9 +76,9 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Untrusted> 
     trusting(given)
 }
 
-/// The TLS settings of a client that trusts the authorities of the system, and the certificates of a file besides.
-pub(crate) fn config_with_system(ca_file: Option<&Path>) -> Result<ClientConfig, Untrusted> {
-    let mut given = ca_file.map(read).transpose()?.unwrap_or_default();
+/// The TLS settings of a client that trusts the authorities of the system, and others besides.
+pub(crate) fn config_with_system(others: Option<&Authorities>) -> Result<ClientConfig, Untrusted> {
+    let mut given = others.map(Authorities::read).transpose()?.unwrap_or_default();
     given.extend(rustls_native_certs::load_native_certs().certs);
     trusting(given)
 }

@@ -1,6 +1,9 @@
 //! Parts with what a mirror may not keep, as soon as it has too much.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use berth_oci::RepositoryName;
 use tokio::{
@@ -27,38 +30,42 @@ const SHARE: u32 = 9;
 const COLLECTION_INTERVAL: Duration = Duration::from_hours(6);
 
 impl Mirrors {
-    /// Parts with what mirrors may not keep, for as long as the process lives, and collects the garbage that this makes
-    /// unless that `is_collected` anyway.
-    pub fn evict(&self, registry: &Registry, is_collected: bool) {
-        let garbage = Arc::new(Notify::new());
-        let bounded: Vec<_> = self.iter().filter(|mirror| mirror.has_bounds()).cloned().collect();
-        if !bounded.is_empty() && !is_collected {
-            tokio::spawn(keep_collecting(registry.clone(), Arc::clone(&garbage)));
-        }
-        for mirror in bounded {
-            tokio::spawn(self.clone().keep_evicting(mirror, registry.clone(), Arc::clone(&garbage)));
-        }
+    /// Collects the garbage that mirrors make, for as long as the process lives. Nobody needs it where it is collected anyway.
+    pub fn collect_garbage(&self, registry: &Registry) {
+        tokio::spawn(keep_collecting(registry.clone(), Arc::clone(&self.garbage)));
     }
+}
 
-    async fn keep_evicting(self, mirror: Arc<Mirror>, registry: Registry, garbage: Arc<Notify>) {
+/// Parts with what the mirror may not keep, for as long as it is in force.
+pub(super) async fn keep_evicting(mirrors: Mirrors, mirror: Weak<Mirror>, registry: Registry) {
+    loop {
+        let Some(mirror) = mirror.upgrade() else { return };
+        let begun = Instant::now();
+        let pause = mirrors.part_with_excess(&mirror, &registry).await;
+        let fill = Arc::clone(&mirror.fill);
+        drop(mirror);
+        sleep((begun.elapsed() * SHARE).max(pause)).await;
+        let _over_or_due = timeout(INTERVAL, fill.wait()).await;
+    }
+}
+
+impl Mirrors {
+    /// Parts with it once, and returns for how long to leave it at that.
+    async fn part_with_excess(&self, mirror: &Arc<Mirror>, registry: &Registry) -> Duration {
         // A prefix may lie below another mirror's.
-        let belongs = |name: &RepositoryName| self.of(name).is_some_and(|of| Arc::ptr_eq(of, &mirror));
-        loop {
-            let (begun, mut pause) = (Instant::now(), PAUSE);
-            match mirror.evict(&registry, belongs).await {
-                Ok(Evicted { bytes: 0, left, .. }) => {
-                    let is_too_much = mirror.limit.is_some_and(|limit| left > limit);
-                    pause = if is_too_much { VAIN_PAUSE } else { PAUSE };
-                }
-                Ok(_) => garbage.notify_one(),
-                Err(error) => {
-                    let (upstream, error): (_, &dyn std::error::Error) = (mirror.upstream(), &error);
-                    tracing::warn!(upstream, error, "a mirror could not part with anything");
-                }
+        let belongs = |name: &RepositoryName| self.of(name).is_some_and(|of| Arc::ptr_eq(&of, mirror));
+        match mirror.evict(registry, belongs).await {
+            Ok(Evicted { bytes: 0, left, .. }) if mirror.limit.is_some_and(|limit| left > limit) => {
+                return VAIN_PAUSE;
             }
-            sleep((begun.elapsed() * SHARE).max(pause)).await;
-            let _over_or_due = timeout(INTERVAL, mirror.fill.wait()).await;
+            Ok(Evicted { bytes: 0, .. }) => {}
+            Ok(_) => self.garbage.notify_one(),
+            Err(error) => {
+                let (upstream, error): (_, &dyn std::error::Error) = (mirror.upstream(), &error);
+                tracing::warn!(upstream, error, "a mirror could not part with anything");
+            }
         }
+        PAUSE
     }
 }
 
@@ -78,7 +85,7 @@ async fn keep_collecting(registry: Registry, garbage: Arc<Notify>) {
 }
 
 impl Mirror {
-    fn has_bounds(&self) -> bool {
+    pub(super) fn has_bounds(&self) -> bool {
         self.limit.is_some() || self.keep.is_some()
     }
 

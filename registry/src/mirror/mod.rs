@@ -5,6 +5,8 @@
 //!
 //! | question | place |
 //! |---|---|
+//! | which mirrors there are now | `table` |
+//! | what they do by themselves | `tasks`, which begin `prefetch` and `eviction` |
 //! | which name is which | `names` |
 //! | what upstream is asked | `source`, which is a client of `upstream` |
 //! | how a blob is fetched once for everybody | `flight`, `follower`, `spool`, `download`; `blobs` begins them |
@@ -29,12 +31,14 @@ mod passing;
 mod prefetch;
 mod source;
 mod spool;
+mod table;
+mod tasks;
 #[cfg(test)]
 mod testing;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -44,6 +48,7 @@ use tokio::sync::Semaphore;
 pub use self::{
     error::{Error, Result},
     manifests::{Found, Freshly},
+    table::Mirrors,
 };
 use self::{
     fill::Fill,
@@ -64,25 +69,25 @@ const DOWNLOADS: usize = 24;
 /// How many clients may have parts of blobs fetched for themselves at once, because the whole is not that far.
 const PARTS: usize = 8;
 
-/// All mirrors of a registry. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Mirrors(Arc<[Arc<Mirror>]>);
-
 /// What is under way, by the repository here and the digest.
 type Flights = HashMap<(RepositoryName, Digest), Arc<Flight>>;
 
 /// A mirror of one other registry.
 #[derive(Debug)]
 pub struct Mirror {
+    /// What it was made from, by which it is known again.
+    configured: config::Mirror,
     names: Names,
     source: Arc<dyn Source>,
     offline: bool,
     /// How much it may take, in bytes.
     limit: Option<u64>,
-    fill: Fill,
+    fill: Arc<Fill>,
     /// What nobody has pulled for so long is removed.
     keep: Option<Duration>,
     prefetch: Option<config::Prefetch>,
+    /// Whether somebody has begun with what it does by itself.
+    is_attended: AtomicBool,
     flights: Arc<Mutex<Flights>>,
     downloads: Arc<Semaphore>,
     parts: Arc<Semaphore>,
@@ -97,52 +102,11 @@ pub struct Mirror {
     metrics: metrics::Mirrors,
 }
 
-impl Mirrors {
-    /// The mirrors that the configuration names. No upstream is asked yet.
-    pub fn open(mirrors: &[config::Mirror], metrics: &metrics::Mirrors) -> upstream::Result<Self> {
-        let open = |mirror| Ok(Arc::new(Mirror::open(mirror, metrics.clone())?));
-        mirrors.iter().map(open).collect::<upstream::Result<_>>().map(Self)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The mirror that a repository here belongs to.
-    pub fn of(&self, name: &RepositoryName) -> Option<&Arc<Mirror>> {
-        let length = |mirror: &&Arc<Mirror>| mirror.names.prefix().map_or(0, |prefix| prefix.as_str().len());
-        let belongs = |mirror: &&Arc<Mirror>| mirror.names.at_upstream(name).is_some();
-        self.0.iter().filter(belongs).max_by_key(length)
-    }
-
-    /// The mirror below whose prefix nobody may push this.
-    pub fn keeping_out(&self, name: &RepositoryName) -> Option<&Arc<Mirror>> {
-        self.of(name).or_else(|| self.0.iter().find(|mirror| mirror.names.prefix() == Some(name)))
-    }
-
-    /// The name here of a repository that clients call `name` and say to be of the registry `upstream`; `None` when that is not
-    /// mirrored, and the name is one of this registry itself.
-    pub fn name_here(&self, upstream: &str, name: &RepositoryName) -> Option<RepositoryName> {
-        let upstream = upstream.to_ascii_lowercase();
-        self.0.iter().find(|mirror| mirror.names.upstream() == upstream)?.names.here(name)
-    }
-
-    /// The name under which the repository is stored: Docker Hub knows some by a shorter one, too.
-    pub fn stored_name(&self, name: &RepositoryName) -> RepositoryName {
-        self.of(name).and_then(|mirror| mirror.names.here(name)).unwrap_or_else(|| name.clone())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Arc<Mirror>> {
-        self.0.iter()
-    }
-}
-
 impl Mirror {
     fn open(mirror: &config::Mirror, metrics: metrics::Mirrors) -> upstream::Result<Self> {
         let settings = Settings {
             credentials: credentials(&mirror.credentials),
-            ca_file: mirror.ca.clone(),
+            authorities: mirror.ca.clone(),
             ..Settings::new(mirror.url.clone())
         };
         Ok(Self::new(mirror, Arc::new(Upstream::new(settings)?), metrics))
@@ -150,13 +114,15 @@ impl Mirror {
 
     fn new(mirror: &config::Mirror, source: Arc<dyn Source>, metrics: metrics::Mirrors) -> Self {
         Self {
+            configured: mirror.clone(),
             names: Names::new(mirror.upstream.clone(), mirror.prefix.clone(), &mirror.url),
             source,
             offline: mirror.offline,
             limit: mirror.limit,
-            fill: Fill::new(mirror.limit),
+            fill: Arc::new(Fill::new(mirror.limit)),
             keep: mirror.keep,
             prefetch: mirror.prefetch.clone(),
+            is_attended: AtomicBool::new(false),
             flights: Arc::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             parts: Arc::new(Semaphore::new(PARTS)),

@@ -1,11 +1,11 @@
 //! Images that are fetched before anybody asks for them: as a whole, again and again, so that what a tag leads to is here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use berth_oci::{Digest, Manifest, Reference};
+use berth_oci::{Digest, Manifest, Reference, RepositoryName};
 use tokio::time::sleep;
 
-use super::{Mirror, Mirrors, Result, flight::Stage};
+use super::{Mirror, Result, flight::Stage};
 use crate::{
     config::Prefetch,
     repository::{self, Registry, Repository},
@@ -14,35 +14,35 @@ use crate::{
 /// So deep may an index list others.
 const DEEPEST: usize = 4;
 
-impl Mirrors {
-    /// Fetches what is to be fetched beforehand, for as long as the process lives.
-    pub fn prefetch(&self, registry: &Registry) {
-        for mirror in self.iter() {
-            if let Some(prefetch) = mirror.prefetch.clone() {
-                tokio::spawn(Arc::clone(mirror).keep_fetching(registry.clone(), prefetch));
-            }
+/// Fetches what is wanted again and again, for as long as the mirror is in force.
+pub(super) async fn keep_fetching(mirror: Weak<Mirror>, registry: Registry, prefetch: Prefetch) {
+    loop {
+        for (name, reference) in &prefetch.images {
+            let Some(mirror) = mirror.upgrade() else { return };
+            mirror.fetch_beforehand(&registry, name, reference).await;
         }
+        sleep(prefetch.interval).await;
     }
 }
 
 impl Mirror {
-    async fn keep_fetching(self: Arc<Self>, registry: Registry, prefetch: Prefetch) {
-        loop {
-            for (name, reference) in &prefetch.images {
-                let Some(here) = self.names.here(name) else { continue };
-                let repository = registry.repository(here);
-                let fetched = self.fetch_image(&repository, reference).await;
-                let name = repository.name();
-                if let Err(error) = fetched {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(%name, %reference, error, "an image could not be fetched beforehand");
-                } else {
-                    // Who wants it to be here beforehand does not want it to go because nobody pulls it.
-                    repository.note_pull(reference);
-                    tracing::info!(%name, %reference, "an image is mirrored as a whole");
-                }
-            }
-            sleep(prefetch.interval).await;
+    async fn fetch_beforehand(
+        self: &Arc<Self>,
+        registry: &Registry,
+        name: &RepositoryName,
+        reference: &Reference,
+    ) {
+        let Some(here) = self.names.here(name) else { return };
+        let repository = registry.repository(here);
+        let fetched = self.fetch_image(&repository, reference).await;
+        let name = repository.name();
+        if let Err(error) = fetched {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(%name, %reference, error, "an image could not be fetched beforehand");
+        } else {
+            // Who wants it to be here beforehand does not want it to go because nobody pulls it.
+            repository.note_pull(reference);
+            tracing::info!(%name, %reference, "an image is mirrored as a whole");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1 only: each of many large bodies then has a connection, and a window, of its own.
 
-use std::{error::Error as StdError, path::Path, sync::Arc, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use berth_storage::ByteStream;
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use super::{
     address::Address,
     silence::{watched, while_it_moves},
 };
-use crate::http_client::{Untrusted, config_with_system};
+use crate::http_client::{Authorities, Untrusted, config_with_system};
 
 /// How long it may take until a connection is there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Connections {
         tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let trust = trust(settings.ca_file.as_deref(), address.is_https());
+        let trust = trust(settings.authorities.as_ref(), address.is_https());
         let trust = trust.map_err(|error| Error::Trust(Arc::new(error)))?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(trust)
@@ -139,8 +139,8 @@ impl ResolveServerName for Names {
 }
 
 /// Whom to trust. A registry without TLS is reached also where there are no authorities.
-fn trust(ca_file: Option<&Path>, is_https: bool) -> std::result::Result<ClientConfig, Untrusted> {
-    match config_with_system(ca_file) {
+fn trust(others: Option<&Authorities>, is_https: bool) -> std::result::Result<ClientConfig, Untrusted> {
+    match config_with_system(others) {
         Err(Untrusted::NoAuthorities) if !is_https => {
             let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()

@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 use hyper::Uri;
 use rustls::pki_types::ServerName;
 
+use crate::http_client::Authorities;
+
 /// How long another registry may be silent when nothing else is said.
 const SILENCE: Duration = Duration::from_mins(1);
 
@@ -15,8 +17,8 @@ pub struct Settings {
     pub url: Uri,
     /// Who asks.
     pub credentials: Credentials,
-    /// PEM file of authorities that are trusted besides those of the system.
-    pub ca_file: Option<PathBuf>,
+    /// Who is trusted besides the authorities of the system.
+    pub authorities: Option<Authorities>,
     /// The name in the registry's certificate, where it is another than its host's.
     pub server_name: Option<ServerName<'static>>,
     /// How long the registry may be silent: before its answer, and between two pieces of a body. A body itself may take
@@ -27,7 +29,13 @@ pub struct Settings {
 impl Settings {
     /// The registry at `url`, asked by nobody in particular.
     pub fn new(url: Uri) -> Self {
-        Self { url, credentials: Credentials::Anonymous, ca_file: None, server_name: None, silence: SILENCE }
+        Self {
+            url,
+            credentials: Credentials::Anonymous,
+            authorities: None,
+            server_name: None,
+            silence: SILENCE,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use berth_registry::{
     api::Api,
     auth::Auth,
     config::{self, Loaded, Options},
+    mirror::Mirrors,
     reconfiguration::{Live, Reconfiguration, rules, upload_purging},
     reloading::{Refresh, Reloading},
     repository::Registry as Rules,
@@ -32,7 +33,9 @@ fn start(path: &Path) -> (Registry, Reconfiguration) {
     let limit = rules(&config).max_manifest_size;
     let api = Api::new(registry.clone(), Auth::default(), limit, &config.http);
     let (upload_purging, _) = watch::channel(upload_purging(&config));
-    let live = Live { log, registry, api: api.clone(), auth: Auth::default(), upload_purging };
+    let mirrors = Mirrors::default();
+    let api = api.with_mirrors(mirrors.clone());
+    let live = Live { log, registry, mirrors, api: api.clone(), auth: Auth::default(), upload_purging };
     let followed = path.to_owned();
     let file = Reloading::open("the configuration", vec![path.to_owned()], move |_| Ok(load(&followed)));
     (Registry::over(api), Reconfiguration::new(file.unwrap(), config, live))
@@ -81,4 +84,23 @@ async fn redirects_begin_and_end_at_once() {
     configure("redirect: {disable: true}");
     assert!(reconfiguration.refresh());
     assert_eq!(registry.get(&blob).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn mirrors_come_and_go_at_once() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    write(file.path(), "storage: inmemory\n");
+    let (registry, reconfiguration) = start(file.path());
+    registry.push_blob("quay.io/app", b"content").await;
+
+    write(file.path(), "storage: inmemory\nmirrors: [{upstream: quay.io, offline: true}]\n");
+    assert!(reconfiguration.refresh());
+    let absent = registry.get("/v2/quay.io/app/manifests/1").await;
+    absent.assert_error(404, "MANIFEST_UNKNOWN");
+    assert!(absent.text().contains("the mirror of quay.io is offline"), "{}", absent.text());
+    registry.post("/v2/quay.io/app/blobs/uploads/", "").await.assert_error(405, "UNSUPPORTED");
+
+    write(file.path(), "storage: inmemory\n");
+    assert!(reconfiguration.refresh());
+    registry.push_blob("quay.io/app", b"more content").await;
 }

@@ -1,7 +1,7 @@
 //! The access rules of the registry, `access.yml`: which users may do what to which repositories. A user that no rule names
 //! may do nothing.
 
-use berth_crds::allowed;
+use berth_crds::{RegistrySpec, allowed, mirrors::Mirror};
 use serde::Serialize;
 use serde_json::json;
 
@@ -35,8 +35,8 @@ pub struct Subjects<'a> {
     pub users: &'a [String],
     /// The rules of those RegistryAccesses that the Registry consents to.
     pub granted: &'a [Rule],
-    /// Whether everybody may pull.
-    pub anonymous_pull: bool,
+    /// The repositories that everybody may pull.
+    pub open: &'a [String],
     /// Who collects garbage with a token, and may do nothing else.
     pub collector: Option<&'a str>,
 }
@@ -62,12 +62,21 @@ impl Rule {
     }
 }
 
+/// The repositories that everybody may pull, by their patterns.
+pub fn open_to_all(spec: &RegistrySpec) -> Vec<String> {
+    if spec.access.anonymous_pull {
+        return vec!["**".to_owned()];
+    }
+    let open = spec.mirrors.iter().filter(|mirror| mirror.anonymous_pull);
+    open.map(|mirror: &Mirror| format!("{}/**", mirror.prefix())).collect()
+}
+
 /// The file. It is JSON, which is YAML too.
 pub fn access_rules(subjects: Subjects<'_>) -> String {
     format!("{:#}\n", json!({"rules": rules(subjects)}))
 }
 
-fn rules(Subjects { users, granted, anonymous_pull, collector }: Subjects<'_>) -> Vec<Rule> {
+fn rules(Subjects { users, granted, open, collector }: Subjects<'_>) -> Vec<Rule> {
     use Action::{Administer, Delete, Pull, Push};
     let named: Vec<String> =
         users.iter().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect();
@@ -80,13 +89,13 @@ fn rules(Subjects { users, granted, anonymous_pull, collector }: Subjects<'_>) -
     }
     rules.extend(collector.map(|user| Rule::everywhere(vec![user.to_owned()], &[Administer])));
     rules.extend_from_slice(granted);
-    if anonymous_pull {
+    if !open.is_empty() {
         // Whoever shows a password may not have less than whoever shows none.
         let mut known: Vec<String> = rules.iter().flat_map(|rule| rule.users.clone()).collect();
         known.sort();
         known.dedup();
         known.push("*".to_owned());
-        rules.push(Rule { anonymous: true, ..Rule::everywhere(known, &[Pull]) });
+        rules.push(Rule { anonymous: true, ..Rule::of(known, open.to_vec(), vec![Pull]) });
     }
     rules
 }
@@ -101,10 +110,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::fixtures;
 
-    fn written(users: &[&str], granted: &[Rule], anonymous_pull: bool) -> Value {
+    fn written(users: &[&str], granted: &[Rule], spec: &str) -> Value {
         let users: Vec<String> = users.iter().map(|user| format!("{user}:hash")).collect();
-        let file = access_rules(Subjects { users: &users, granted, anonymous_pull, collector: None });
+        let open = open_to_all(&fixtures::registry(spec).spec);
+        let file = access_rules(Subjects { users: &users, granted, open: &open, collector: None });
         serde_yaml::from_str(&file).unwrap()
     }
 
@@ -112,7 +123,7 @@ mod tests {
     fn nobody_has_rights_whom_no_rule_names() {
         let all = ["pull", "push", "delete", "administer"];
         assert_eq!(
-            written(&["bob"], &[], false),
+            written(&["bob"], &[], "{}"),
             json!({"rules": [
                 {"users": ["admin"], "repositories": ["**"], "actions": all},
                 {"users": ["pull"], "repositories": ["**"], "actions": ["pull"]},
@@ -124,14 +135,14 @@ mod tests {
     #[test]
     fn what_was_consented_to_is_a_rule() {
         let rule = Rule::of(vec!["team-a.ci".to_owned()], vec!["team-a/**".to_owned()], vec![Action::Pull]);
-        let rules = written(&[], std::slice::from_ref(&rule), false);
+        let rules = written(&[], std::slice::from_ref(&rule), "{}");
         assert_eq!(rules["rules"][2], json!(rule));
     }
 
     #[test]
     fn whoever_shows_a_password_may_pull_what_everybody_may() {
         let rule = Rule::of(vec!["team-a.ci".to_owned()], vec!["team-a/**".to_owned()], vec![Action::Push]);
-        let rules = written(&["bob"], &[rule], true);
+        let rules = written(&["bob"], &[rule], "{access: {anonymousPull: true}}");
         assert_eq!(
             rules["rules"][4],
             json!({
@@ -139,5 +150,16 @@ mod tests {
                 "repositories": ["**"], "actions": ["pull"],
             })
         );
+    }
+
+    #[test]
+    fn a_mirror_is_opened_to_all_below_its_prefix_and_nowhere_else() {
+        let spec = "{mirrors: [{upstream: docker.io, anonymousPull: true}, {upstream: quay.io}, \
+                    {upstream: ghcr.io, prefix: team/g, anonymousPull: true}]}";
+        let rules = written(&[], &[], spec);
+        let rule = &rules["rules"][2];
+        assert_eq!((&rule["anonymous"], &rule["actions"]), (&json!(true), &json!(["pull"])));
+        assert_eq!(rule["repositories"], json!(["docker.io/**", "team/g/**"]));
+        assert_eq!(rule["users"], json!(["admin", "pull", "*"]));
     }
 }

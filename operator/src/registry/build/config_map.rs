@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{bucket, mirrors, retention, secret::JWKS_KEY};
+use super::{access_rules::open_to_all, bucket, mirrors, retention, secret::JWKS_KEY};
 use crate::{apply::Desired, metadata::Identity, registry::validate::Validated};
 
 /// Where the container finds its files.
@@ -68,7 +68,7 @@ pub(super) fn config_file(validated: &Validated) -> String {
         None => ("filesystem", json!({"rootdirectory": DATA_DIRECTORY})),
     };
     config["storage"][driver] = section;
-    if spec.access.anonymous_pull {
+    if !open_to_all(spec).is_empty() {
         // A client without a password asks for a token, which also somebody unknown gets.
         config["tokens"] = json!({"enabled": true});
     }
@@ -146,7 +146,9 @@ mod tests {
     #[test]
     fn whoever_shows_no_password_gets_a_token_where_everybody_may_pull() {
         assert_eq!(parsed("{access: {anonymousPull: true}}")["tokens"], json!({"enabled": true}));
-        assert!(parsed("{}").get("tokens").is_none());
+        let open = "{mirrors: [{upstream: a, anonymousPull: true}]}";
+        assert_eq!(parsed(open)["tokens"], json!({"enabled": true}));
+        assert!(parsed("{mirrors: [{upstream: a}]}").get("tokens").is_none());
     }
 
     #[test]

@@ -276,9 +276,16 @@ mod tests {
                 env: [{name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /var/run/secrets/aws/token}, {name: AWS_ROLE_ARN, value: r}]}]}}}");
         let container = &pod["containers"][0];
         assert_eq!(container["env"][0]["name"], "AWS_WEB_IDENTITY_TOKEN_FILE");
-        assert_eq!(container["volumeMounts"].as_array().map(Vec::len), Some(4));
-        assert_eq!(pod["volumes"][3]["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
+        assert_eq!(container["volumeMounts"].as_array().map(Vec::len), Some(5));
+        assert_eq!(pod["volumes"][4]["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
         assert_eq!(pod["securityContext"]["fsGroup"], USER, "the token is readable");
+    }
+
+    #[test]
+    fn other_mirrors_restart_no_pods() {
+        let mirrored =
+            "{mirrors: [{upstream: docker.io, secretName: login}, {upstream: quay.io, offline: true}]}";
+        assert_eq!(built("{}")["spec"]["template"], built(mirrored)["spec"]["template"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// The keys that the server puts in force without a restart, whether the operator writes them or not yet. The server decides
 /// about each key in `registry/src/reconfiguration.rs`; one that is missing here merely restarts pods.
-const LIVE: [&str; 14] = [
+const LIVE: [&str; 15] = [
     "log.level",
     "log.accesslog",
     "storage.delete",
@@ -14,6 +14,7 @@ const LIVE: [&str; 14] = [
     "space",
     "trash",
     "retention",
+    "mirrors",
     "validation",
     "http.host",
     "http.relativeurls",

@@ -41,13 +41,13 @@ mod tests {
     use super::*;
     use crate::{
         fixtures::registry,
-        registry::{credentials::tests as credentials, observe::Observed},
+        registry::{credentials::tests as credentials, mirrored::Mirrored, observe::Observed},
     };
 
     fn validated(spec: &str) -> Validated {
         let login = credentials::secret([("username", "u"), ("password", "p")]);
-        let mirror_secrets = [("login".to_owned(), login)].into();
-        Validated::of_observed(&registry(spec), &Observed { mirror_secrets, ..Observed::default() })
+        let mirrored = Mirrored { secrets: [("login".to_owned(), login)].into(), ..Mirrored::default() };
+        Validated::of_observed(&registry(spec), &Observed { mirrored, ..Observed::default() })
     }
 
     #[test]

@@ -13,8 +13,6 @@ use crate::registry::validate::Validated;
 pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
     let config = validated.identity.child("config");
     let tls = (!validated.spec.tls.disabled).then(|| secret_volume(validated, "tls", TLS_DIRECTORY));
-    let mirrors =
-        (!validated.mirrors.files.is_empty()).then(|| secret_volume(validated, "mirrors", MIRRORS_DIRECTORY));
     data(validated)
         .into_iter()
         .chain([
@@ -26,18 +24,16 @@ pub(super) fn volumes(validated: &Validated) -> Vec<(Value, Value)> {
         ])
         .chain(tls)
         .chain(bucket::volume(validated))
-        .chain(mirrors)
+        .chain([logins(validated)])
         .chain(temporary(validated))
         .collect()
 }
 
 /// Where mirrors over a bucket keep what is on its way, for those who come while it is: the bucket gives it out only when all
-/// of it is there.
+/// of it is there. Also where there are none, since a volume cannot come without a restart.
 fn temporary(validated: &Validated) -> Option<(Value, Value)> {
-    let is_needed = validated.spec.storage.s3.is_some() && !validated.spec.mirrors.is_empty();
-    is_needed.then(|| {
-        (json!({"name": "temporary", "emptyDir": {}}), json!({"name": "temporary", "mountPath": "/tmp"}))
-    })
+    validated.spec.storage.s3.as_ref()?;
+    Some((json!({"name": "temporary", "emptyDir": {}}), json!({"name": "temporary", "mountPath": "/tmp"})))
 }
 
 fn data(validated: &Validated) -> Option<(Value, Value)> {
@@ -59,6 +55,13 @@ fn secret_volume(validated: &Validated, name: &str, directory: &str) -> (Value, 
     )
 }
 
+/// Those for the upstreams of mirrors. Also where there are none, since a volume cannot come without a restart.
+fn logins(validated: &Validated) -> (Value, Value) {
+    let (mut volume, mount) = secret_volume(validated, "mirrors", MIRRORS_DIRECTORY);
+    volume["secret"]["optional"] = json!(true);
+    (volume, mount)
+}
+
 fn empty_dir(validated: &Validated) -> Value {
     let limit = validated.spec.storage.empty_dir.as_ref().and_then(|volume| volume.size_limit.as_ref());
     limit.map_or_else(|| json!({}), |limit| json!({"sizeLimit": limit}))
@@ -71,13 +74,10 @@ mod tests {
 
     #[test]
     fn mirrors_over_a_bucket_have_a_folder_for_what_is_on_its_way() {
-        let bucket = "storage: {s3: {bucket: images, region: eu-west-1}}";
-        let last = |spec: &str| volumes(&validated(spec)).pop().map(|(_, mount)| mount["mountPath"].clone());
-        let with_mirror = format!("{{{bucket}, mirrors: [{{upstream: docker.io}}]}}");
-        assert_eq!(last(&with_mirror), Some(json!("/tmp")));
-        for other in [format!("{{{bucket}}}"), "{mirrors: [{upstream: docker.io}]}".to_owned()] {
-            assert_ne!(last(&other), Some(json!("/tmp")), "{other}");
-        }
+        let has =
+            |spec: &str| volumes(&validated(spec)).iter().any(|(_, mount)| mount["mountPath"] == "/tmp");
+        assert!(has("{storage: {s3: {bucket: images, region: eu-west-1}}}"));
+        assert!(!has("{mirrors: [{upstream: docker.io}]}"));
     }
 
     #[test]

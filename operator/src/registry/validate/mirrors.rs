@@ -1,6 +1,6 @@
 //! The mirrors of `spec.mirrors`, as the registry reads them.
 //!
-//! One that cannot be logged in to as its Secret should say stays as it was; one that never could be is left out until it can.
+//! One whose login or authorities are not there goes on with those of before; one that never had them is left out until it has.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,10 @@ use berth_crds::{Reason, mirrors::Mirror};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::{Value, json};
 
-use super::Finding;
+use super::{
+    Finding,
+    authorities::{from_config_map, from_secret},
+};
 use crate::{
     metadata::Identity,
     registry::{
@@ -43,6 +46,13 @@ impl Mirrors {
     pub const SECTION: &str = "mirrors";
 }
 
+/// How the registry reaches an upstream.
+struct Access {
+    login: Option<Login>,
+    /// Who vouches for it, PEM.
+    authorities: Option<String>,
+}
+
 /// Who the registry is for an upstream.
 struct Login {
     user: String,
@@ -53,16 +63,16 @@ pub(super) fn validate(identity: &Identity, mirrors: &[Mirror], observed: &Obser
     let mut judged = Mirrors::default();
     let mut problem = None;
     for mirror in mirrors {
-        let login = match login(mirror, observed) {
-            Ok(login) => Some(login),
+        let access = match access(mirror, observed) {
+            Ok(access) => Some(access),
             Err(finding) => {
-                let before = login_of_before(identity, mirror, observed);
+                let before = access_of_before(identity, mirror, observed);
                 problem.get_or_insert_with(|| told(finding, mirror, before.is_some()));
-                before.map(Some)
+                before
             }
         };
-        if let Some(login) = login {
-            judged.add(mirror, login);
+        if let Some(access) = access {
+            judged.add(mirror, access);
         }
     }
     let good = || {
@@ -75,13 +85,13 @@ pub(super) fn validate(identity: &Identity, mirrors: &[Mirror], observed: &Obser
 }
 
 fn told(mut finding: Finding, mirror: &Mirror, goes_on: bool) -> Finding {
-    let meanwhile = if goes_on { "the login of before is used" } else { "it is not mirrored" };
+    let meanwhile = if goes_on { "it is mirrored as before" } else { "it is not mirrored" };
     finding.message = format!("{}; until then, {meanwhile}: {}", finding.message, mirror.upstream);
     finding
 }
 
 impl Mirrors {
-    fn add(&mut self, mirror: &Mirror, login: Option<Login>) {
+    fn add(&mut self, mirror: &Mirror, Access { login, authorities }: Access) {
         let mut section = json!({"upstream": mirror.upstream, "prefix": mirror.prefix()});
         let limit = mirror.limit.as_ref().map(|limit| format!("{limit}B"));
         let settings = [
@@ -89,11 +99,16 @@ impl Mirrors {
             ("ttl", mirror.ttl.clone()),
             ("keep", mirror.keep.clone()),
             ("limit", limit),
+            // Not a file: so they come with the rest of the settings, at once.
+            ("ca", authorities),
         ];
         for (key, value) in settings {
             if let Some(value) = value {
                 section[key] = json!(value);
             }
+        }
+        if mirror.offline {
+            section["offline"] = json!(true);
         }
         if let Some(Login { user, password }) = login {
             section["username"] = json!(user);
@@ -109,9 +124,13 @@ fn file(mirror: &Mirror) -> String {
     mirror.upstream.replace(':', "_")
 }
 
+fn access(mirror: &Mirror, observed: &Observed) -> Result<Access, Finding> {
+    Ok(Access { login: login(mirror, observed)?, authorities: authorities(mirror, observed)? })
+}
+
 fn login(mirror: &Mirror, observed: &Observed) -> Result<Option<Login>, Finding> {
     let Some(name) = &mirror.secret_name else { return Ok(None) };
-    let secret = observed.mirror_secrets.get(name).ok_or_else(|| not_found(name))?;
+    let secret = observed.mirrored.secrets.get(name).ok_or_else(|| not_found(name))?;
     let plain = || {
         let (user, password) = (text(secret, "username")?, text(secret, "password")?);
         Some(Login { user: user.trim().to_owned(), password: password.trim_end_matches('\n').to_owned() })
@@ -138,16 +157,39 @@ fn of_docker(config: &str, upstream: &str) -> Option<Login> {
     Some(Login { user: user.to_owned(), password: password.to_owned() })
 }
 
-/// What the registry has been given for an upstream.
-fn login_of_before(identity: &Identity, mirror: &Mirror, observed: &Observed) -> Option<Login> {
+fn authorities(mirror: &Mirror, observed: &Observed) -> Result<Option<String>, Finding> {
+    match (&mirror.ca_secret_name, &mirror.ca_config_map_name) {
+        (Some(name), _) => {
+            from_secret("spec.mirrors[].caSecretName", name, observed.mirrored.secrets.get(name)).map(Some)
+        }
+        (None, Some(name)) => {
+            let config_map = observed.mirrored.config_maps.get(name);
+            from_config_map("spec.mirrors[].caConfigMapName", name, config_map).map(Some)
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// What the registry has been given for an upstream, if that was all that it needs.
+fn access_of_before(identity: &Identity, mirror: &Mirror, observed: &Observed) -> Option<Access> {
     let ids = Objects::ids(identity);
-    let config: ConfigMap = observed.children.get(&ids.config.name)?;
+    let section = section_of_before(&ids.config.name, mirror, observed)?;
+    let secret: Option<Secret> = observed.children.get(&ids.mirrors.name);
+    let user = section["username"].as_str().map(str::to_owned);
+    let password = secret.and_then(|secret| text(&secret, &file(mirror)));
+    let login = user.zip(password).map(|(user, password)| Login { user, password });
+    let authorities = section["ca"].as_str().map(str::to_owned);
+    let needs_authorities = mirror.ca_secret_name.is_some() || mirror.ca_config_map_name.is_some();
+    let is_whole =
+        (login.is_some() || mirror.secret_name.is_none()) && (authorities.is_some() || !needs_authorities);
+    is_whole.then_some(Access { login, authorities })
+}
+
+fn section_of_before(config_map: &str, mirror: &Mirror, observed: &Observed) -> Option<Value> {
+    let config: ConfigMap = observed.children.get(config_map)?;
     let config: Value = serde_json::from_str(config.data?.get(CONFIG_FILE)?).ok()?;
     let before = config[Mirrors::SECTION].as_array()?;
-    let before = before.iter().find(|before| before["upstream"] == mirror.upstream.as_str())?;
-    let user = before["username"].as_str()?.to_owned();
-    let password = text(&observed.children.get::<Secret>(&ids.mirrors.name)?, &file(mirror))?;
-    Some(Login { user, password })
+    before.iter().find(|before| before["upstream"] == mirror.upstream.as_str()).cloned()
 }
 
 fn not_found(name: &str) -> Finding {
@@ -172,7 +214,7 @@ mod tests {
     use crate::{
         children::{ChildId, Kind},
         fixtures,
-        registry::credentials::tests::secret,
+        registry::{certificates, credentials::tests::secret, mirrored::Mirrored},
     };
 
     fn judged(yaml: &str, observed: &Observed) -> Mirrors {
@@ -181,7 +223,8 @@ mod tests {
     }
 
     fn with_secret(secret: Secret) -> Observed {
-        Observed { mirror_secrets: [("login".to_owned(), secret)].into(), ..Observed::default() }
+        let secrets = [("login".to_owned(), secret)].into();
+        Observed { mirrored: Mirrored { secrets, ..Mirrored::default() }, ..Observed::default() }
     }
 
     const HUB: &str = "[{upstream: docker.io, secretName: login}]";
@@ -262,5 +305,40 @@ mod tests {
         let now = judged(HUB, &observed);
         assert_eq!((now.section, now.files), (before.section, before.files));
         assert!(!now.finding.unwrap().good);
+    }
+
+    #[test]
+    fn authorities_come_with_the_settings_and_stay_when_their_place_is_gone() {
+        let pem = certificates::issue_authority("test", None, jiff::Timestamp::now()).unwrap().certificate;
+        let yaml = "[{upstream: a, caConfigMapName: ca, offline: true}]";
+        let config_map =
+            ConfigMap { data: Some([("ca.crt".to_owned(), pem.clone())].into()), ..ConfigMap::default() };
+        let mut observed = Observed {
+            mirrored: Mirrored { config_maps: [("ca".to_owned(), config_map)].into(), ..Mirrored::default() },
+            ..Observed::default()
+        };
+        let there = judged(yaml, &observed);
+        assert_eq!(there.section, [json!({"upstream": "a", "prefix": "a", "ca": pem, "offline": true})]);
+        assert!(there.finding.unwrap().good);
+
+        observed.mirrored.config_maps.clear();
+        let never = judged(yaml, &observed);
+        assert_eq!((never.section.len(), never.finding.unwrap().reason), (0, Reason::AuthorityNotFound));
+        let written = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hub-config"},
+            "data": {"config.yml": json!({"mirrors": there.section}).to_string()},
+        });
+        let id = ChildId::new(Kind::ConfigMap, "hub-config".to_owned());
+        observed.children.insert(id, serde_json::from_value(written).unwrap());
+        let gone = judged(yaml, &observed);
+        assert_eq!(gone.section, there.section);
+        assert!(gone.finding.unwrap().message.ends_with("until then, it is mirrored as before: a"));
+    }
+
+    #[test]
+    fn what_is_no_certificate_vouches_for_nobody() {
+        let mirrors =
+            judged("[{upstream: a, caSecretName: login}]", &with_secret(secret([("ca.crt", "no")])));
+        assert_eq!(mirrors.finding.unwrap().reason, Reason::InvalidAuthority);
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod applicants;
+mod authorities;
 mod claim;
 mod claim_state;
 pub mod consent;
@@ -33,13 +34,14 @@ use serde_json::{Map, Value};
 
 pub use access::{Access, USERS, users_stored};
 pub use applicants::{Applicant, granted};
+pub use authorities::AUTHORITIES;
 pub use claim_state::capacity;
 pub use exposure::Exposure;
 pub use host::without_port;
 pub use ingress_controller::IngressController;
 pub use mirrors::Mirrors;
 pub use retention::Retention;
-pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
+pub use s3::{ACCESS_KEY, Files, SECRET_KEY, SESSION_TOKEN};
 pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls, load_balancer_addresses};

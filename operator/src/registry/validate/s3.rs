@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 
 use berth_crds::{Reason, s3::S3};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::Secret;
 
-use super::Finding;
+use super::{
+    Finding,
+    authorities::{AUTHORITIES, from_config_map, from_secret},
+};
 use crate::{
     metadata::Identity,
-    registry::{build::Objects, certificates, credentials::text, observe::Observed},
+    registry::{build::Objects, credentials::text, observe::Observed},
 };
 
 /// The files that open a bucket, by their names in the Secret `NAME-storage`.
@@ -21,8 +24,6 @@ pub const ACCESS_KEY: &str = "accesskey";
 pub const SECRET_KEY: &str = "secretkey";
 /// What belongs to it when it is temporary.
 pub const SESSION_TOKEN: &str = "sessiontoken";
-/// The authorities that the server's certificate is verified with.
-pub const AUTHORITIES: &str = "ca.crt";
 
 /// The names that users may give to the parts of an access key: ours first, then those of the environment of AWS.
 const ACCESS_KEY_NAMES: [&str; 2] = ["accessKeyId", "AWS_ACCESS_KEY_ID"];
@@ -44,8 +45,14 @@ fn files(s3: &S3, observed: &Observed) -> Result<Files, Finding> {
         files.extend(access_key(name, observed.bucket_secret.as_ref())?);
     }
     let authorities = match (&s3.ca_secret_name, &s3.ca_config_map_name) {
-        (Some(name), _) => Some(from_secret(name, observed.bucket_ca_secret.as_ref())?),
-        (None, Some(name)) => Some(from_config_map(name, observed.bucket_ca_config_map.as_ref())?),
+        (Some(name), _) => {
+            Some(from_secret("spec.storage.s3.caSecretName", name, observed.bucket_ca_secret.as_ref())?)
+        }
+        (None, Some(name)) => Some(from_config_map(
+            "spec.storage.s3.caConfigMapName",
+            name,
+            observed.bucket_ca_config_map.as_ref(),
+        )?),
         (None, None) => None,
     };
     files.extend(authorities.map(|authorities| (AUTHORITIES, authorities)));
@@ -82,32 +89,6 @@ fn word(secret: &Secret, key: &str) -> Option<String> {
     text(secret, key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-fn from_secret(name: &str, secret: Option<&Secret>) -> Result<String, Finding> {
-    let place = format!("Secret {name} of spec.storage.s3.caSecretName");
-    let secret = secret.ok_or_else(|| no_authorities(&place))?;
-    certificates_in(&place, text(secret, AUTHORITIES))
-}
-
-fn from_config_map(name: &str, config_map: Option<&ConfigMap>) -> Result<String, Finding> {
-    let place = format!("ConfigMap {name} of spec.storage.s3.caConfigMapName");
-    let config_map = config_map.ok_or_else(|| no_authorities(&place))?;
-    certificates_in(&place, config_map.data.as_ref().and_then(|data| data.get(AUTHORITIES)).cloned())
-}
-
-fn no_authorities(place: &str) -> Finding {
-    let message = format!(
-        "{place} does not exist: create it with the authorities (PEM) under the key {AUTHORITIES}, or remove the field"
-    );
-    Finding::bad(Reason::AuthorityNotFound, message)
-}
-
-fn certificates_in(place: &str, pem: Option<String>) -> Result<String, Finding> {
-    pem.filter(|pem| certificates::inspect(pem).is_ok()).ok_or_else(|| {
-        let message = format!("{place} has no certificate (PEM) under the key {AUTHORITIES}: store it there");
-        Finding::bad(Reason::InvalidAuthority, message)
-    })
-}
-
 fn files_of_before(identity: &Identity, observed: &Observed) -> Option<Files> {
     let secret: Secret = observed.children.get(&Objects::ids(identity).storage.name)?;
     let file = |name| Some((name, text(&secret, name)?));
@@ -129,7 +110,7 @@ mod tests {
     use crate::{
         children::{ChildId, Kind},
         fixtures,
-        registry::credentials::tests::secret,
+        registry::{certificates, credentials::tests::secret},
     };
 
     fn validated(s3: &str, observed: &Observed) -> (Option<Files>, Finding) {

@@ -12,6 +12,7 @@ use anyhow::Context;
 use berth_registry::{
     config::{Log, LogFormat},
     copying::{Copy, Place, Report},
+    http_client::Authorities,
     telemetry,
     upstream::{Credentials, Settings, Upstream},
 };
@@ -86,7 +87,7 @@ fn open(arguments: &Arguments, end: End) -> anyhow::Result<Place> {
             let side = arguments.side(end);
             let settings = Settings {
                 credentials: credentials(arguments, &side, url)?,
-                ca_file: side.ca_file.cloned(),
+                authorities: side.ca_file.cloned().map(Authorities::File),
                 server_name: side.server_name.cloned(),
                 ..Settings::new(url.clone())
             };

@@ -5,7 +5,10 @@ use std::time::Duration;
 use berth_oci::RepositoryName;
 
 use super::{config, error, load_yaml};
-use crate::config::{Mirror, MirrorCredentials};
+use crate::{
+    config::{Mirror, MirrorCredentials},
+    http_client::Authorities,
+};
 
 fn mirrors(items: &str) -> Vec<Mirror> {
     config(&format!("mirrors:\n{items}\n")).mirrors
@@ -44,6 +47,14 @@ fn every_key_of_a_mirror_is_read() {
     let prefetch = mirror.prefetch.as_ref().unwrap();
     assert_eq!(prefetch.images[1].1.to_string(), "latest");
     assert_eq!(prefetch.interval, Duration::from_hours(1));
+}
+
+#[test]
+fn authorities_are_in_a_file_or_in_the_configuration_itself() {
+    let pem = "-----BEGIN CERTIFICATE-----\\nMA==\\n-----END CERTIFICATE-----\\n";
+    let mirrors = mirrors(&format!("- {{upstream: a.io, ca: /ca.pem}}\n- {{upstream: b.io, ca: \"{pem}\"}}"));
+    assert_eq!(mirrors[0].ca, Some(Authorities::File("/ca.pem".into())));
+    assert!(matches!(&mirrors[1].ca, Some(Authorities::Text(text)) if text.ends_with("-----\n")));
 }
 
 #[test]

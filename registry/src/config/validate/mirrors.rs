@@ -6,7 +6,10 @@ use berth_oci::{Reference, RepositoryName, Tag};
 use hyper::Uri;
 
 use super::{address, space};
-use crate::config::{Mirror, MirrorCredentials, Prefetch, error::Error, settings::Settings};
+use crate::{
+    config::{Mirror, MirrorCredentials, Prefetch, error::Error, settings::Settings},
+    http_client::Authorities,
+};
 
 const URL: &str = "the URL of a registry without a path, such as https://registry.example.com";
 const UPSTREAM: &str = "the host of the registry to mirror, as image names begin with it, such as docker.io or \
@@ -84,12 +87,17 @@ fn mirror(settings: &Settings) -> Result<Mirror, Error> {
         url,
         ttl: settings.duration("ttl")?,
         keep: (!keep.is_zero()).then_some(keep),
-        ca: settings.text("ca")?.map(PathBuf::from),
+        ca: settings.text("ca")?.map(authorities),
         limit: settings.read("limit", LIMIT, |text| space::bytes(text).filter(|bytes| *bytes > 0))?,
         offline: settings.flag("offline")?,
         prefetch: prefetch(&settings.below("prefetch"))?,
         upstream,
     })
+}
+
+/// A file, or the certificates themselves.
+fn authorities(text: String) -> Authorities {
+    if text.contains("-----BEGIN ") { Authorities::Text(text) } else { Authorities::File(text.into()) }
 }
 
 fn default_url(upstream: &str) -> String {

@@ -1,19 +1,18 @@
-//! The condition `NodesReady` and `status.nodes`. They have a field manager of their own, so that neither this controller nor the
-//! one that writes the rest of the status undoes what the other reports.
+//! The condition `NodesReady` and `status.nodes`.
 
-use berth_crds::{ConditionType, Reason, Registry, RegistryStatus, nodes::NodesStatus};
+use berth_crds::{ConditionType, Reason, Registry, nodes::NodesStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
-};
+use kube::Resource;
 use serde_json::json;
 
-use super::{Context, ProblemKind, claims::Claims, roll_call::Tally};
-use crate::registry::{
-    events,
-    status::{State, Truth, previous, with_times},
+use super::{Context, claims::Claims};
+use crate::{
+    nodes::{ProblemKind, Tally},
+    registry::{
+        share::{self, Share},
+        status::{State, Truth, previous, with_times},
+    },
 };
 
 /// The field manager of what is reported.
@@ -120,18 +119,6 @@ fn counted(tally: &Tally) -> NodesStatus {
     }
 }
 
-/// Takes what this controller reports out of a status: what is left is the others'.
-pub(crate) fn without(mut status: RegistryStatus) -> RegistryStatus {
-    status.nodes = None;
-    status.conditions.retain(|condition| !is_ours(condition));
-    status
-}
-
-/// Whether it is this controller that reports a condition.
-pub(crate) fn is_ours(condition: &Condition) -> bool {
-    condition.type_ == ConditionType::NodesReady.as_str()
-}
-
 /// Stores what is news, and tells what turned.
 pub(super) async fn report(
     context: &Context,
@@ -148,26 +135,17 @@ pub(super) async fn report(
     let states = state.into_iter().collect();
     let conditions = with_times(states, generation, previous(registry), Timestamp::now());
     let known = registry.status.as_ref().and_then(|status| status.nodes.clone());
-    let reported: Vec<Condition> =
-        previous(registry).iter().filter(|condition| is_ours(condition)).cloned().collect();
+    let reported: Vec<Condition> = previous(registry)
+        .iter()
+        .filter(|condition| condition.type_ == ConditionType::NodesReady.as_str())
+        .cloned()
+        .collect();
     if known == report.nodes && reported == conditions {
         return Ok(());
     }
-    let (namespace, name) = (registry.namespace().unwrap_or_default(), registry.name_any());
-    let resource = ApiResource::erase::<Registry>(&());
-    let registries: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let mut patch = json!({
-        "apiVersion": resource.api_version,
-        "kind": resource.kind,
-        "metadata": {"name": name, "uid": registry.uid()},
-        "status": {"conditions": conditions},
-    });
-    if let Some(nodes) = report.nodes {
-        patch["status"]["nodes"] = json!(nodes);
-    }
-    registries.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)).await?;
-    events::publish(&context.recorder, &registry.object_ref(&()), previous(registry), &conditions).await;
-    Ok(())
+    let field = report.nodes.map(|nodes| ("nodes", json!(nodes)));
+    let share = Share { field_manager: FIELD_MANAGER, conditions, field };
+    share::report(&context.client, &context.recorder, registry, share).await
 }
 
 #[cfg(test)]
@@ -176,7 +154,8 @@ mod tests {
     use crate::nodes::Entry;
 
     fn claims() -> Claims {
-        let entry = Entry { host: "hub.default.svc".to_owned(), endpoints: Vec::new(), fallback: None };
+        let entry =
+            Entry { host: "hub.default.svc".to_owned(), endpoints: Vec::new(), fallback: None, path: None };
         Claims { entries: vec![entry], ..Claims::default() }
     }
 

@@ -23,9 +23,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::{Context, Objects, listings, registry_of, roll_call::RollCall};
+use super::Context;
 use crate::{
     metadata::INSTANCE,
+    nodes::{Objects, RollCall, listings, registry_of},
     registry::{Guarded, Scope, api, watches},
 };
 

@@ -7,9 +7,9 @@ use berth_crds::{Reason, Registry, mirrors::Mirror};
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 
-use super::Entry;
 use crate::{
     allow_list::AllowList,
+    nodes::Entry,
     registry::{
         certificates,
         validate::{Finding, hosts_of, without_port},
@@ -66,18 +66,25 @@ pub(super) fn judge(registry: &Registry, seen: Seen<'_>, permits: &Permits) -> C
         }
     }
     for mirror in registry.spec.mirrors.iter().filter(|mirror| mirror.nodes) {
-        if permits_name(&permits.mirrors, &mirror.upstream) {
-            claims.add(&mirror.upstream, &endpoints, Some(upstream(mirror)));
-        } else {
+        if !permits_name(&permits.mirrors, &mirror.upstream) {
             claims.refused.get_or_insert_with(|| mirror_not_allowed(&mirror.upstream));
+        } else if !is_open(registry, mirror) {
+            claims.refused.get_or_insert_with(|| mirror_not_open(mirror));
+        } else {
+            claims.add(&mirror.upstream, &endpoints, Some(mirror));
         }
     }
     claims
 }
 
 impl Claims {
-    fn add(&mut self, host: &str, endpoints: &[String], fallback: Option<String>) {
-        self.entries.push(Entry { host: host.to_owned(), endpoints: endpoints.to_vec(), fallback });
+    fn add(&mut self, host: &str, endpoints: &[String], mirror: Option<&Mirror>) {
+        self.entries.push(Entry {
+            host: host.to_owned(),
+            endpoints: endpoints.to_vec(),
+            fallback: mirror.map(upstream),
+            path: mirror.map(|mirror| mirror.prefix().to_owned()),
+        });
     }
 }
 
@@ -133,6 +140,11 @@ fn is_reached_otherwise(registry: &Registry) -> bool {
     ends_before || spec.gateway.is_some() || spec.tls.secret_name.is_some() || spec.tls.issuer_ref.is_some()
 }
 
+/// Whether nodes, which have no password of this registry, may pull through a mirror.
+fn is_open(registry: &Registry, mirror: &Mirror) -> bool {
+    registry.spec.access.anonymous_pull || mirror.anonymous_pull
+}
+
 fn upstream(mirror: &Mirror) -> String {
     match (&mirror.url, mirror.upstream.as_str()) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
@@ -162,6 +174,17 @@ fn mirror_not_allowed(upstream: &str) -> Finding {
          nodeAgent.allowedMirrors of the chart"
     );
     Finding::bad(Reason::MirrorNotAllowed, message)
+}
+
+fn mirror_not_open(mirror: &Mirror) -> Finding {
+    let Mirror { upstream, .. } = mirror;
+    let prefix = mirror.prefix();
+    let message = format!(
+        "nodes are not led here for images of {upstream}, because they have no password of this registry: set anonymousPull of that \
+         mirror to true, which lets everybody who reaches the registry pull what is below {prefix}, or set its nodes to false and name \
+         images of {upstream} by this registry's name, as HOST/{prefix}/…, with the pull Secret"
+    );
+    Finding::bad(Reason::MirrorNotOpen, message)
 }
 
 fn not_in_certificate(registry: &Registry, addresses: &[String]) -> Finding {
@@ -265,13 +288,24 @@ mod tests {
 
     #[test]
     fn an_upstream_is_mirrored_for_nodes_only_where_that_is_permitted() {
-        let spec = "{mirrors: [{upstream: docker.io, nodes: true}, {upstream: quay.io}]}";
+        let spec = "{access: {anonymousPull: true}, mirrors: [{upstream: docker.io, nodes: true}, {upstream: quay.io}]}";
         let claims = judged(spec, &permits(&["docker.io"], &[]));
         assert_eq!((hosts(&claims), reason(&claims)), (OWN.to_vec(), Some(Reason::MirrorNotAllowed)));
 
         let claims = judged(spec, &permits(&[], &["docker.io", "quay.io"]));
         assert_eq!(hosts(&claims)[2..], ["docker.io"], "quay.io is not for nodes");
         assert_eq!(claims.entries[2].fallback.as_deref(), Some("https://registry-1.docker.io"));
+        assert_eq!(claims.entries[2].path.as_deref(), Some("docker.io"));
+    }
+
+    #[test]
+    fn nodes_are_led_to_a_mirror_only_where_they_may_pull() {
+        let permits = permits(&[], &["docker.io"]);
+        let closed = judged("{mirrors: [{upstream: docker.io, prefix: hub, nodes: true}]}", &permits);
+        assert_eq!((hosts(&closed), reason(&closed)), (OWN.to_vec(), Some(Reason::MirrorNotOpen)));
+        assert!(closed.refused.unwrap().message.contains("pull what is below hub"));
+        let open = judged("{mirrors: [{upstream: docker.io, nodes: true, anonymousPull: true}]}", &permits);
+        assert_eq!((hosts(&open)[2..].to_vec(), reason(&open)), (vec!["docker.io"], None));
     }
 
     #[test]

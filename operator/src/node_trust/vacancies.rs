@@ -12,8 +12,11 @@ use kube::{
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Context, Objects, key, key_of, listings, publication::remove, roll_call::RollCall};
-use crate::registry::api;
+use super::{Context, key_of, publication::remove};
+use crate::{
+    nodes::{Objects, RollCall, key, listings},
+    registry::api,
+};
 
 /// Registries that are deleted together are looked for once; what failed is tried again later.
 const COLLECTION: Duration = Duration::from_secs(1);

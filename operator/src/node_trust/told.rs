@@ -5,10 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    Listing,
-    roll_call::{RollCall, Tally},
-};
+use crate::nodes::{Listing, RollCall, Tally};
 
 /// By the keys of the Registries.
 #[derive(Debug, Default)]

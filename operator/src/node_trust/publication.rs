@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Listing, listings, revision};
+use crate::nodes::{Listing, listings, revision};
 
 /// What nodes are told now.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,7 +78,8 @@ mod tests {
     use crate::nodes::Entry;
 
     fn listing(revision: i64, hosts: &[&str]) -> Listing {
-        let entry = |&host: &&str| Entry { host: host.to_owned(), endpoints: Vec::new(), fallback: None };
+        let entry =
+            |&host: &&str| Entry { host: host.to_owned(), endpoints: Vec::new(), fallback: None, path: None };
         Listing { revision, ca: None, entries: hosts.iter().map(entry).collect() }
     }
 
