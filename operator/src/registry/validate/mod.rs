@@ -38,6 +38,7 @@ pub use exposure::Exposure;
 pub use host::without_port;
 pub use ingress_controller::IngressController;
 pub use mirrors::Mirrors;
+pub use replication::Schedules;
 pub use retention::Retention;
 pub use s3::{ACCESS_KEY, AUTHORITIES, Files, SECRET_KEY, SESSION_TOKEN};
 pub use service_accounts::ServiceAccounts;
@@ -76,8 +77,8 @@ pub struct Validated {
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// The schedule of the garbage collection, or what is wrong with it.
     pub schedule: Result<Schedule, Finding>,
-    /// The schedule of the copies, or what is wrong with it, where something is to be copied.
-    pub replication: Option<Result<Schedule, Finding>>,
+    /// When each copy is made.
+    pub replication: Schedules,
     /// Which tags are kept.
     pub retention: Retention,
     /// The registries elsewhere that it mirrors.

@@ -1,4 +1,6 @@
-//! The schedule of `spec.replication`.
+//! The schedules of `spec.replication`.
+
+use std::collections::BTreeMap;
 
 use berth_crds::{Reason, replication::Replication};
 use jiff::Timestamp;
@@ -6,18 +8,32 @@ use jiff::Timestamp;
 use super::{Finding, schedule};
 use crate::registry::cron::Schedule;
 
-/// When copies are made, or what is wrong with the schedule; `None` when nothing is to be copied.
-pub(super) fn validate(
-    replication: Option<&Replication>,
-    now: Timestamp,
-) -> Option<Result<Schedule, Finding>> {
-    let text = &replication?.schedule;
-    Some(schedule::read(text, now).map_err(|problem| {
+/// When each copy is made, by its name, or what is wrong with its schedule.
+pub type Schedules = BTreeMap<String, Result<Schedule, Finding>>;
+
+pub(super) fn validate(replication: Option<&Replication>, now: Timestamp) -> Schedules {
+    let copies = replication.into_iter().flat_map(|replication| {
+        replication.copies.iter().map(|copy| match &copy.schedule {
+            Some(own) => {
+                let place = format!("spec.replication.copies: the schedule {own:?} of {:?}", copy.name);
+                (copy.name.clone(), read(own, &place, now))
+            }
+            None => {
+                let all = &replication.schedule;
+                (copy.name.clone(), read(all, &format!("spec.replication.schedule {all:?}"), now))
+            }
+        })
+    });
+    copies.collect()
+}
+
+fn read(text: &str, place: &str, now: Timestamp) -> Result<Schedule, Finding> {
+    schedule::read(text, now).map_err(|problem| {
         let message = format!(
-            "spec.replication.schedule {text:?}: {problem}; nothing is copied until it is corrected. \"@hourly\" is every hour"
+            "{place}: {problem}; nothing is copied by it until it is corrected. \"@hourly\" is every hour"
         );
         Finding::bad(Reason::InvalidSchedule, message)
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -27,16 +43,21 @@ mod tests {
 
     #[test]
     fn a_schedule_that_cannot_be_used_is_told_with_one_that_can() {
-        let copies = "copies: [{name: a, from: 'https://a'}]";
-        let validated =
-            |schedule: &str| validated(&format!("{{replication: {{schedule: {schedule}, {copies}}}}}"));
-        let wrong = validated("often").replication.unwrap().unwrap_err();
+        let schedules = |more: &str| validated(&format!("{{replication: {{{more}}}}}")).replication;
+        let wrong = schedules("schedule: often, copies: [{name: a, from: 'https://a'}]");
+        let wrong = wrong["a"].as_ref().unwrap_err();
         assert_eq!(wrong.reason, Reason::InvalidSchedule);
         assert!(
-            wrong.message.contains("\"often\"") && wrong.message.contains("@hourly"),
+            wrong.message.starts_with("spec.replication.schedule \"often\"")
+                && wrong.message.contains("@hourly"),
             "{}",
             wrong.message
         );
-        assert!(validated("'@hourly'").replication.unwrap().is_ok());
+        let own = schedules(
+            "copies: [{name: a, from: 'https://a', schedule: often}, {name: b, from: 'https://b'}]",
+        );
+        let wrong = own["a"].as_ref().unwrap_err();
+        assert!(wrong.message.contains("\"often\" of \"a\""), "{}", wrong.message);
+        assert!(own["b"].is_ok());
     }
 }
