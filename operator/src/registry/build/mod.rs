@@ -60,7 +60,7 @@ pub struct Settings {
     pub node_agent: Option<nodes::Objects>,
 }
 
-/// Something for each object that a Registry may have, but for the CronJobs of its copies, which are as many as the spec wants.
+/// Something for each object that a Registry may have, but for the `CronJobs` of its copies, which are as many as the spec wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objects<T> {
     /// Secret `NAME-ca`: the certificate authority with its key. Only the operator reads it.

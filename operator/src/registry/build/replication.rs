@@ -1,4 +1,4 @@
-//! CronJobs `NAME-copy-COPY`: each copies images from another registry or to it, and leaves its report in its termination message.
+//! CronJob `NAME-copy-COPY` of each copy: it brings images from another registry or to it, and leaves its report in its termination message.
 //!
 //! They ask the registry as the user `admin`, over its own API, and mount no data.
 
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::fixtures::{registry, settings};
 
-    /// The names of the CronJobs, and their specs.
+    /// The names of the `CronJobs`, and their specs.
     fn built(spec: &str) -> Vec<(String, Value)> {
         let registry = registry(spec);
         let steps = copies(&registry, &Validated::of(&registry), true, &settings());

@@ -44,7 +44,6 @@ pub enum Request {
 }
 
 /// A number that changes when another run is asked for, or when copies are.
-#[expect(clippy::unnecessary_wraps, reason = "a predicate may have no answer")]
 pub fn turns(registry: &impl ResourceExt) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     [COLLECT_GARBAGE, REPLICATE].map(|annotation| registry.annotations().get(annotation)).hash(&mut hasher);

@@ -110,13 +110,13 @@ mod tests {
             |name: &str| json!({"name": name, "currentAsOf": "2026-03-01T03:00:00Z", "result": "Failed"});
         let status = json!({"replication": {"copies": [copy("a"), copy("b")]}});
         registry.status = serde_json::from_value(status).unwrap();
-        let states = |registry: &Registry, now: &str| -> Vec<State> {
+        let judged = |registry: &Registry, now: &str| -> Vec<State> {
             super::states(registry, now.parse().unwrap()).into_iter().map(|(state, _)| state).collect()
         };
-        assert_eq!(states(&registry, "2026-03-01T04:59:59Z"), [State::Failed, State::Failed]);
-        assert_eq!(states(&registry, "2026-03-01T05:00:00Z"), [State::Failed, State::Lagging]);
+        assert_eq!(judged(&registry, "2026-03-01T04:59:59Z"), [State::Failed, State::Failed]);
+        assert_eq!(judged(&registry, "2026-03-01T05:00:00Z"), [State::Failed, State::Lagging]);
         registry.spec.replicas = 0;
-        assert_eq!(states(&registry, "2026-03-01T05:00:00Z"), [State::Suspended, State::Suspended]);
+        assert_eq!(judged(&registry, "2026-03-01T05:00:00Z"), [State::Suspended, State::Suspended]);
     }
 
     #[test]

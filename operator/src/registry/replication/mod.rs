@@ -24,7 +24,7 @@ pub fn names(registry: &Registry) -> BTreeSet<&str> {
     asked_for.map(|copy| copy.name.as_str()).chain(known.map(|copy| copy.name.as_str())).collect()
 }
 
-/// The CronJobs of the same.
+/// The `CronJobs` of the same.
 pub fn ids(registry: &Registry) -> Vec<ChildId> {
     let identity = Identity::of(registry);
     names(registry).into_iter().map(|copy| id(&identity, copy)).collect()

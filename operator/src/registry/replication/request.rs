@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Copies that are asked for, and the CronJobs that their Jobs are made after.
+/// Copies that are asked for, and the `CronJobs` that their Jobs are made after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
     value: String,

@@ -69,7 +69,7 @@ pub(super) fn status(
     })
 }
 
-/// Whose Jobs make copies: the Registry, where they are asked for, and the CronJobs.
+/// Whose Jobs make copies: the Registry, where they are asked for, and the `CronJobs`.
 fn owners(registry: &Registry, applied: &Applied) -> Vec<String> {
     let cron_jobs =
         ids(registry).into_iter().filter_map(|id| applied.children.get::<CronJob>(&id.name)?.uid());

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use berth_crds::{Reason, replication::Replication};
+use berth_crds::{
+    Reason,
+    replication::{Replication, ReplicationCopy},
+};
 use jiff::Timestamp;
 
 use super::{Finding, schedule};
@@ -12,19 +15,15 @@ use crate::registry::cron::Schedule;
 pub type Schedules = BTreeMap<String, Result<Schedule, Finding>>;
 
 pub(super) fn validate(replication: Option<&Replication>, now: Timestamp) -> Schedules {
-    let copies = replication.into_iter().flat_map(|replication| {
-        replication.copies.iter().map(|copy| match &copy.schedule {
-            Some(own) => {
-                let place = format!("spec.replication.copies: the schedule {own:?} of {:?}", copy.name);
-                (copy.name.clone(), read(own, &place, now))
-            }
-            None => {
-                let all = &replication.schedule;
-                (copy.name.clone(), read(all, &format!("spec.replication.schedule {all:?}"), now))
-            }
-        })
-    });
-    copies.collect()
+    let Some(Replication { copies, schedule: shared, .. }) = replication else { return Schedules::new() };
+    let schedule = |copy: &ReplicationCopy| match &copy.schedule {
+        Some(own) => {
+            let place = format!("spec.replication.copies: the schedule {own:?} of {:?}", copy.name);
+            read(own, &place, now)
+        }
+        None => read(shared, &format!("spec.replication.schedule {shared:?}"), now),
+    };
+    copies.iter().map(|copy| (copy.name.clone(), schedule(copy))).collect()
 }
 
 fn read(text: &str, place: &str, now: Timestamp) -> Result<Schedule, Finding> {
