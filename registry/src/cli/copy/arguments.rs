@@ -13,7 +13,7 @@ use crate::cli::server::server_name;
     override_usage = "registry copy [OPTIONS] SRC DST",
     after_help = "\
         SRC and DST are registries or storages:\n  \
-        https://HOST                           everything that a registry has (http:// without TLS; docker:// is https://)\n  \
+        https://HOST                           all of a registry (http:// without TLS)\n  \
         https://HOST/REPOSITORY[:TAG|@DIGEST]  one repository, or one image\n  \
         config.yml                             the storage of a configuration file: a folder, or S3\n  \
         data                                   the folder of a registry\n\n\
@@ -25,7 +25,7 @@ use crate::cli::server::server_name;
         image incomplete: run it again, and it goes on. Digests stay as they are, and nothing is deleted in the destination.\n\n\
         Passwords come from the files that are named, or else from --authfile or Docker's configuration, which may hold identity \
         tokens and name credential helpers.\n\n\
-        Exit codes: 0 everything is there, 1 not everything."
+        Exit codes: 0 everything is there, or can be copied; 1 not everything."
 )]
 pub(in crate::cli) struct Arguments {
     /// Where images come from
