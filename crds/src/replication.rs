@@ -119,11 +119,11 @@ pub struct CopyStatus {
     /// Its name in `spec.replication.copies`.
     pub name: String,
 
-    /// Since when everything older is in the destination: when the last run began that succeeded, or, before that, when the copy
-    /// was first asked for. How long ago that is, is the lag.
+    /// When the last run began that succeeded: what the source had then is in the destination. Before there was one, when the copy
+    /// was first asked for. Its age is the lag.
     pub current_as_of: Time,
 
-    /// The lag when the last run ended, such as `1h5m`: with the next one that succeeds it shrinks to how long that takes.
+    /// The lag when the last run ended, such as `1h5m`. After a success, that is how long the run took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<String>,
 
