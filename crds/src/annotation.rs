@@ -12,5 +12,8 @@ pub const COLLECT_GARBAGE: &str = "berth.dev/gc";
 /// How the value of [`COLLECT_GARBAGE`] begins that asks for a dry run.
 pub const DRY_RUN: &str = "dry-run";
 
+/// Each new value makes every copy of `spec.replication` once, at once.
+pub const REPLICATE: &str = "berth.dev/replicate";
+
 /// A value that was not there before asks for a rotation of the certificate authority.
 pub const ROTATE_CA: &str = "berth.dev/rotate-ca";

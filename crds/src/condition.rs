@@ -174,6 +174,8 @@ pub enum Reason {
     Suspended,
     /// `GarbageCollected`, `Replicated`: the schedule or the time zone of `spec.gc`, or of `spec.replication`, cannot be used.
     InvalidSchedule,
+    /// `Replicated`: a copy has missed its schedule: no run succeeded that began since the time before last.
+    Lagging,
     /// `GarbageCollected`: a rule of `spec.gc.retention` cannot be used; the last good rules stay in force.
     InvalidRetention,
 

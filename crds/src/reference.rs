@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     ConditionType, Reason,
-    annotation::{COLLECT_GARBAGE, PAUSED, ROTATE, ROTATE_CA},
+    annotation::{COLLECT_GARBAGE, PAUSED, REPLICATE, ROTATE, ROTATE_CA},
     custom_resource_definitions,
 };
 
@@ -103,6 +103,10 @@ fn add_annotations(page: &mut String) -> fmt::Result {
     writeln!(
         page,
         "- `{COLLECT_GARBAGE}: VALUE`: each new value runs one garbage collection at once, and one that begins with `dry-run` a dry run, which deletes nothing. `status.gc` tells what came of it; `status.gc.lastRequest` is the last value that a run was started for."
+    )?;
+    writeln!(
+        page,
+        "- `{REPLICATE}: VALUE`: each new value makes every copy of `spec.replication` once, at once. `status.replication` tells what came of it; `status.replication.lastRequest` is the last value that copies were started for."
     )?;
     writeln!(
         page,

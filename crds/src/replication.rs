@@ -12,23 +12,23 @@ use crate::collection_run::CollectionResult;
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Replication {
-    /// When it runs, as five cron fields (minute, hour, day of month, month, day of week) or a word such as `@hourly`. A run that
-    /// goes on keeps the next one from starting.
+    /// When copies are made, as five cron fields (minute, hour, day of month, month, day of week) or a word such as `@hourly`. A
+    /// copy that goes on keeps the next one of the same name from starting.
     #[serde(default = "hourly")]
     #[schemars(length(min = 1, max = 128))]
     pub schedule: String,
 
-    /// The time zone of the schedule, such as `Europe/Berlin`. Without it, the time zone of the cluster's control
+    /// The time zone of all schedules, such as `Europe/Berlin`. Without it, the time zone of the cluster's control
     /// plane counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: Option<String>,
 
-    /// Do not run it by schedule for now.
+    /// Do not copy by schedule for now.
     #[serde(default)]
     pub suspend: bool,
 
-    /// What each run copies. All of them go on at the same time.
+    /// What is copied. Each copy is made for itself, so that none waits for another.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub copies: Vec<ReplicationCopy>,
@@ -62,6 +62,17 @@ pub struct ReplicationCopy {
     #[schemars(length(max = 100), inner(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9._*/-]+$")))]
     pub repositories: Vec<String>,
 
+    /// Which tags of them, such as `1.*`, where `*` stands for any text, or as regular expressions between slashes, such as
+    /// `/^v[0-9]+$/`; all of them when there is none. Signatures go with their images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 255)))]
+    pub tags: Vec<String>,
+
+    /// When this one is made, if not by `spec.replication.schedule`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub schedule: Option<String>,
+
     /// What is put in front of all names in the destination, such as `mirror` in `mirror/team/app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -83,15 +94,40 @@ pub struct ReplicationCopy {
     pub ca_config_map_name: Option<String>,
 }
 
-/// What came of the copies so far, and when the next ones start.
+/// What came of the copies so far.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicationStatus {
-    /// When a run was last started.
+    /// When everything was last copied that is to be copied: the last success of the copy that is farthest behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_schedule_time: Option<Time>,
+    pub last_success_time: Option<Time>,
 
-    /// When everything was last copied that is to be copied. How long ago that is, is how far the copies are behind.
+    /// The last value of the annotation `berth.dev/replicate` that all copies were started for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_request: Option<String>,
+
+    /// How each of `spec.replication.copies` is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub copies: Vec<CopyStatus>,
+}
+
+/// How a copy is. What is told of a run is told of the last one that has ended; numbers that it has not told are left out.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyStatus {
+    /// Its name in `spec.replication.copies`.
+    pub name: String,
+
+    /// When the last run began that succeeded: what the source had then is in the destination. Before there was one, when the copy
+    /// was first asked for. Its age is the lag.
+    pub current_as_of: Time,
+
+    /// The lag when the last run ended, such as `1h5m`. After a success, that is how long the run took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<String>,
+
+    /// When a run last succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_time: Option<Time>,
 
@@ -99,32 +135,17 @@ pub struct ReplicationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_schedule_time: Option<Time>,
 
-    /// What came of each of `spec.replication.copies` the last time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub copies: Vec<CopyRun>,
-}
-
-/// A copy that has ended. Numbers that it has not told are left out.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct CopyRun {
-    /// Its name in `spec.replication.copies`.
-    pub name: String,
-
-    /// How it ended.
-    pub result: CollectionResult,
+    /// How the run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<CollectionResult>,
 
     /// Why the first image was not copied, or none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 
     /// When it ended.
-    pub completion_time: Time,
-
-    /// When it last succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_success_time: Option<Time>,
+    pub completion_time: Option<Time>,
 
     /// How many images were copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,12 +11,14 @@ pub mod check;
 pub mod children;
 pub mod config;
 pub mod context;
+pub mod cron;
 pub mod digest;
 pub mod distribution;
 pub mod fence;
 #[cfg(test)]
 mod fixtures;
 pub mod health;
+pub mod lag;
 pub mod leader;
 pub mod metadata;
 pub mod metrics;

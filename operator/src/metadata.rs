@@ -32,6 +32,9 @@ pub const GARBAGE_COLLECTION: &str = "garbage-collection";
 /// The component of the pods that copy from other registries and to them.
 pub const REPLICATION: &str = "replication";
 
+/// The label that names the copy that a pod makes.
+pub const COPY: &str = "berth.dev/copy";
+
 /// The Registry, or the RegistryAccess, that an object belongs to.
 #[derive(Clone, Debug)]
 pub struct Identity {

@@ -10,6 +10,7 @@ use std::{
 
 use berth_crds::{ConditionType, Reason, Registry};
 use hyper::Method;
+use jiff::Timestamp;
 use kube::{core::DeserializeGuard, runtime::reflector::Store};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, text},
@@ -17,7 +18,10 @@ use prometheus_client::{
     registry::Registry as Names,
 };
 
-use crate::leader::Leadership;
+use crate::{
+    lag::{self, State},
+    leader::Leadership,
+};
 
 /// The media type of the page.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -35,6 +39,8 @@ pub struct Metrics {
     requests: Family<Asked, Counter>,
     leader: Gauge,
     registries: Family<Told, Gauge>,
+    copies: Family<Copies, Gauge>,
+    copy_lag: Gauge,
     leadership: OnceLock<Leadership>,
     known: Mutex<Vec<Store<DeserializeGuard<Registry>>>>,
 }
@@ -80,6 +86,12 @@ struct Told {
     reason: String,
 }
 
+/// How copies of `spec.replication` are.
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct Copies {
+    state: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -90,6 +102,8 @@ impl Default for Metrics {
             requests: Family::default(),
             leader: Gauge::default(),
             registries: Family::default(),
+            copies: Family::default(),
+            copy_lag: Gauge::default(),
             leadership: OnceLock::new(),
             known: Mutex::default(),
         };
@@ -108,6 +122,16 @@ impl Metrics {
             "registries",
             "Registries by the reason of their condition Ready; told by the leader only",
             self.registries.clone(),
+        );
+        names.register(
+            "copies",
+            "Copies of spec.replication by how they are; told by the leader only",
+            self.copies.clone(),
+        );
+        names.register(
+            "copy_lag_seconds",
+            "How far the copy is behind that is farthest behind; told by the leader only",
+            self.copy_lag.clone(),
         );
         names.register("reconciliations", "Reconciliations by result", self.reconciliations.clone());
         names.register("reconciliation_errors", "Failed reconciliations by reason", self.errors.clone());
@@ -178,6 +202,35 @@ impl Metrics {
         for (reason, count) in counts {
             self.registries.get_or_create(&Told { reason }).set(count);
         }
+        self.look_up_copies(leads, &known);
+    }
+
+    fn look_up_copies(&self, leads: bool, known: &[Store<DeserializeGuard<Registry>>]) {
+        let now = Timestamp::now();
+        self.copies.clear();
+        if leads {
+            self.copies.get_or_create(&Copies { state: word(State::Current) }).set(0);
+        }
+        let mut oldest = now;
+        for registry in known.iter().flat_map(Store::state) {
+            let states = registry.0.as_ref().map(|registry| lag::states(registry, now)).unwrap_or_default();
+            for (state, current_as_of) in states {
+                self.copies.get_or_create(&Copies { state: word(state) }).inc();
+                if state != State::Suspended {
+                    oldest = oldest.min(current_as_of);
+                }
+            }
+        }
+        self.copy_lag.set(now.duration_since(oldest).as_secs());
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Current => "Current",
+        State::Failed => "Failed",
+        State::Lagging => "Lagging",
+        State::Suspended => "Suspended",
     }
 }
 
@@ -235,6 +288,28 @@ mod tests {
 
         metrics.forget_registries();
         assert!(!metrics.render().contains("berth_operator_registries{"), "{}", metrics.render());
+    }
+
+    #[test]
+    fn copies_are_counted_by_how_they_are_and_the_lag_is_that_of_the_last() {
+        let metrics = Metrics::default();
+        let (store, mut writer) = reflector::store();
+        let mut registry = fixtures::registry(
+            "{replication: {copies: [{name: a, from: 'https://a'}, {name: b, from: 'https://b', schedule: '@yearly'}]}}",
+        );
+        let ago = |hours| Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        let copies = json!([{"name": "a", "currentAsOf": ago(3)}, {"name": "b", "currentAsOf": ago(1)}]);
+        registry.status = serde_json::from_value(json!({"replication": {"copies": copies}})).unwrap();
+        writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(registry))));
+        metrics.count_registries(store);
+        let page = metrics.render();
+        for line in [
+            r#"berth_operator_copies{state="Lagging"} 1"#,
+            r#"berth_operator_copies{state="Current"} 1"#,
+            "berth_operator_copy_lag_seconds 108",
+        ] {
+            assert!(page.contains(line), "{line} is not in:\n{page}");
+        }
     }
 
     #[test]

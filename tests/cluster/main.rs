@@ -11,6 +11,7 @@ mod pull_secrets;
 mod pulls;
 mod pushes;
 mod reload;
+mod replication;
 mod restricted;
 mod retention;
 mod rights;

@@ -28,7 +28,7 @@ fn serving(name: &'static str) -> Namespace {
 }
 
 /// Plays the node on which the registry's pod is ready.
-fn serve(namespace: &Namespace) {
+pub(crate) fn serve(namespace: &Namespace) {
     let selector = "app.kubernetes.io/component=registry";
     let pod =
         wait::until("the registry's pod", PATIENCE, || namespace.first_pod(selector, |_| true)).unwrap();

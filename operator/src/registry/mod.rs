@@ -11,7 +11,6 @@ pub mod chain;
 pub mod collections;
 mod consent_watches;
 pub mod credentials;
-pub mod cron;
 pub(crate) mod events;
 mod htpasswd;
 pub mod issue;
@@ -19,6 +18,7 @@ pub mod loaded;
 pub mod mirrored;
 pub mod observe;
 pub(crate) mod pause;
+pub mod replication;
 mod report;
 pub mod share;
 mod silence;
@@ -250,6 +250,7 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
     let Plan { validated, accounts, certificates, steps } = plan;
     let seen = LiveFiles::of(&identity, &observed.children);
     let pending = request::Pending::of(registry, &steps);
+    let pending_copies = replication::request::Pending::of(registry, &steps);
     let Observed { children, loaded, collections, replications, .. } = observed;
     let applying = apply::apply(&context.client, &context.fingerprints, &identity, steps, children);
     let applied = span::step("apply", applying).await?;
@@ -257,20 +258,36 @@ async fn advance(context: &Context, registry: &Registry) -> Result<Action, Error
         Some(pending) => pending.start(context, &validated, &applied).await?,
         None => Request::None,
     };
+    let copy_request = match pending_copies {
+        Some(pending) => pending.start(context, &validated, &applied).await?,
+        None => Request::None,
+    };
     let (validated, accounts, applied) = (&validated, &accounts, &applied);
     let (loaded, collections, request) = (&loaded, &collections, &request);
-    let replications = &replications;
-    let outcome =
-        status::Outcome { validated, accounts, applied, loaded, collections, replications, request };
+    let (replications, copy_request) = (&replications, &copy_request);
+    let outcome = status::Outcome {
+        validated,
+        accounts,
+        applied,
+        loaded,
+        collections,
+        replications,
+        request,
+        copy_request,
+    };
     let status = status::status(registry, outcome, &context.settings);
+    let turn = silence::turn_of_copies(validated, &status);
     span::step("status", report::report(context, registry, status)).await?;
     let files = LiveFiles::of(&identity, &applied.children);
     if seen == files {
         // What was written only now has not reached the kubelets, which would refresh what they have.
         loaded::poke(&context.client, &identity, &files, loaded).await?;
     }
-    refuse_silence(applied, request)?;
-    let silence = silence::silence(validated, &certificates, accounts, context.settings.rotation);
+    refuse_silence(
+        applied,
+        [("the Job of a garbage collection", request), ("the Job of a copy", copy_request)],
+    )?;
+    let silence = silence::silence(validated, &certificates, accounts, context.settings.rotation).min(turn);
     let key = (identity.namespace, identity.name);
     let soon = context.waiting.next_look(key, &files, loaded, Instant::now());
     Ok(Action::requeue(soon.map_or(silence, |soon| soon.min(silence))))
@@ -300,7 +317,9 @@ impl Plan {
         let issued = span::decide("issue", || issue::issue(&validated, children, loaded, periods, now))?;
         validated.tls.tell_rotation(&issued.certificates, periods);
         let desired = span::decide("build", || build::build(&validated, &issued, &context.settings));
-        let steps = desired.into_steps(&validated.identity);
+        let mut steps = desired.into_steps(&validated.identity);
+        let with_ca = issued.certificates.ca().is_some();
+        steps.push(build::copies(registry, &validated, with_ca, &context.settings));
         Ok(Self { validated, accounts: issued.accounts, certificates: issued.certificates, steps })
     }
 }
@@ -319,12 +338,13 @@ async fn apply_service(
 }
 
 /// A refusal may end without an event, as when a quota grows, so it is tried again like a failure.
-fn refuse_silence(applied: &Applied, request: &Request) -> Result<(), Error> {
-    match (applied.rejections.first(), request) {
-        (Some(rejection), _) => Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone())),
-        (None, Request::Refused(message)) => {
-            Err(Error::Rejected("the Job of a garbage collection".to_owned(), message.clone()))
-        }
-        (None, _) => Ok(()),
+fn refuse_silence(applied: &Applied, requests: [(&str, &Request); 2]) -> Result<(), Error> {
+    if let Some(rejection) = applied.rejections.first() {
+        return Err(Error::Rejected(rejection.child.to_string(), rejection.message.clone()));
     }
+    let refusal = requests.into_iter().find_map(|(what, request)| match request {
+        Request::Refused(message) => Some(Error::Rejected(what.to_owned(), message.clone())),
+        _ => None,
+    });
+    refusal.map_or(Ok(()), Err)
 }

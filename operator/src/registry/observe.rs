@@ -24,7 +24,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Scope, build::Objects, collections::Collections, loaded::Loaded, mirrored::Mirrored,
+    Scope, build::Objects, collections::Collections, loaded::Loaded, mirrored::Mirrored, replication,
     validate::consent::Labels, watches,
 };
 use crate::{
@@ -109,7 +109,7 @@ pub async fn observe(context: &Context, registry: &Registry) -> Result<Observed,
         storage_classes,
         ingress_classes,
     ) = futures::try_join!(
-        children(client, &identity, &served),
+        children(client, registry, &served),
         referenced(&secrets, spec.access.htpasswd_secret_name.as_deref()),
         referenced(&secrets, certificate.as_deref()),
         referenced(&claims, spec.storage.claim_name.as_deref()),
@@ -179,9 +179,10 @@ pub fn certificate_secret(registry: &Registry) -> Option<String> {
     tls.secret_name.clone().or(issued)
 }
 
-async fn children(client: &Client, identity: &Identity, served: &Served) -> Result<Children, kube::Error> {
-    let ids = Objects::ids(identity).into_stages();
-    let reads = ids.into_iter().flatten().filter(|id| served.has(id.kind)).map(async |id| {
+async fn children(client: &Client, registry: &Registry, served: &Served) -> Result<Children, kube::Error> {
+    let identity = Identity::of(registry);
+    let ids = Objects::ids(&identity).into_stages().into_iter().flatten().chain(replication::ids(registry));
+    let reads = ids.filter(|id| served.has(id.kind)).map(async |id| {
         let object = match id.api(client, &identity.namespace).get_opt(&id.name).await {
             // An older role does not know of it, and most Registries do not need it.
             Err(kube::Error::Api(status)) if status.code == 403 && Kind::OPTIONAL.contains(&id.kind) => None,

@@ -45,8 +45,8 @@ pub(super) async fn taken_names(
         names.join(", ")
     );
     let previous = status::previous(registry);
-    let gc = registry.status.as_ref().and_then(|status| status.gc.clone());
-    let status = status::unusable(registry.meta().generation, previous, gc, Reason::NameTaken, message);
+    let known = registry.status.clone().map(|status| (status.gc, status.replication)).unwrap_or_default();
+    let status = status::unusable(registry.meta().generation, previous, known, Reason::NameTaken, message);
     report(context, registry, status).await
 }
 
@@ -66,8 +66,8 @@ pub(super) async fn unparseable(context: &Context, invalid: &InvalidObject) -> R
     let live = registries.get_opt(&name).await?;
     let mut previous: Vec<Condition> = of_status(live.as_ref(), "conditions");
     previous.retain(|condition| !is_anothers(condition));
-    let gc = of_status(live.as_ref(), "gc");
-    let status = status::unusable(meta.generation, &previous, gc, Reason::InvalidSpec, message);
+    let known = (of_status(live.as_ref(), "gc"), of_status(live.as_ref(), "replication"));
+    let status = status::unusable(meta.generation, &previous, known, Reason::InvalidSpec, message);
     if previous != status.conditions {
         status::write(&context.client, &namespace, &name, &status).await?;
         let reference = ObjectReference {

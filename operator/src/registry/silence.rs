@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_crds::Reason;
+use berth_crds::{Reason, RegistryStatus};
 use jiff::Timestamp;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     issue::{self, Certificates},
     validate::Validated,
 };
-use crate::apis::UNSERVED_RETRY;
+use crate::{apis::UNSERVED_RETRY, lag};
 
 /// It is looked at again after at most this long, and for a certificate's sake at least this much later.
 const LONGEST: Duration = Duration::from_hours(12);
@@ -38,6 +38,14 @@ pub(super) fn silence(
     let step = steps.into_iter().flatten().min().unwrap_or(LONGEST).max(SHORTEST_STEP);
     let renewal = issue::next_look(certificates, now).unwrap_or(LONGEST).clamp(SHORTEST, LONGEST);
     renewal.min(step).min(requested(validated)).min(unserved(validated))
+}
+
+/// How long until a copy begins to lag.
+pub(super) fn turn_of_copies(validated: &Validated, status: &RegistryStatus) -> Duration {
+    let copies = validated.spec.replication.as_ref().zip(status.replication.as_ref());
+    let turn = copies.and_then(|(spec, status)| lag::next_turn(spec, &status.copies, Timestamp::now()));
+    // A moment later, so that it does.
+    turn.map_or(Duration::MAX, |turn| turn + SHORTEST_STEP)
 }
 
 /// How long a Registry whose certificate comes from cert-manager may go without a look.

@@ -4,7 +4,7 @@
 
 use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};
 
-use berth_crds::{ConditionType, Registry, RegistryStatus, mirrors::Mirror};
+use berth_crds::{ConditionType, Registry, RegistryStatus, mirrors::Mirror, replication::CopyStatus};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -32,7 +32,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{build::Objects, consent_watches, observe::certificate_secret};
+use super::{build::Objects, consent_watches, observe::certificate_secret, replication};
 use crate::{
     apis::UNSERVED_RETRY,
     children::Kind,
@@ -67,8 +67,8 @@ where
     }
 }
 
-/// Leaves of a Registry what is looked at while it is only remembered: its spec, its annotations, and whether it is ready. What
-/// is decided is decided on a live read, and several controllers remember each Registry.
+/// Leaves of a Registry what is looked at while it is only remembered: its spec, its annotations, whether it is ready, and how far
+/// its copies are behind. What is decided is decided on a live read, and several controllers remember each Registry.
 pub(crate) fn outline(registry: &mut Guarded) {
     registry.managed_fields_mut().clear();
     registry.annotations_mut().remove(LAST_APPLIED);
@@ -77,7 +77,14 @@ pub(crate) fn outline(registry: &mut Guarded) {
     let mut conditions = status.conditions;
     conditions.retain(|condition| condition.type_ == ConditionType::Ready.as_str());
     conditions.shrink_to_fit();
-    registry.status = Some(RegistryStatus { conditions, ..RegistryStatus::default() });
+    let mut replication = status.replication;
+    replication.iter_mut().flat_map(|replication| &mut replication.copies).for_each(outline_copy);
+    registry.status = Some(RegistryStatus { conditions, replication, ..RegistryStatus::default() });
+}
+
+fn outline_copy(copy: &mut CopyStatus) {
+    copy.message = None;
+    copy.lag = None;
 }
 
 /// The Registries that a change of some object concerns.
@@ -260,8 +267,11 @@ fn owners<K: Resource>(
 /// Whether the spec names that object, or the object has a name that the Registry needs for one of its own.
 fn refers_to(registry: &Registry, kind: &str, name: &str) -> bool {
     let spec = &registry.spec;
-    let needed = Objects::ids(&Identity::of(registry)).into_stages();
-    if needed.iter().flatten().any(|id| id.name == name && id.kind.api_resource().kind == kind) {
+    let needed = Objects::ids(&Identity::of(registry)).into_stages().into_iter().flatten();
+    if needed
+        .chain(replication::ids(registry))
+        .any(|id| id.name == name && id.kind.api_resource().kind == kind)
+    {
         return true;
     }
     let s3 = spec.storage.s3.as_ref();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use berth_oci::{Digest, Reference, RepositoryName, Tag};
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -11,9 +11,11 @@ use super::{
     attempts::persistently,
     blobs::Known,
     progress::Counters,
-    referrers::{Subjects, stands_for_referrers},
-    trees::Trees,
+    referrers::Subjects,
+    tags::Tags,
+    trees::{Tree, Trees},
 };
+use crate::repository::TagPattern;
 
 /// How many tags of all repositories are looked at once.
 const IMAGES: usize = 16;
@@ -38,6 +40,13 @@ pub(super) struct Route {
     pub(super) to: RepositoryName,
 }
 
+/// An image that is in the destination.
+struct Brought {
+    /// Whether it was not there before as it is.
+    is_new: bool,
+    tree: Tree,
+}
+
 /// A copy from one place to another.
 #[derive(Debug)]
 pub struct Copy {
@@ -48,6 +57,9 @@ pub struct Copy {
     pub(super) trees: Trees,
     pub(super) subjects: Subjects,
     pub(super) transfers: Semaphore,
+    /// Whether nothing is written, and only looked at what would be.
+    pub(super) is_dry_run: bool,
+    tags: Tags,
 }
 
 impl Copy {
@@ -61,7 +73,21 @@ impl Copy {
             trees: Trees::default(),
             subjects: Subjects::default(),
             transfers: Semaphore::new(transfers.max(1)),
+            is_dry_run: false,
+            tags: Tags::default(),
         }
+    }
+
+    /// The same copy, of the tags alone that one of the patterns stands for, if there is any. Signatures follow their images.
+    #[must_use]
+    pub fn of_tags(self, patterns: Vec<TagPattern>) -> Self {
+        Self { tags: Tags::new(patterns), ..self }
+    }
+
+    /// The same copy, which writes nothing and reports what it would have written.
+    #[must_use]
+    pub fn as_dry_run(self) -> Self {
+        Self { is_dry_run: true, ..self }
     }
 
     /// How far it is.
@@ -93,11 +119,15 @@ impl Copy {
                 return Vec::new();
             }
         };
-        let tags = tags.into_iter().filter(|tag| !stands_for_referrers(tag));
+        let tags = self.tags.select(&wanted.from, tags).into_iter();
         tags.map(|tag| Wanted { reference: Some(Reference::Tag(tag)), ..wanted.clone() }).collect()
     }
 
-    async fn image(&self, image: Wanted) {
+    fn image(&self, image: Wanted) -> LocalBoxFuture<'_, ()> {
+        self.one_image(image).boxed_local()
+    }
+
+    async fn one_image(&self, image: Wanted) {
         let Wanted { from, to, reference, tag } = image;
         let Some(reference) = reference else { return };
         self.counters.images.add(1);
@@ -107,27 +137,40 @@ impl Copy {
         };
         let separator = if matches!(reference, Reference::Tag(_)) { ':' } else { '@' };
         let name = format!("{from}{separator}{reference}");
-        match self.bring_image(&Route { from, to }, &reference, tag).await {
-            Ok(true) => self.counters.copied.add(1),
-            Ok(false) => self.counters.unchanged.add(1),
+        let route = Route { from, to };
+        match self.bring_image(&route, &reference, tag).await {
+            Ok(Brought { is_new, tree }) => {
+                if is_new {
+                    self.counters.copy(name);
+                } else {
+                    self.counters.unchanged.add(1);
+                }
+                self.followers(&route, &tree).await;
+            }
             Err(error) => self.counters.fail(name, error.with_causes()),
         }
     }
 
-    /// Brings an image to the destination, its tag last. Returns whether it was not there as it is.
-    async fn bring_image(&self, route: &Route, reference: &Reference, tag: Option<Tag>) -> Result<bool> {
+    /// Copies the signatures that clients keep under tags.
+    async fn followers(&self, route: &Route, tree: &[Digest]) {
+        for tag in tree.iter().flat_map(|image| self.tags.following(&route.from, image)) {
+            let Route { from, to } = route.clone();
+            self.image(Wanted { from, to, reference: Some(Reference::Tag(tag)), tag: None }).await;
+        }
+    }
+
+    /// Brings an image to the destination, its tag last.
+    async fn bring_image(&self, route: &Route, reference: &Reference, tag: Option<Tag>) -> Result<Brought> {
         let digest = self.resolve(route, reference).await?;
         let goal = tag.map_or(Reference::Digest(digest), Reference::Tag);
         let there = persistently(async || self.destination.digest(&route.to, &goal).await).await?;
         let tree = self.tree(route, digest, 0).await?;
         self.referrers(route, &tree).await?;
-        if there == Some(digest) {
-            return Ok(false);
-        }
-        if let Reference::Tag(_) = goal {
+        let is_new = there != Some(digest);
+        if is_new && !self.is_dry_run && matches!(goal, Reference::Tag(_)) {
             self.point(route, digest, &goal).await?;
         }
-        Ok(true)
+        Ok(Brought { is_new, tree })
     }
 
     /// The digest of what is wanted.

@@ -13,6 +13,7 @@ mod place;
 mod progress;
 mod referrers;
 mod resuming;
+mod tags;
 mod trees;
 
 pub use copy::{Copy, Wanted};

@@ -32,6 +32,9 @@ pub struct Report {
     /// What was done.
     #[serde(flatten)]
     pub done: Progress,
+    /// Which images were copied, or would have been, by their names in the source.
+    #[serde(rename = "copiedImages")]
+    pub copied: Vec<String>,
     /// What was not.
     pub failed: Vec<Failure>,
 }
@@ -49,12 +52,13 @@ pub struct Failure {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) images: Counter,
-    pub(super) copied: Counter,
+    copied: Counter,
     pub(super) unchanged: Counter,
     pub(super) manifests: Counter,
     pub(super) blobs: Counter,
     pub(super) mounted: Counter,
     pub(super) bytes: Counter,
+    copied_images: Mutex<Vec<String>>,
     failed: Mutex<Vec<Failure>>,
 }
 
@@ -72,6 +76,11 @@ impl Counter {
 }
 
 impl Counters {
+    pub(super) fn copy(&self, image: String) {
+        self.copied.add(1);
+        self.copied_images.lock().unwrap_or_else(PoisonError::into_inner).push(image);
+    }
+
     pub(super) fn fail(&self, image: String, reason: String) {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(Failure { image, reason });
     }
@@ -91,6 +100,8 @@ impl Counters {
     pub(super) fn report(&self) -> Report {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         failed.sort_by(|one, other| one.image.cmp(&other.image));
-        Report { done: self.progress(), failed }
+        let mut copied = self.copied_images.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        copied.sort();
+        Report { done: self.progress(), copied, failed }
     }
 }

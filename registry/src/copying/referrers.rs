@@ -50,7 +50,7 @@ impl Copy {
 
     /// Sees to it that the destination lists the referrers: by a tag, where it does not do that by itself.
     async fn list(&self, route: &Route, subject: &Digest, found: &[Descriptor]) -> Result<()> {
-        if found.is_empty() || matches!(self.destination, Place::Storage(_)) {
+        if self.is_dry_run || found.is_empty() || matches!(self.destination, Place::Storage(_)) {
             return Ok(());
         }
         let listed = self.destination.referrers(&route.to, subject).await?;

@@ -74,7 +74,10 @@ impl Copy {
             .try_for_each_concurrent(PARTS, |blob| blob)
             .await?;
         let tree = self.children(route, &manifest, &document, depth).await?;
-        persistently(async || self.destination.put_manifest(&route.to, &reference, &manifest).await).await?;
+        if !self.is_dry_run {
+            persistently(async || self.destination.put_manifest(&route.to, &reference, &manifest).await)
+                .await?;
+        }
         self.counters.manifests.add(1);
         Ok(tree)
     }

@@ -1,4 +1,5 @@
-//! Answers what another registry asks for: with a user and a password, or with a token that is got for them.
+//! Answers what another registry asks for: with a user and a password, or with a token that is got for them or for an identity
+//! token.
 //!
 //! What a registry wants is remembered from its first question, so that later requests bring it along unasked. Tokens are
 //! kept by what they allow until shortly before their end, and requests that need the same one get it once.
@@ -13,7 +14,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::{
     HeaderMap, Method, StatusCode, Uri,
-    header::{AUTHORIZATION, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::Deserialize;
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
@@ -22,7 +23,7 @@ use super::{
     Error, Result,
     challenge::{Challenge, TokenSource},
     connections::{Connections, Content, is_https, server},
-    credentials::{Asker, User},
+    credentials::{Asker, Login, User},
     refusal::{self, read_document},
     scope::Scope,
 };
@@ -32,6 +33,9 @@ const DEFAULT_LIFETIME: u64 = 60;
 
 /// How much earlier than its end a token counts as old: a request that takes it along has to arrive.
 const MARGIN: Duration = Duration::from_secs(10);
+
+/// What this program is called where an identity token is exchanged.
+const CLIENT: &str = "berth";
 
 /// Tokens that have ended are dropped when there are more than these.
 const MANY_TOKENS: usize = 256;
@@ -110,7 +114,11 @@ impl Authentication {
     }
 
     async fn basic(&self) -> Result<Option<HeaderValue>> {
-        self.asker.user().await?.map(|user| basic(&user)).transpose()
+        match self.asker.login().await? {
+            Some(Login::Password(user)) => basic(&user).map(Some),
+            // An identity token is for places that give tokens.
+            Some(Login::IdentityToken(_)) | None => Ok(None),
+        }
     }
 
     fn slot(&self, scope: &Scope) -> Slot {
@@ -146,14 +154,15 @@ impl Authentication {
     }
 
     async fn fetch(&self, connections: &Connections, source: &TokenSource, scope: &Scope) -> Result<Token> {
-        let user = self.asker.user().await?;
-        let uri = self.address(source, scope, user.as_ref())?;
-        let mut headers = HeaderMap::new();
-        if let Some(user) = &user {
-            headers.insert(AUTHORIZATION, basic(user)?);
-        }
+        let place = self.place(source)?;
+        let question = match self.asker.login().await? {
+            None => Question::of_user(&place, source, scope, None)?,
+            Some(Login::Password(user)) => Question::of_user(&place, source, scope, Some(&user))?,
+            Some(Login::IdentityToken(token)) => Question::of_identity(place, source, scope, &token),
+        };
+        let Question { method, uri, headers, content } = question;
         let asked_at = Instant::now();
-        let answer = connections.send(&Method::GET, &uri, headers, Content::Nothing).await?;
+        let answer = connections.send(&method, &uri, headers, content).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
             self.asker.forget().await;
         }
@@ -167,28 +176,63 @@ impl Authentication {
         })
     }
 
-    fn address(&self, source: &TokenSource, scope: &Scope, user: Option<&User>) -> Result<Uri> {
-        let invalid = |reason: &str| Error::Invalid {
-            server: source.realm.parse().as_ref().map_or_else(|_| server(&Uri::default()), server),
-            reason: reason.to_owned(),
-        };
-        let realm: Uri =
-            source.realm.parse().map_err(|_| invalid("the place where it gives tokens is no address"))?;
+    /// Where tokens are given.
+    fn place(&self, source: &TokenSource) -> Result<Uri> {
+        let realm: Uri = source.realm.parse().map_err(|_| no_place(&Uri::default()))?;
         if realm.authority().is_none() {
-            return Err(invalid("the place where it gives tokens is no address"));
+            return Err(no_place(&realm));
         }
         if self.is_https && !is_https(&realm) {
-            return Err(invalid("it gives tokens without TLS, where a password could be read"));
+            let reason = "it gives tokens without TLS, where a password could be read".to_owned();
+            return Err(Error::Invalid { server: server(&realm), reason });
         }
+        Ok(realm)
+    }
+}
+
+fn no_place(realm: &Uri) -> Error {
+    let reason = "the place where it gives tokens is no address".to_owned();
+    Error::Invalid { server: server(realm), reason }
+}
+
+/// A question for a token.
+struct Question {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    content: Content,
+}
+
+impl Question {
+    /// By a user with a password, or by nobody in particular (token specification of Distribution).
+    fn of_user(place: &Uri, source: &TokenSource, scope: &Scope, user: Option<&User>) -> Result<Self> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(source.service.iter().map(|service| ("service", service)));
         query.extend_pairs(scope.parts().map(|part| ("scope", part)));
         query.extend_pairs(user.map(|user| ("account", &user.name)));
-        let (path, before) = (realm.path(), realm.query().map(|query| format!("{query}&")));
+        let (path, before) = (place.path(), place.query().map(|query| format!("{query}&")));
         let target = format!("{path}?{}{}", before.unwrap_or_default(), query.finish());
-        let mut parts = realm.clone().into_parts();
+        let mut parts = place.clone().into_parts();
         parts.path_and_query = target.parse().ok();
-        Uri::from_parts(parts).map_err(|_| invalid("the place where it gives tokens is no address"))
+        let uri = Uri::from_parts(parts).map_err(|_| no_place(place))?;
+        let mut headers = HeaderMap::new();
+        if let Some(user) = user {
+            headers.insert(AUTHORIZATION, basic(user)?);
+        }
+        Ok(Self { method: Method::GET, uri, headers, content: Content::Nothing })
+    }
+
+    /// By an identity token (OAuth 2.0 variant of the token specification).
+    fn of_identity(place: Uri, source: &TokenSource, scope: &Scope, token: &str) -> Self {
+        let scope: Vec<&str> = scope.parts().collect();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "refresh_token");
+        form.extend_pairs(source.service.iter().map(|service| ("service", service)));
+        form.append_pair("client_id", CLIENT).append_pair("scope", &scope.join(" "));
+        form.append_pair("refresh_token", token);
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let headers = [(CONTENT_TYPE, kind)].into_iter().collect();
+        Self { method: Method::POST, uri: place, headers, content: Content::Bytes(form.finish().into()) }
     }
 }
 
@@ -307,6 +351,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_identity_token_is_exchanged_and_never_shown_to_the_registry() {
+        let server = Server::start(|seen| match seen.line.as_str() {
+            "POST /token" => reply(200, &[], r#"{"access_token":"short","expires_in":300}"#),
+            _ => with_tokens(seen, ""),
+        })
+        .await;
+        let credentials = Credentials::IdentityToken("ge heim".to_owned());
+        let settings = Settings { credentials, ..Settings::new(server.url().parse().unwrap()) };
+        let hub = Upstream::new(settings).unwrap();
+        hub.tags(&app()).await.unwrap();
+        hub.tags(&app()).await.unwrap();
+        let seen = server.seen();
+        let list = "GET /v2/team/app/tags/list?n=1000";
+        assert_eq!(server.lines(), [list, "POST /token", list, list]);
+        assert_eq!(
+            seen[1].body.as_ref(),
+            b"grant_type=refresh_token&service=hub&client_id=berth&scope=repository%3Ateam%2Fapp%3Apull&refresh_token=ge+heim"
+        );
+        assert_eq!(seen[1].header("content-type"), Some("application/x-www-form-urlencoded"));
+        assert_eq!((seen[1].authorization(), seen[2].authorization()), (None, Some("Bearer short")));
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_wants_a_password_is_shown_no_identity_token() {
+        let server = Server::start(|_| ask("Basic realm=hub")).await;
+        let credentials = Credentials::IdentityToken("geheim".to_owned());
+        let settings = Settings { credentials, ..Settings::new(server.url().parse().unwrap()) };
+        let refused = Upstream::new(settings).unwrap().tags(&app()).await;
+        assert!(matches!(refused, Err(Error::Unauthorized { .. })), "{refused:?}");
+        assert_eq!(server.lines().len(), 1);
+    }
+
+    #[tokio::test]
     async fn a_token_that_has_ended_is_replaced_before_it_is_shown() {
         let server = Server::start(|seen| with_tokens(seen, r#","expires_in":0"#)).await;
         let hub = server.for_ann();
@@ -353,7 +430,10 @@ mod tests {
         let asker = Asker::new(Credentials::Anonymous, String::new());
         let authentication = Authentication::new(asker, true);
         let at = |realm: &str| TokenSource { realm: realm.to_owned(), service: None, scope: None };
-        let address = |realm| authentication.address(&at(realm), &Scope::pull("app"), None);
+        let address = |realm| {
+            let place = authentication.place(&at(realm))?;
+            Question::of_user(&place, &at(realm), &Scope::pull("app"), None).map(|question| question.uri)
+        };
         assert!(address("http://tokens.example.com/token").is_err());
         assert!(address("/token").is_err());
         let with_query = address("https://tokens.example.com/t?a=b").unwrap().to_string();

@@ -5,7 +5,7 @@ use hyper::{HeaderMap, header::WWW_AUTHENTICATE};
 
 /// A question that can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
+pub enum Challenge {
     /// A user with a password.
     Basic,
     /// A token.
@@ -14,16 +14,18 @@ pub(super) enum Challenge {
 
 /// Where a token is given, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TokenSource {
-    pub(super) realm: String,
-    pub(super) service: Option<String>,
+pub struct TokenSource {
+    /// The address of the place.
+    pub realm: String,
+    /// The service that the token is for.
+    pub service: Option<String>,
     /// What the registry wants the token to allow.
-    pub(super) scope: Option<String>,
+    pub scope: Option<String>,
 }
 
 impl Challenge {
     /// The question of an answer: for a token, if there is a choice, as it tells others less.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok());
         let mut questions: Vec<_> = lines.flat_map(read).collect();
         let bearer = questions.iter().position(|question| matches!(question, Self::Bearer(_)));

@@ -4,7 +4,7 @@
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use berth_storage::ByteStream;
+use berth_storage::{ByteStream, while_it_moves};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -22,11 +22,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
 use tokio::sync::Notify;
 
-use super::{
-    Error, Result, Settings,
-    address::Address,
-    silence::{watched, while_it_moves},
-};
+use super::{Error, Result, Settings, address::Address, silence::watched};
 use crate::http_client::{Authorities, Untrusted, config_with_system};
 
 /// How long it may take until a connection is there.

@@ -1,4 +1,4 @@
-//! Who asks another registry: a user with a password, or whom a credential helper names.
+//! Who asks another registry: a user with a password or an identity token, or whom a credential helper names.
 
 use std::{
     fmt, io,
@@ -21,8 +21,25 @@ use super::{Credentials, Error, Result};
 /// How long a helper may take.
 const HELPER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The user name with which a helper says that its secret is a token for an identity, and no password.
+/// The user name with which a helper says that its secret is an identity token, and no password.
 const IDENTITY_TOKEN: &str = "<token>";
+
+/// How somebody is known.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Password(User),
+    /// What is exchanged for tokens (OAuth 2.0, "refresh token").
+    IdentityToken(String),
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password(user) => user.fmt(f),
+            Self::IdentityToken(_) => f.write_str("IdentityToken"),
+        }
+    }
+}
 
 /// A user with a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,7 +60,7 @@ pub(super) struct Asker {
     credentials: Credentials,
     /// By which name the registry is known to helpers.
     server: String,
-    told: Mutex<Option<(User, Instant)>>,
+    told: Mutex<Option<(Login, Instant)>>,
 }
 
 impl Asker {
@@ -51,17 +68,14 @@ impl Asker {
         Self { credentials, server, told: Mutex::new(None) }
     }
 
-    /// The user, or nobody in particular.
-    pub(super) async fn user(&self) -> Result<Option<User>> {
+    /// Who asks, or nobody in particular.
+    pub(super) async fn login(&self) -> Result<Option<Login>> {
+        let user = |name: &String, password| Login::Password(User { name: name.clone(), password });
         match &self.credentials {
             Credentials::Anonymous => Ok(None),
-            Credentials::Password { user, password } => {
-                Ok(Some(User { name: user.clone(), password: password.clone() }))
-            }
-            Credentials::PasswordFile { user, path } => {
-                let password = password_in(path).await?;
-                Ok(Some(User { name: user.clone(), password }))
-            }
+            Credentials::Password { user: name, password } => Ok(Some(user(name, password.clone()))),
+            Credentials::PasswordFile { user: name, path } => Ok(Some(user(name, password_in(path).await?))),
+            Credentials::IdentityToken(token) => Ok(Some(Login::IdentityToken(token.clone()))),
             Credentials::Helper { command, lifetime } => self.told(command, *lifetime).await,
         }
     }
@@ -71,17 +85,17 @@ impl Asker {
         self.told.lock().await.take().is_some()
     }
 
-    async fn told(&self, command: &Path, lifetime: Option<Duration>) -> Result<Option<User>> {
+    async fn told(&self, command: &Path, lifetime: Option<Duration>) -> Result<Option<Login>> {
         // Held meanwhile, so that many requests ask once.
         let mut told = self.told.lock().await;
-        if let Some((user, at)) = &*told
+        if let Some((login, at)) = &*told
             && lifetime.is_none_or(|lifetime| at.elapsed() < lifetime)
         {
-            return Ok(Some(user.clone()));
+            return Ok(Some(login.clone()));
         }
-        let user = ask(command, &self.server).await?;
-        *told = user.clone().map(|user| (user, Instant::now()));
-        Ok(user)
+        let login = ask(command, &self.server).await?;
+        *told = login.clone().map(|login| (login, Instant::now()));
+        Ok(login)
     }
 }
 
@@ -101,7 +115,7 @@ struct Answer {
     secret: String,
 }
 
-async fn ask(command: &Path, server: &str) -> Result<Option<User>> {
+async fn ask(command: &Path, server: &str) -> Result<Option<Login>> {
     let failed = |reason: String| Error::Helper { helper: command.display().to_string(), reason };
     let output = match timeout(HELPER_LIMIT, run(command, server)).await {
         Ok(output) => output.map_err(|error| failed(format!("cannot be run: {error}")))?,
@@ -114,10 +128,11 @@ async fn ask(command: &Path, server: &str) -> Result<Option<User>> {
     }
     let answer: Answer = serde_json::from_slice(&output.stdout)
         .map_err(|_| failed("answers with something else than a user and a secret".to_owned()))?;
-    if answer.username == IDENTITY_TOKEN {
-        return Err(failed("has an identity token, and a user with a password is needed".to_owned()));
-    }
-    Ok(Some(User { name: answer.username, password: answer.secret }))
+    Ok(Some(if answer.username == IDENTITY_TOKEN {
+        Login::IdentityToken(answer.secret)
+    } else {
+        Login::Password(User { name: answer.username, password: answer.secret })
+    }))
 }
 
 async fn run(command: &Path, server: &str) -> io::Result<Output> {
@@ -162,19 +177,22 @@ mod tests {
         calls.lines().map(str::to_owned).collect()
     }
 
+    fn user(name: &str, password: &str) -> Login {
+        Login::Password(User { name: name.to_owned(), password: password.to_owned() })
+    }
+
     const ANN: &str = r#"echo '{"ServerURL":"x","Username":"ann","Secret":"geheim"}'"#;
 
     #[tokio::test]
     async fn a_helper_is_asked_once_and_again_when_its_answer_was_refused() {
         let folder = TempDir::new().unwrap();
         let asker = asker(helper(&folder, ANN), None);
-        let user = User { name: "ann".to_owned(), password: "geheim".to_owned() };
         for _ in 0..2 {
-            assert_eq!(asker.user().await.unwrap(), Some(user.clone()));
+            assert_eq!(asker.login().await.unwrap(), Some(user("ann", "geheim")));
         }
         assert_eq!(calls(&folder), ["get hub.example.com"]);
         assert!(asker.forget().await);
-        asker.user().await.unwrap();
+        asker.login().await.unwrap();
         assert_eq!(calls(&folder).len(), 2);
     }
 
@@ -184,10 +202,10 @@ mod tests {
         let path = folder.path().join("password");
         let credentials = Credentials::PasswordFile { user: "ann".to_owned(), path: path.clone() };
         let asker = Asker::new(credentials, "hub.example.com".to_owned());
-        assert!(asker.user().await.is_err());
+        assert!(asker.login().await.is_err());
         for password in ["geheim", "neu"] {
             fs::write(&path, format!("{password}\n")).unwrap();
-            assert_eq!(asker.user().await.unwrap().unwrap().password, password);
+            assert_eq!(asker.login().await.unwrap(), Some(user("ann", password)));
         }
     }
 
@@ -195,8 +213,8 @@ mod tests {
     async fn without_a_lifetime_nothing_is_remembered() {
         let folder = TempDir::new().unwrap();
         let asker = asker(helper(&folder, ANN), Some(Duration::ZERO));
-        asker.user().await.unwrap();
-        asker.user().await.unwrap();
+        asker.login().await.unwrap();
+        asker.login().await.unwrap();
         assert_eq!(calls(&folder).len(), 2);
     }
 
@@ -204,14 +222,23 @@ mod tests {
     async fn a_helper_that_knows_nobody_is_no_failure() {
         let folder = TempDir::new().unwrap();
         let answer = "echo 'credentials not found in native keychain'; exit 1";
-        assert_eq!(asker(helper(&folder, answer), None).user().await.unwrap(), None);
+        assert_eq!(asker(helper(&folder, answer), None).login().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_helper_may_have_an_identity_token() {
+        let folder = TempDir::new().unwrap();
+        let answer = r#"echo '{"ServerURL":"x","Username":"<token>","Secret":"geheim"}'"#;
+        let told = asker(helper(&folder, answer), None).login().await.unwrap();
+        assert_eq!(told, Some(Login::IdentityToken("geheim".to_owned())));
+        assert!(!format!("{told:?}").contains("geheim"));
     }
 
     #[tokio::test]
     async fn what_a_failing_helper_says_is_not_told() {
         let folder = TempDir::new().unwrap();
         for answer in ["echo geheim; exit 3", "echo geheim"] {
-            let error = asker(helper(&folder, answer), None).user().await.unwrap_err().to_string();
+            let error = asker(helper(&folder, answer), None).login().await.unwrap_err().to_string();
             assert!(error.contains("docker-credential-test") && !error.contains("geheim"), "{error}");
         }
     }

@@ -51,6 +51,9 @@ struct Entry {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
+    /// As Docker writes it.
+    #[serde(rename = "identitytoken")]
+    identity_token: Option<String>,
 }
 
 impl Credentials {
@@ -86,10 +89,15 @@ impl Credentials {
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        self.auth.as_deref().unwrap_or_default().is_empty() && self.username.is_none()
+        let of = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
+        of(&self.auth) && of(&self.identity_token) && self.username.is_none()
     }
 
     fn credentials(&self) -> Option<Credentials> {
+        // The password beside one is empty.
+        if let Some(token) = self.identity_token.as_ref().filter(|token| !token.is_empty()) {
+            return Some(Credentials::IdentityToken(token.clone()));
+        }
         if let (Some(user), Some(password)) = (&self.username, &self.password) {
             return Some(Credentials::Password { user: user.clone(), password: password.clone() });
         }
@@ -154,6 +162,14 @@ mod tests {
         let store = r#"{"auths": {"a.example.com": {}}, "credsStore": "desktop"}"#;
         let helper = Credentials::Helper { command: "docker-credential-desktop".into(), lifetime: None };
         assert_eq!(read(store, "a.example.com").unwrap(), helper);
+    }
+
+    #[test]
+    fn an_identity_token_counts_more_than_the_empty_password_beside_it() {
+        let text = r#"{"auths": {"a.example.com": {"auth": "YW5uOg==", "identitytoken": "geheim"}}}"#;
+        let read = read(text, "a.example.com").unwrap();
+        assert_eq!(read, Credentials::IdentityToken("geheim".to_owned()));
+        assert!(!format!("{read:?}").contains("geheim"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use hyper::{HeaderMap, header::LINK};
 
 /// The address of the next page, if there is one.
-pub(super) fn next(headers: &HeaderMap) -> Option<&str> {
+pub fn next(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(links).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target)
 }

@@ -40,11 +40,13 @@ use berth_oci::RepositoryName;
 use hyper::{Uri, http::uri::Authority};
 
 pub use blobs::Blob;
+pub use challenge::{Challenge, TokenSource};
 pub use docker_config::InvalidDockerConfig;
 pub use error::{Cause, Error, Result};
+pub use link::next as next_page;
 pub use lists::referrers_tag;
 pub use manifests::{EVERY_MANIFEST, Manifest, ManifestHead, PutManifest};
-pub use rate_limit::RateLimit;
+pub use rate_limit::{RateLimit, retry_after};
 pub use settings::{Credentials, Settings};
 pub use uploads::Upload;
 

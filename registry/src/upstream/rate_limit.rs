@@ -18,7 +18,7 @@ pub struct RateLimit {
 
 impl RateLimit {
     /// What the headers tell, if anything. Docker Hub writes `100;w=21600`, others the number alone.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         let (limit, window) = read(headers, "ratelimit-limit").unwrap_or_default();
         let (remaining, other_window) = read(headers, "ratelimit-remaining").unwrap_or_default();
         let told = Self { limit, remaining, window: window.or(other_window) };
@@ -34,7 +34,7 @@ fn read(headers: &HeaderMap, name: &str) -> Option<(Option<u64>, Option<Duration
 }
 
 /// How long a registry wants to be left alone: a number of seconds, or until a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

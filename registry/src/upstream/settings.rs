@@ -52,6 +52,9 @@ pub enum Credentials {
         /// The password, or what stands for it.
         password: String,
     },
+    /// What stands for a user who has logged in elsewhere, and is exchanged for tokens. A registry that asks for a password itself
+    /// takes none.
+    IdentityToken(String),
     /// A user whose password stands in a file, which is read whenever it is shown: it may change.
     PasswordFile {
         /// The user's name.
@@ -73,6 +76,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("Anonymous"),
+            Self::IdentityToken(_) => f.write_str("IdentityToken"),
             // The password stays out.
             Self::Password { user, .. } => {
                 f.debug_struct("Password").field("user", user).finish_non_exhaustive()

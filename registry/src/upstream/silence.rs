@@ -1,38 +1,13 @@
-//! A limit on silence: a body may take as long as it takes, as long as it moves.
+//! Bodies on their way, of which none may be silent for long.
 
-use std::{
-    io,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use berth_storage::ByteStream;
 use bytes::Bytes;
-use futures::{
-    StreamExt as _,
-    future::{Either, select},
-    stream,
-};
+use futures::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{sync::Notify, time::timeout};
-
-/// What comes of `work`; `None` when nothing has moved for `limit`.
-pub(super) async fn while_it_moves<T>(
-    limit: Duration,
-    moved: &Notify,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    let mut work = pin!(work);
-    loop {
-        match timeout(limit, select(work.as_mut(), pin!(moved.notified()))).await {
-            Ok(Either::Left((done, _))) => return Some(done),
-            Ok(Either::Right(_)) => {}
-            Err(_) => return None,
-        }
-    }
-}
 
 /// The same stream, which tells whenever a piece of it is taken.
 pub(super) fn watched(body: ByteStream, moved: Arc<Notify>) -> ByteStream {
@@ -73,27 +48,9 @@ fn silent(limit: Duration) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
-
     use futures::TryStreamExt as _;
-    use tokio::time::sleep;
 
     use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(10);
-
-    #[tokio::test(start_paused = true)]
-    async fn what_moves_may_take_longer_than_the_limit() {
-        let moved = Notify::new();
-        let work = async {
-            for _ in 0..5 {
-                sleep(LIMIT / 2).await;
-                moved.notify_one();
-            }
-        };
-        assert!(while_it_moves(LIMIT, &moved, work).await.is_some());
-        assert!(while_it_moves(LIMIT, &moved, pending::<()>()).await.is_none());
-    }
 
     #[tokio::test]
     async fn the_beginning_is_left_out_wherever_pieces_end() {

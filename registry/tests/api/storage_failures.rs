@@ -49,6 +49,7 @@ async fn a_push_whose_last_step_failed_succeeds_when_it_is_tried_again() {
 
     std::fs::remove_file(links).unwrap();
     assert_eq!(registry.put(&last, "").await.status, StatusCode::CREATED);
+    registry.patch(&upload, "more").await.assert_error(404, "BLOB_UPLOAD_UNKNOWN");
     assert_eq!(registry.get(&format!("/v2/app/blobs/{digest}")).await.text(), "hello");
     registry.get(&upload).await.assert_error(404, "BLOB_UPLOAD_UNKNOWN");
 }

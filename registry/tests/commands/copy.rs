@@ -192,3 +192,50 @@ fn what_an_index_lists_and_the_source_lacks_is_left_out_if_the_destination_allow
     assert_eq!([&done["copied"], &done["unchanged"]], [1, 1], "{done}");
     assert_eq!(ls(&target, "app:latest")["digest"], digest.to_string());
 }
+
+#[test]
+fn of_all_tags_only_those_that_match_are_copied_and_their_signatures_with_them() {
+    let (source, target) = (Fixture::new(), Fixture::new());
+    let images = ["1.0", "1.1", "2.0", "edge"].map(|tag| source.push_image("app", tag, tag));
+    let by_tag = |image: &Value| format!("{}.sig", sha256(image.to_string()).to_string().replace(':', "-"));
+    for image in [&images[0], &images[2]] {
+        source.push_image("app", &by_tag(image), "signature under a tag");
+    }
+    sign(&source, &images[1], "signature");
+    let (from, to) = (source.root(), target.root());
+    let done = report(&[text(&from), text(&to), "--tag", "1.*", "--tag", "/^e/"]);
+    assert_eq!([&done["copied"], &done["manifests"]], [4, 5], "{done}");
+    let tags = target.run("ls", &["app"]).stdout;
+    for (tag, is_there) in [("1.0", true), ("1.1", true), ("edge", true), ("2.0", false)] {
+        assert_eq!(tags.contains(tag), is_there, "{tag}: {tags}");
+    }
+    assert!(tags.contains(&by_tag(&images[0])) && !tags.contains(&by_tag(&images[2])), "{tags}");
+    assert_eq!(exported(&source, "app:1.1"), exported(&target, "app:1.1"));
+    let wrong = copy(&[text(&from), text(&to), "--tag", "/(/"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("is no pattern of tags"), "{wrong:?}");
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_tells_what_the_copy_will_send() {
+    let (source, target) = (Fixture::new(), Fixture::new());
+    push_index(&source);
+    source.push_image("team/other", "1", "amd64");
+    target.push_image("app", "amd64", "amd64");
+    let (from, to) = (source.root(), target.path("new"));
+    let would = report(&[text(&from), text(&to), "--dry-run"]);
+    let is_empty = !to.exists() || fs::read_dir(&to).unwrap().next().is_none();
+    assert!(is_empty, "something was written");
+    let does = report(&[text(&from), text(&to)]);
+    assert_eq!(would, does, "it does what was told");
+    assert_eq!(does["copiedImages"], json!(["app:amd64", "app:arm64", "app:latest", "team/other:1"]));
+
+    let server = Served::start(&target);
+    let arguments = [text(&from), &server.url(""), "--repository", "app", "--dry-run"];
+    let said = copy(&arguments);
+    assert_eq!(said.code, 0, "{said:?}");
+    let [images @ .., summary] = &said.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{said:?}") };
+    assert_eq!(images, ["app:arm64", "app:latest"]);
+    assert!(summary.starts_with("2 images to copy, 1 unchanged; 2 blobs with "), "{summary}");
+    let really = report(&arguments[..4]);
+    assert_eq!([&really["blobs"], &really["copied"], &really["unchanged"]], [2, 2, 1], "{really}");
+}

@@ -23,6 +23,7 @@ mod required_content;
 mod retention;
 mod room;
 mod shared_folder;
+mod spent_uploads;
 mod tags;
 mod trash;
 mod uploads;

@@ -32,6 +32,12 @@ impl Hub {
         Self { kubectl: kubectl.clone(), namespace: namespace.to_owned(), name: "hub".to_owned() }
     }
 
+    /// Another registry in the same namespace.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
     /// Creates the Registry and waits until it is ready.
     pub fn create(&self) -> Result<()> {
         self.apply(HUB)?;
@@ -40,7 +46,8 @@ impl Hub {
 
     /// Waits until pulls and pushes work; the error shows what the Registry says about itself.
     pub fn wait_until_ready(&self) -> Result<()> {
-        let ready = ["wait", "--for=condition=Ready", "registry.berth.dev/hub", "--timeout=180s"];
+        let registry = format!("registry.berth.dev/{}", self.name);
+        let ready = ["wait", "--for=condition=Ready", &registry, "--timeout=180s"];
         self.run(&ready).map(drop).with_context(|| self.diagnosis())
     }
 

@@ -1,28 +1,33 @@
-//! Job `NAME-gc-HASH`: the garbage collection that the annotation `berth.dev/gc` asks for, with the pod of the CronJob.
+//! Jobs `NAME-gc-HASH` and `NAME-copy-COPY-HASH`: what an annotation asks for at once, with the pod of the CronJob.
 
 use berth_crds::annotation::{COLLECT_GARBAGE, DRY_RUN};
 use serde_json::{Value, json};
 
-use crate::{
-    digest::sha256_hex,
-    metadata::{GARBAGE_COLLECTION, Identity},
-};
+use crate::{digest::sha256_hex, metadata::Identity};
 
 /// How long the Job stays after its end: its log is there for a day.
 const TIME_TO_LIVE_SECONDS: u32 = 24 * 3600;
 
-/// The Job for a value of the annotation, from the manifest of the CronJob. The same value always gives the same name.
+/// The garbage collection that the annotation asks for.
 pub fn collection_job(identity: &Identity, cron_job: &Value, value: &str) -> Value {
-    let hash: String = sha256_hex(value.as_bytes()).chars().take(10).collect();
-    let mut metadata = json!(identity.owned(identity.child(&format!("gc-{hash}"))));
-    metadata["labels"] = json!(identity.pod_labels(GARBAGE_COLLECTION));
-    metadata["annotations"] = json!({COLLECT_GARBAGE: value});
-    let mut spec = cron_job["spec"]["jobTemplate"]["spec"].clone();
-    spec["ttlSecondsAfterFinished"] = json!(TIME_TO_LIVE_SECONDS);
-    let arguments = spec.pointer_mut("/template/spec/containers/0/args").and_then(Value::as_array_mut);
+    let mut job = requested_job(identity, cron_job, COLLECT_GARBAGE, value);
+    let arguments = job.pointer_mut("/spec/template/spec/containers/0/args").and_then(Value::as_array_mut);
     if let Some(arguments) = arguments.filter(|_| value.starts_with(DRY_RUN)) {
         arguments.push(json!("--dry-run"));
     }
+    job
+}
+
+/// The Job for a value of an annotation, from the manifest of the CronJob. The same value always gives the same name.
+pub fn requested_job(identity: &Identity, cron_job: &Value, annotation: &str, value: &str) -> Value {
+    let hash: String = sha256_hex(value.as_bytes()).chars().take(10).collect();
+    let name = cron_job["metadata"]["name"].as_str().unwrap_or(&identity.name);
+    let template = &cron_job["spec"]["jobTemplate"];
+    let mut metadata = json!(identity.owned(format!("{name}-{hash}")));
+    metadata["labels"] = template["metadata"]["labels"].clone();
+    metadata["annotations"] = json!({annotation: value});
+    let mut spec = template["spec"].clone();
+    spec["ttlSecondsAfterFinished"] = json!(TIME_TO_LIVE_SECONDS);
     json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
 }
 

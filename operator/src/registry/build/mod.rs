@@ -31,10 +31,11 @@ mod volumes;
 
 use serde_json::Value;
 
-pub use collection_job::collection_job;
+pub use collection_job::{collection_job, requested_job};
 pub use config_map::CONFIG_FILE;
 pub(super) use config_map::{ACCESS_RULES, AUTH_DIRECTORY, CONFIG_DIRECTORY, METRICS_PORT, TLS_DIRECTORY};
 pub(super) use mirrors::MIRRORS_DIRECTORY;
+pub use replication::copies;
 pub use secret::JWKS_KEY;
 pub use service::service;
 
@@ -59,7 +60,7 @@ pub struct Settings {
     pub node_agent: Option<nodes::Objects>,
 }
 
-/// Something for each object that a Registry may have.
+/// Something for each object that a Registry may have, but for the `CronJobs` of its copies, which are as many as the spec wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objects<T> {
     /// Secret `NAME-ca`: the certificate authority with its key. Only the operator reads it.
@@ -108,8 +109,6 @@ pub struct Objects<T> {
     pub deployment: T,
     /// CronJob `NAME-gc`.
     pub garbage_collection: T,
-    /// CronJob `NAME-replication`.
-    pub replication: T,
 }
 
 /// What should become of each object of a Registry.
@@ -144,7 +143,6 @@ impl<T> Objects<T> {
             disruption_budget,
             deployment,
             garbage_collection,
-            replication,
         } = self;
         [
             // The only keys and passwords there are. What is signed or hashed with them must not outlive a crash that they do not.
@@ -167,7 +165,7 @@ impl<T> Objects<T> {
                 backend_tls,
                 network_policy,
             ],
-            vec![ingress, route, disruption_budget, deployment, garbage_collection, replication],
+            vec![ingress, route, disruption_budget, deployment, garbage_collection],
         ]
     }
 }
@@ -201,7 +199,6 @@ impl Objects<ChildId> {
             disruption_budget: main(Kind::PodDisruptionBudget),
             deployment: main(Kind::Deployment),
             garbage_collection: with(Kind::CronJob, "gc"),
-            replication: with(Kind::CronJob, "replication"),
         }
     }
 }
@@ -241,7 +238,6 @@ pub fn build(validated: &Validated, issued: &Issued, settings: &Settings) -> Des
         disruption_budget: pod_disruption_budget::pod_disruption_budget(validated),
         deployment: deployment::deployment(validated, &config, settings),
         garbage_collection: cron_job::cron_job(validated, ca, settings),
-        replication: replication::cron_job(validated, ca, settings),
         config: Desired::Present(config_map::config(&validated.identity, &config)),
     }
 }
@@ -290,7 +286,6 @@ mod tests {
             service: {type: LoadBalancer, nodePort: 30443, annotations: {a: b}, loadBalancerClass: x/y,
                       loadBalancerSourceRanges: [10.0.0.0/8], ipFamilyPolicy: PreferDualStack},
             gc: {timeZone: Europe/Berlin, suspend: true},
-            replication: {timeZone: Europe/Berlin, copies: [{name: a, from: 'https://a', secretName: s, caConfigMapName: c}]},
             resources: {requests: {cpu: 1}, limits: {memory: 1Gi}},
             podTemplate: {spec: {nodeSelector: {disk: ssd}, imagePullSecrets: [{name: mirror}], tolerations: [{operator: Exists}]}},
         }";

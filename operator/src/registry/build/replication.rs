@@ -1,9 +1,8 @@
-//! CronJob `NAME-replication`: copies images from other registries and to them. Each copy is a container of its pod, and leaves
-//! its report in its termination message.
+//! CronJob `NAME-copy-COPY` of each copy: it brings images from another registry or to it, and leaves its report in its termination message.
 //!
-//! It asks the registry as the user `admin`, over its own API, and mounts no data.
+//! They ask the registry as the user `admin`, over its own API, and mount no data.
 
-use berth_crds::replication::ReplicationCopy;
+use berth_crds::{Registry, replication::ReplicationCopy};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,28 +11,57 @@ use super::{
     deployment::{USER, container_security},
 };
 use crate::{
-    apply::Desired,
-    metadata::REPLICATION,
-    registry::validate::{Validated, pod_template::merge},
+    apply::{Desired, Step},
+    lag::{self, LONGEST_RUN},
+    metadata::{COPY, REPLICATION},
+    registry::{
+        replication,
+        validate::{Validated, pod_template::merge},
+    },
 };
 
 const CA_DIRECTORY: &str = "/etc/berth/ca";
 const ADMIN_DIRECTORY: &str = "/etc/berth/admin";
 const OTHER_DIRECTORY: &str = "/etc/berth/other";
 
-pub(super) fn cron_job(validated: &Validated, ca: Option<&str>, settings: &Settings) -> Desired<Value> {
-    let (Some(replication), Some(Ok(_))) = (&validated.spec.replication, &validated.replication) else {
+/// What should become of the CronJob of each copy that is asked for, or was.
+pub fn copies(registry: &Registry, validated: &Validated, with_ca: bool, settings: &Settings) -> Vec<Step> {
+    let asked_for = |name: &str| {
+        let replication = validated.spec.replication.as_ref()?;
+        replication.copies.iter().find(|copy| copy.name == name)
+    };
+    let step = |name: &str| {
+        let desired = match asked_for(name) {
+            Some(copy) => cron_job(validated, copy, with_ca, settings),
+            None => Desired::Absent,
+        };
+        (replication::id(&validated.identity, name), desired)
+    };
+    replication::names(registry).into_iter().map(step).collect()
+}
+
+fn cron_job(
+    validated: &Validated,
+    copy: &ReplicationCopy,
+    with_ca: bool,
+    settings: &Settings,
+) -> Desired<Value> {
+    let (Some(replication), Some(Ok(_))) =
+        (&validated.spec.replication, validated.replication.get(&copy.name))
+    else {
         return Desired::Absent;
     };
     let Ok(over) = &validated.pod_template else {
         return Desired::AsIs;
     };
     let identity = &validated.identity;
-    let mut pod = pod(validated, &replication.copies, ca.is_some(), settings);
+    let mut pod = pod(validated, copy, with_ca, settings);
     merge(&mut pod, &shared(over));
-    let labels = json!({"labels": identity.pod_labels(REPLICATION)});
+    let mut labels = identity.pod_labels(REPLICATION);
+    labels.insert(COPY.to_owned(), copy.name.clone());
+    let labels = json!({"labels": labels});
     let mut spec = json!({
-        "schedule": replication.schedule,
+        "schedule": lag::schedule(replication, copy),
         // A registry without replicas cannot be asked.
         "suspend": replication.suspend || validated.spec.replicas == 0,
         "concurrencyPolicy": "Forbid",
@@ -44,7 +72,7 @@ pub(super) fn cron_job(validated: &Validated, ca: Option<&str>, settings: &Setti
             "metadata": labels,
             "spec": {
                 "backoffLimit": 0,
-                "activeDeadlineSeconds": 24 * 3600,
+                "activeDeadlineSeconds": LONGEST_RUN.as_secs(),
                 "template": {"metadata": labels, "spec": pod},
             },
         },
@@ -55,12 +83,12 @@ pub(super) fn cron_job(validated: &Validated, ca: Option<&str>, settings: &Setti
     Desired::Present(json!({
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": identity.owned(identity.child("replication")),
+        "metadata": identity.owned(replication::id(identity, &copy.name).name),
         "spec": spec,
     }))
 }
 
-fn pod(validated: &Validated, copies: &[ReplicationCopy], with_ca: bool, settings: &Settings) -> Value {
+fn pod(validated: &Validated, copy: &ReplicationCopy, with_ca: bool, settings: &Settings) -> Value {
     let identity = &validated.identity;
     let mut volumes = vec![json!({"name": "admin", "secret": {
         "secretName": identity.child("admin"),
@@ -69,9 +97,7 @@ fn pod(validated: &Validated, copies: &[ReplicationCopy], with_ca: bool, setting
     if with_ca {
         volumes.push(json!({"name": "ca", "configMap": {"name": identity.child("ca")}}));
     }
-    volumes.extend(copies.iter().filter_map(|copy| other(copy).map(|other| other.volume)));
-    let containers: Vec<Value> =
-        copies.iter().map(|copy| container(validated, copy, with_ca, settings)).collect();
+    volumes.extend(other(copy).map(|other| other.volume));
     json!({
         "restartPolicy": "Never",
         "serviceAccountName": identity.child("gc"),
@@ -83,7 +109,7 @@ fn pod(validated: &Validated, copies: &[ReplicationCopy], with_ca: bool, setting
             "runAsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": containers,
+        "containers": [container(validated, copy, with_ca, settings)],
         "volumes": volumes,
     })
 }
@@ -122,10 +148,9 @@ fn other(copy: &ReplicationCopy) -> Option<Other> {
         .as_ref()
         .map(|name| json!({"configMap": {"name": name, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}));
     let sources: Vec<Value> = secret.into_iter().chain(authorities).collect();
-    let name = format!("other-{}", copy.name);
     (!sources.is_empty()).then(|| Other {
-        volume: json!({"name": name, "projected": {"sources": sources}}),
-        mount: json!({"name": name, "mountPath": OTHER_DIRECTORY, "readOnly": true}),
+        volume: json!({"name": "other", "projected": {"sources": sources}}),
+        mount: json!({"name": "other", "mountPath": OTHER_DIRECTORY, "readOnly": true}),
     })
 }
 
@@ -161,6 +186,9 @@ fn arguments(validated: &Validated, copy: &ReplicationCopy, with_ca: bool) -> Ve
     for pattern in &copy.repositories {
         option("--repository".to_owned(), pattern);
     }
+    for pattern in &copy.tags {
+        option("--tag".to_owned(), pattern);
+    }
     option("--termination-log".to_owned(), "/dev/termination-log");
     arguments
 }
@@ -168,33 +196,36 @@ fn arguments(validated: &Validated, copy: &ReplicationCopy, with_ca: bool) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{settings, validated};
+    use crate::fixtures::{registry, settings};
 
-    fn built(spec: &str) -> Value {
-        match cron_job(&validated(spec), Some("CA"), &settings()) {
-            Desired::Present(cron_job) => cron_job["spec"].clone(),
-            other => panic!("{other:?}"),
-        }
+    /// The names of the `CronJobs`, and their specs.
+    fn built(spec: &str) -> Vec<(String, Value)> {
+        let registry = registry(spec);
+        let steps = copies(&registry, &Validated::of(&registry), true, &settings());
+        let present = steps.into_iter().filter_map(|(id, desired)| match desired {
+            Desired::Present(cron_job) => Some((id.name, cron_job["spec"].clone())),
+            _ => None,
+        });
+        present.collect()
     }
 
-    fn pod_of(cron_job: &Value) -> &Value {
-        &cron_job["jobTemplate"]["spec"]["template"]["spec"]
+    fn container_of(cron_job: &Value) -> &Value {
+        &cron_job["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     }
 
-    const BOTH: &str = "{replication: {schedule: '@daily', copies: [
-        {name: upstream, from: 'https://docker.io', repositories: [library/alpine], prefix: mirror, secretName: hub-login},
-        {name: backup, to: 'https://backup.default.svc', secretName: backup-admin, caConfigMapName: backup-ca},
+    const BOTH: &str = "{replication: {schedule: '@daily', timeZone: Europe/Berlin, copies: [
+        {name: upstream, from: 'https://docker.io', repositories: [library/alpine], tags: ['3.*'], prefix: mirror, secretName: hub-login},
+        {name: backup, schedule: '*/5 * * * *', to: 'https://backup.default.svc', secretName: backup-admin, caConfigMapName: backup-ca},
     ]}}";
 
     #[test]
-    fn each_copy_is_a_container_with_what_opens_both_registries() {
-        let cron_job = built(BOTH);
-        assert_eq!(cron_job["schedule"], "@daily");
-        let pod = pod_of(&cron_job);
-        let container = |at: usize| &pod["containers"][at];
-        assert_eq!([&container(0)["name"], &container(1)["name"]], ["upstream", "backup"]);
+    fn each_copy_runs_by_itself_with_what_opens_both_registries() {
+        let built = built(BOTH);
+        let [(backup, to), (upstream, from)] = &built[..] else { panic!("{built:?}") };
+        assert_eq!([backup.as_str(), upstream], ["hub-copy-backup", "hub-copy-upstream"]);
+        assert_eq!(container_of(from)["name"], "upstream");
         assert_eq!(
-            container(0)["args"],
+            container_of(from)["args"],
             json!([
                 "copy",
                 "https://docker.io",
@@ -209,12 +240,14 @@ mod tests {
                 "/etc/berth/other/config.json",
                 "--repository",
                 "library/alpine",
+                "--tag",
+                "3.*",
                 "--termination-log",
                 "/dev/termination-log",
             ])
         );
         assert_eq!(
-            container(1)["args"],
+            container_of(to)["args"],
             json!([
                 "copy",
                 "https://hub.default.svc",
@@ -233,23 +266,39 @@ mod tests {
                 "/dev/termination-log",
             ])
         );
-        let names: Vec<_> = pod["volumes"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
-        assert_eq!(names, ["admin", "ca", "other-upstream", "other-backup"]);
-        // Neither container sees what opens the other's registry.
-        assert_eq!(container(0)["volumeMounts"][2]["name"], "other-upstream");
     }
 
     #[test]
-    fn without_a_use_there_is_no_cron_job() {
-        assert_eq!(cron_job(&validated("{}"), None, &settings()), Desired::Absent);
-        let wrong = "{replication: {schedule: often, copies: [{name: a, from: 'https://a'}]}}";
-        assert_eq!(cron_job(&validated(wrong), None, &settings()), Desired::Absent);
+    fn a_copy_may_have_a_schedule_of_its_own() {
+        let schedules: Vec<Value> =
+            built(BOTH).into_iter().map(|(_, spec)| spec["schedule"].clone()).collect();
+        assert_eq!(schedules, ["*/5 * * * *", "@daily"]);
+        assert_eq!(built(BOTH)[0].1["timeZone"], "Europe/Berlin");
+    }
+
+    #[test]
+    fn a_wrong_schedule_keeps_only_its_own_copy_from_being_made() {
+        let spec = "{replication: {copies: [
+            {name: a, from: 'https://a', schedule: often}, {name: b, from: 'https://b'}]}}";
+        assert_eq!(built(spec).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["hub-copy-b"]);
+        assert!(built("{}").is_empty());
+    }
+
+    #[test]
+    fn a_copy_that_is_asked_for_no_longer_leaves_nothing_behind() {
+        let mut registry = registry("{}");
+        let before =
+            json!({"replication": {"copies": [{"name": "a", "currentAsOf": "2026-03-01T03:00:00Z"}]}});
+        registry.status = serde_json::from_value(before).unwrap();
+        let steps = copies(&registry, &Validated::of(&registry), true, &settings());
+        let expected = replication::id(&Validated::of(&registry).identity, "a");
+        assert_eq!(steps, [(expected, Desired::Absent)]);
     }
 
     #[test]
     fn a_registry_without_replicas_is_not_asked() {
         let stopped = "{replicas: 0, replication: {copies: [{name: a, from: 'https://a'}]}}";
-        assert_eq!(built(stopped)["suspend"], true);
-        assert_eq!(built(BOTH)["suspend"], false);
+        assert_eq!(built(stopped)[0].1["suspend"], true);
+        assert_eq!(built(BOTH)[0].1["suspend"], false);
     }
 }

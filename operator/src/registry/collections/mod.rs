@@ -21,6 +21,7 @@ use k8s_openapi::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use self::report::Report;
+pub(in crate::registry) use self::report::written;
 use crate::metadata::{GARBAGE_COLLECTION, Identity};
 
 /// The Jobs of a Registry's garbage collection, and their pods.

@@ -42,7 +42,7 @@ impl Report {
 }
 
 /// A duration as Kubernetes writes it, such as `1m5s`.
-pub(super) fn written(duration: SignedDuration) -> String {
+pub(in crate::registry) fn written(duration: SignedDuration) -> String {
     let printer = SpanPrinter::new().spacing(Spacing::None).designator(Designator::Compact);
     printer.duration_to_string(&duration)
 }

@@ -3,7 +3,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use berth_crds::{Registry, annotation::COLLECT_GARBAGE};
+use berth_crds::{
+    Registry,
+    annotation::{COLLECT_GARBAGE, REPLICATE},
+};
 use k8s_openapi::api::{apps::v1::Deployment, batch::v1::Job};
 use kube::{
     Api, ResourceExt,
@@ -40,16 +43,20 @@ pub enum Request {
     Refused(String),
 }
 
-/// A number that changes when another run is asked for.
+/// A number that changes when another run is asked for, or when copies are.
 pub fn turns(registry: &impl ResourceExt) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    registry.annotations().get(COLLECT_GARBAGE)?.hash(&mut hasher);
+    [COLLECT_GARBAGE, REPLICATE].map(|annotation| registry.annotations().get(annotation)).hash(&mut hasher);
     Some(hasher.finish())
 }
 
-/// The value of the annotation that nothing was done for yet, as the status repeats it.
-fn pending(registry: &Registry) -> Option<String> {
-    let value = registry.annotations().get(COLLECT_GARBAGE).filter(|value| !value.is_empty())?;
+/// The value of an annotation, as the status repeats it, unless it is the one that was `done` last.
+pub(in crate::registry) fn pending(
+    registry: &Registry,
+    annotation: &str,
+    done: Option<&String>,
+) -> Option<String> {
+    let value = registry.annotations().get(annotation).filter(|value| !value.is_empty())?;
     let value = if value.len() > VALUE_LIMIT {
         format!(
             "{}… (sha256:{})",
@@ -59,8 +66,17 @@ fn pending(registry: &Registry) -> Option<String> {
     } else {
         value.clone()
     };
-    let done = registry.status.as_ref().and_then(|status| status.gc.as_ref()?.last_request.as_ref());
     (done != Some(&value)).then_some(value)
+}
+
+/// What keeps every Job from being of use now.
+pub(in crate::registry) fn obstacle(validated: &Validated, applied: &Applied) -> Option<String> {
+    if validated.spec.replicas == 0 {
+        return Some("spec.replicas is 0".to_owned());
+    }
+    let deployment: Option<Deployment> = applied.children.get(&validated.identity.name);
+    let serving = deployment.and_then(|deployment| deployment.status?.available_replicas);
+    (serving.unwrap_or_default() == 0).then(|| "no replica serves".to_owned())
 }
 
 /// A run that is asked for, and the CronJob that it is made after.
@@ -73,7 +89,8 @@ pub struct Pending {
 impl Pending {
     /// The run that `registry` asks for and that was not done yet.
     pub fn of(registry: &Registry, steps: &[Vec<Step>]) -> Option<Self> {
-        let value = pending(registry)?;
+        let done = registry.status.as_ref().and_then(|status| status.gc.as_ref()?.last_request.as_ref());
+        let value = pending(registry, COLLECT_GARBAGE, done)?;
         let name = Objects::ids(&Identity::of(registry)).garbage_collection;
         let cron_job = steps.iter().flatten().find_map(|(id, desired)| match desired {
             Desired::Present(manifest) if *id == name => Some(manifest.clone()),
@@ -84,22 +101,16 @@ impl Pending {
 
     /// The Job, or why it has to wait.
     fn job(&self, validated: &Validated, applied: &Applied) -> Result<Value, String> {
-        if validated.spec.replicas == 0 {
-            return Err("spec.replicas is 0".to_owned());
-        }
         let Some(cron_job) = &self.cron_job else {
             return Err("no CronJob can be made of the spec".to_owned());
         };
-        let deployment: Option<Deployment> = applied.children.get(&validated.identity.name);
-        let serving = deployment.and_then(|deployment| deployment.status?.available_replicas);
-        if serving.unwrap_or_default() == 0 {
-            return Err("no replica serves".to_owned());
+        match obstacle(validated, applied) {
+            Some(reason) => Err(reason),
+            None => Ok(build::collection_job(&validated.identity, cron_job, &self.value)),
         }
-        Ok(build::collection_job(&validated.identity, cron_job, &self.value))
     }
 
-    /// Starts the run, unless it has to wait. A Job that exists already was made for the same value, before the status could say
-    /// so.
+    /// Starts the run, unless it has to wait.
     pub async fn start(
         self,
         context: &Context,
@@ -110,14 +121,8 @@ impl Pending {
             Ok(job) => job,
             Err(reason) => return Ok(Request::Waiting(self.waiting(&reason))),
         };
-        match create(context, &validated.identity, &job).await {
-            Ok(()) => Ok(Request::Started(self.value)),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Request::Started(self.value)),
-            Err(kube::Error::Api(status)) if apply::is_refusal(&status) => {
-                Ok(Request::Refused(status.message.clone()))
-            }
-            Err(error) => Err(error),
-        }
+        let refusal = create(context, &validated.identity, &job, "garbage collection started").await?;
+        Ok(refusal.map_or(Request::Started(self.value), Request::Refused))
     }
 
     fn waiting(&self, reason: &str) -> String {
@@ -125,20 +130,28 @@ impl Pending {
     }
 }
 
-async fn create(context: &Context, identity: &Identity, job: &Value) -> Result<(), kube::Error> {
+/// Makes a Job, and tells `what` that means; returns the words in which it was refused. One that exists already was made for the
+/// same value, before the status could say so.
+pub(in crate::registry) async fn create(
+    context: &Context,
+    identity: &Identity,
+    job: &Value,
+    what: &str,
+) -> Result<Option<String>, kube::Error> {
     let resource = ApiResource::erase::<Job>(&());
     let jobs: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), &identity.namespace, &resource);
     let job: DynamicObject = serde_json::from_value(job.clone()).map_err(kube::Error::SerdeError)?;
     let parameters = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-    jobs.create(&parameters, &job).await?;
-    info!(
-        job = job.name_any(),
-        registry = identity.name,
-        namespace = identity.namespace,
-        "garbage collection started"
-    );
-    Ok(())
+    match jobs.create(&parameters, &job).await {
+        Ok(_) => {
+            info!(job = job.name_any(), registry = identity.name, namespace = identity.namespace, "{what}");
+            Ok(None)
+        }
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+        Err(kube::Error::Api(status)) if apply::is_refusal(&status) => Ok(Some(status.message.clone())),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +165,10 @@ mod tests {
         fixtures::{self, settings},
         registry::{issue, loaded::Loaded},
     };
+
+    fn pending(registry: &Registry) -> Option<String> {
+        Pending::of(registry, &[]).map(|pending| pending.value)
+    }
 
     fn asking(value: &str, spec: &str) -> Registry {
         let mut registry = fixtures::registry(spec);

@@ -49,8 +49,9 @@ pub(super) fn states(
     outcome: Outcome<'_>,
     gc: &GarbageCollectionStatus,
     replication: Option<&ReplicationStatus>,
+    now: Timestamp,
 ) -> Vec<State> {
-    let Outcome { validated, applied, loaded, request, .. } = outcome;
+    let Outcome { validated, applied, loaded, request, copy_request, .. } = outcome;
     let ids = Objects::ids(&validated.identity);
     let deployment: Option<Deployment> = applied.children.get(&ids.deployment.name);
     let template = validated.pod_template.as_ref().err().cloned();
@@ -58,7 +59,7 @@ pub(super) fn states(
         .or_else(|| unopened(validated))
         .or_else(|| refusal(applied, Kind::Deployment, Reason::Rejected));
     let files = LiveFiles::of(&validated.identity, &applied.children);
-    let no_cron_job = refused_schedule(applied, &ids.garbage_collection);
+    let no_cron_job = refused_schedule(applied, |cron_job| *cron_job == ids.garbage_collection);
     let parts = vec![
         State::found(ConditionType::StorageReady, &storage(validated, applied)),
         State::found(ConditionType::TlsReady, &validated.tls.finding),
@@ -79,8 +80,8 @@ pub(super) fn states(
     ];
     let mut states = vec![ready(validated, applied, &parts)];
     states.extend(parts);
-    let no_replication = refused_schedule(applied, &ids.replication);
-    let replicated = replicated::replicated(validated, replication, no_replication.as_ref());
+    let no_copy = refused_schedule(applied, |cron_job| *cron_job != ids.garbage_collection);
+    let replicated = replicated::replicated(validated, replication, copy_request, no_copy.as_ref(), now);
     states.extend(replicated.map(|replicated| State::new(ConditionType::Replicated, replicated)));
     let refused = EXPOSING.into_iter().find_map(|kind| refusal(applied, kind, Reason::Rejected));
     let exposed = exposed::exposed(validated, &applied.children, refused.as_ref());
@@ -111,8 +112,9 @@ fn storage(validated: &Validated, applied: &Applied) -> Finding {
 }
 
 /// Why a CronJob is not there.
-fn refused_schedule(applied: &Applied, cron_job: &ChildId) -> Option<Finding> {
-    let rejection = applied.rejections.iter().find(|rejection| rejection.child == *cron_job)?;
+fn refused_schedule(applied: &Applied, is_meant: impl Fn(&ChildId) -> bool) -> Option<Finding> {
+    let mut cron_jobs = applied.rejections.iter().filter(|rejection| rejection.child.kind == Kind::CronJob);
+    let rejection = cron_jobs.find(|rejection| is_meant(&rejection.child))?;
     Some(Finding::bad(Reason::InvalidSchedule, sentence(rejection)))
 }
 
@@ -233,8 +235,9 @@ mod tests {
             collections: &Collections::default(),
             replications: &Collections::default(),
             request: &Request::None,
+            copy_request: &Request::None,
         };
-        states(outcome, &GarbageCollectionStatus::default(), None)
+        states(outcome, &GarbageCollectionStatus::default(), None, Timestamp::UNIX_EPOCH)
     }
 
     fn ready_after(spec: &str, rejections: Vec<Rejection>) -> State {

@@ -14,6 +14,7 @@ mod truth;
 use berth_crds::{
     ConditionType, Reason, Registry, RegistryStatus,
     collection_run::GarbageCollectionStatus,
+    replication::ReplicationStatus,
     status::{StorageStatus, TlsStatus},
 };
 use jiff::Timestamp;
@@ -64,8 +65,10 @@ pub struct Outcome<'a> {
     pub collections: &'a Collections,
     /// The copies from other registries and to them.
     pub replications: &'a Collections,
-    /// The one that is asked for.
+    /// The garbage collection that is asked for.
     pub request: &'a Request,
+    /// The copies that are asked for.
+    pub copy_request: &'a Request,
 }
 
 /// The status of a Registry after its objects were applied.
@@ -78,8 +81,9 @@ pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) ->
     let deployment: Option<Deployment> = children.get(&ids.deployment.name);
     let replicas = deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
     let gc = garbage_collection::status(registry, validated, applied, collections, request, now);
-    let replication = replication::status(registry, validated, applied, outcome.replications, now);
-    let states = conditions::states(outcome, &gc, replication.as_ref());
+    let Outcome { replications, copy_request, .. } = outcome;
+    let replication = replication::status(registry, validated, applied, replications, copy_request, now);
+    let states = conditions::states(outcome, &gc, replication.as_ref(), now);
     let tls = tls(children, &ids);
     RegistryStatus {
         observed_generation: registry.meta().generation,
@@ -105,11 +109,11 @@ pub fn status(registry: &Registry, outcome: Outcome<'_>, settings: &Settings) ->
 }
 
 /// The status of a Registry of which nothing can be said but that it is not ready. What is known of its garbage collections
-/// stays, so that none is repeated.
+/// and copies stays, so that none is repeated.
 pub fn unusable(
     generation: Option<i64>,
     previous: &[Condition],
-    gc: Option<GarbageCollectionStatus>,
+    (gc, replication): (Option<GarbageCollectionStatus>, Option<ReplicationStatus>),
     reason: Reason,
     message: String,
 ) -> RegistryStatus {
@@ -117,6 +121,7 @@ pub fn unusable(
     RegistryStatus {
         observed_generation: generation,
         gc,
+        replication,
         conditions: with_times(vec![state], generation, previous, Timestamp::now()),
         ..RegistryStatus::default()
     }

@@ -1,12 +1,12 @@
-//! `status.replication`: what came of the copies, and when the next ones start. What an earlier look has found stays when the Job
-//! is gone.
+//! `status.replication`: what came of the copies, how far they are behind, and when the next ones start. What an earlier look has
+//! found stays when the Job is gone.
 
 use berth_crds::{
     Registry,
     collection_run::CollectionResult,
-    replication::{CopyRun, Replication, ReplicationStatus},
+    replication::{CopyStatus, ReplicationStatus},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{batch::v1::CronJob, core::v1::ContainerStateTerminated},
     apimachinery::pkg::apis::meta::v1::Time,
@@ -16,7 +16,12 @@ use serde::Deserialize;
 
 use crate::{
     apply::Applied,
-    registry::{build::Objects, collections::Collections, cron, validate::Validated},
+    lag,
+    registry::{
+        collections::{Collections, request::Request, written},
+        replication::ids,
+        validate::Validated,
+    },
 };
 
 /// The longest reason of a failure that is kept, in characters.
@@ -39,80 +44,114 @@ pub(super) fn status(
     validated: &Validated,
     applied: &Applied,
     runs: &Collections,
+    request: &Request,
     now: Timestamp,
 ) -> Option<ReplicationStatus> {
     let replication = validated.spec.replication.as_ref()?;
     let before = registry.status.as_ref().and_then(|status| status.replication.clone()).unwrap_or_default();
-    let name = Objects::ids(&validated.identity).replication.name;
-    let cron_job: Option<CronJob> = applied.children.get(&name);
-    let owner = cron_job.as_ref().and_then(ResourceExt::uid).unwrap_or_default();
-    let by_schedule = cron_job.and_then(|cron_job| cron_job.status).unwrap_or_default();
-    let ended = runs.terminations(&[&owner]);
-    let copies = replication.copies.iter().filter_map(|copy| {
-        let known = before.copies.iter().find(|known| known.name == copy.name);
+    let owners = owners(registry, applied);
+    let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
+    let ended = runs.terminations(&owners);
+    let copies = replication.copies.iter().map(|copy| {
+        let known = before.copies.iter().find(|known| known.name == copy.name).cloned();
+        let known = known.unwrap_or_else(|| first(&copy.name, now));
         let ended = ended.iter().filter(|(name, _)| *name == copy.name);
-        ended
-            .filter_map(|(name, end)| run(name, end))
-            .fold(known.cloned(), |known, run| Some(newer(known, run)))
+        let last = ended.fold(known, |known, (_, ended)| after(known, ended));
+        CopyStatus { next_schedule_time: next(validated, &copy.name, now).map(Time), ..last }
     });
-    let copies: Vec<CopyRun> = copies.collect();
-    let successes =
-        [before.last_success_time, by_schedule.last_successful_time, everything(replication, &copies)];
+    let copies: Vec<CopyStatus> = copies.collect();
     Some(ReplicationStatus {
-        last_schedule_time: by_schedule.last_schedule_time.or(before.last_schedule_time),
-        last_success_time: successes.into_iter().flatten().max_by_key(|time| time.0),
-        next_schedule_time: next(validated, replication, now).map(Time),
+        last_success_time: everything(&copies),
+        last_request: match request {
+            Request::Started(value) => Some(value.clone()),
+            _ => before.last_request,
+        },
         copies,
     })
 }
 
-/// When the copy that is farthest behind last succeeded, if all of them have.
-fn everything(replication: &Replication, copies: &[CopyRun]) -> Option<Time> {
-    let successes: Option<Vec<Time>> = copies.iter().map(|copy| copy.last_success_time.clone()).collect();
-    successes.filter(|all| all.len() == replication.copies.len())?.into_iter().min_by_key(|time| time.0)
+/// Whose Jobs make copies: the Registry, where they are asked for, and the `CronJobs`.
+fn owners(registry: &Registry, applied: &Applied) -> Vec<String> {
+    let cron_jobs =
+        ids(registry).into_iter().filter_map(|id| applied.children.get::<CronJob>(&id.name)?.uid());
+    cron_jobs.chain(registry.uid()).collect()
 }
 
-fn run(name: &str, ended: &ContainerStateTerminated) -> Option<CopyRun> {
-    let message = ended.message.as_deref().unwrap_or_default();
+/// A copy that has not run yet.
+fn first(name: &str, now: Timestamp) -> CopyStatus {
+    CopyStatus {
+        name: name.to_owned(),
+        // A status that is read again has whole seconds.
+        current_as_of: Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
+        lag: None,
+        last_success_time: None,
+        next_schedule_time: None,
+        result: None,
+        message: None,
+        completion_time: None,
+        copied: None,
+        unchanged: None,
+        failed: None,
+        sent_bytes: None,
+    }
+}
+
+/// When the copy that is farthest behind last succeeded, if all of them have.
+fn everything(copies: &[CopyStatus]) -> Option<Time> {
+    let successes: Option<Vec<Time>> = copies.iter().map(|copy| copy.last_success_time.clone()).collect();
+    successes?.into_iter().min_by_key(|time| time.0)
+}
+
+/// What is known of a copy after a run of it, which may have been known before, or be older than the last one.
+fn after(known: CopyStatus, run: &ContainerStateTerminated) -> CopyStatus {
+    let Some(completion_time) = run.finished_at.clone() else { return known };
+    let known = if run.exit_code == 0 { with_success(known, run, &completion_time) } else { known };
+    if known.completion_time.as_ref().is_some_and(|last| last.0 >= completion_time.0) {
+        return known;
+    }
+    let (report, reason) = read(run);
+    let has_failed = run.exit_code != 0;
+    let lag = completion_time.0.duration_since(known.current_as_of.0).max(SignedDuration::ZERO);
+    CopyStatus {
+        lag: Some(written(lag)),
+        result: Some(if has_failed { CollectionResult::Failed } else { CollectionResult::Succeeded }),
+        message: reason.filter(|_| has_failed),
+        completion_time: Some(completion_time),
+        copied: report.copied,
+        unchanged: report.unchanged,
+        failed: report.failed,
+        sent_bytes: report.bytes,
+        ..known
+    }
+}
+
+fn with_success(known: CopyStatus, run: &ContainerStateTerminated, completion_time: &Time) -> CopyStatus {
+    if known.last_success_time.as_ref().is_some_and(|last| last.0 >= completion_time.0) {
+        return known;
+    }
+    let began = run.started_at.clone().unwrap_or_else(|| completion_time.clone());
+    CopyStatus { current_as_of: began, last_success_time: Some(completion_time.clone()), ..known }
+}
+
+/// What a run tells, and why it failed, if it did.
+fn read(run: &ContainerStateTerminated) -> (Report, Option<String>) {
+    let message = run.message.as_deref().unwrap_or_default();
     let report = serde_json::from_str::<Report>(message).unwrap_or_else(|_| Report {
         // It did not get so far as to report.
         error: Some(message.trim().to_owned()).filter(|text| !text.is_empty()),
         ..Report::default()
     });
-    let completion_time = ended.finished_at.clone()?;
-    let has_succeeded = ended.exit_code == 0;
-    let reason = report.error.or_else(|| ended.reason.clone());
-    Some(CopyRun {
-        name: name.to_owned(),
-        result: if has_succeeded { CollectionResult::Succeeded } else { CollectionResult::Failed },
-        message: reason.filter(|_| !has_succeeded).map(|text| text.chars().take(REASON_LIMIT).collect()),
-        last_success_time: has_succeeded.then(|| completion_time.clone()),
-        completion_time,
-        copied: report.copied,
-        unchanged: report.unchanged,
-        failed: report.failed,
-        sent_bytes: report.bytes,
-    })
+    let reason = report.error.clone().or_else(|| run.reason.clone());
+    (report, reason.map(|text| text.chars().take(REASON_LIMIT).collect()))
 }
 
-/// The run that ended last, with the last success of either.
-fn newer(known: Option<CopyRun>, run: CopyRun) -> CopyRun {
-    let Some(known) = known else { return run };
-    let successes = [known.last_success_time.clone(), run.last_success_time.clone()];
-    let last_success_time = successes.into_iter().flatten().max_by_key(|time| time.0);
-    let last = if run.completion_time.0 > known.completion_time.0 { run } else { known };
-    CopyRun { last_success_time, ..last }
-}
-
-fn next(validated: &Validated, replication: &Replication, now: Timestamp) -> Option<Timestamp> {
+fn next(validated: &Validated, copy: &str, now: Timestamp) -> Option<Timestamp> {
+    let replication = validated.spec.replication.as_ref()?;
     if replication.suspend || validated.spec.replicas == 0 {
         return None;
     }
-    let zone = match &replication.time_zone {
-        Some(name) => cron::time_zone(name)?,
-        None => jiff::tz::TimeZone::UTC,
-    };
-    validated.replication.as_ref()?.as_ref().ok()?.next(now, &zone)
+    let schedule = validated.replication.get(copy)?.as_ref().ok()?;
+    schedule.next(now, &lag::time_zone(replication)?)
 }
 
 #[cfg(test)]
@@ -122,52 +161,74 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
-    fn ended(exit_code: i32, at: &str, message: &str) -> ContainerStateTerminated {
-        serde_json::from_value(json!({"exitCode": exit_code, "finishedAt": at, "message": message})).unwrap()
+    /// A run of four seconds that ended at this time.
+    fn run(exit_code: i32, at: &str, message: &str) -> ContainerStateTerminated {
+        let began = at.parse::<Timestamp>().unwrap() - SignedDuration::from_secs(4);
+        let run = json!({"exitCode": exit_code, "startedAt": began, "finishedAt": at, "message": message});
+        serde_json::from_value(run).unwrap()
+    }
+
+    fn new() -> CopyStatus {
+        first("a", "2026-03-01T02:00:00.5Z".parse().unwrap())
     }
 
     #[test]
     fn a_report_is_read_and_what_is_none_is_a_reason() {
         let report = r#"{"images":3,"copied":2,"unchanged":1,"bytes":9,"failed":0}"#;
-        let good = run("a", &ended(0, "2026-03-01T03:00:00Z", report)).unwrap();
+        let good = after(new(), &run(0, "2026-03-01T03:00:04Z", report));
         assert_eq!((good.copied, good.unchanged, good.sent_bytes), (Some(2), Some(1), Some(9)));
-        assert_eq!((good.result, good.message), (CollectionResult::Succeeded, None));
-        let bad = run("a", &ended(1, "2026-03-01T03:00:00Z", "Error: no such host\n")).unwrap();
+        assert_eq!((good.result, good.message), (Some(CollectionResult::Succeeded), None));
+        let bad = after(new(), &run(1, "2026-03-01T03:00:00Z", "Error: no such host\n"));
         assert_eq!(bad.message.as_deref(), Some("Error: no such host"));
         assert_eq!(bad.last_success_time, None);
     }
 
     #[test]
+    fn the_lag_grows_with_each_failure_until_a_success() {
+        let told = |copy: &CopyStatus| (copy.lag.clone().unwrap(), copy.current_as_of.0.to_string());
+        let late = |lag: &str, since: &str| (lag.to_owned(), since.to_owned());
+        let never = after(new(), &run(1, "2026-03-01T03:00:04Z", "{}"));
+        assert_eq!(told(&never), late("1h4s", "2026-03-01T02:00:00Z"));
+        let good = after(never, &run(0, "2026-03-01T04:00:04Z", "{}"));
+        assert_eq!(told(&good), late("4s", "2026-03-01T04:00:00Z"));
+        let bad = after(good, &run(1, "2026-03-01T05:00:04Z", "{}"));
+        assert_eq!(told(&bad), late("1h4s", "2026-03-01T04:00:00Z"));
+    }
+
+    #[test]
     fn a_failure_leaves_the_time_of_the_last_success() {
-        let good = run("a", &ended(0, "2026-03-01T03:00:00Z", "{}")).unwrap();
-        let bad = run("a", &ended(1, "2026-03-01T04:00:00Z", "{}")).unwrap();
-        let last = newer(Some(good.clone()), bad.clone());
+        let (first, second) = (run(0, "2026-03-01T03:00:00Z", "{}"), run(1, "2026-03-01T04:00:00Z", "{}"));
+        let good = after(new(), &first);
+        let last = after(good.clone(), &second);
         assert_eq!(
             (last.result, &last.last_success_time),
-            (CollectionResult::Failed, &good.last_success_time)
+            (Some(CollectionResult::Failed), &good.last_success_time)
         );
-        assert_eq!(newer(Some(last.clone()), good), last, "a second look is no news");
+        let again = [&first, &second, &first].into_iter().fold(last.clone(), after);
+        assert_eq!(again, last, "a second look is no news");
+        assert_eq!(after(after(new(), &second), &first).last_success_time, last.last_success_time);
     }
 
     #[test]
     fn what_was_seen_stays_as_long_as_it_is_asked_for() {
-        let before = json!({"replication": {"copies": [
-            {"name": "a", "result": "Succeeded", "completionTime": "2026-03-01T03:00:00Z", "copied": 1},
-            {"name": "gone", "result": "Succeeded", "completionTime": "2026-03-01T03:00:00Z"},
-        ]}});
-        let after = |spec: &str| -> Value {
+        let copy = |name: &str| json!({"name": name, "currentAsOf": "2026-03-01T03:00:00Z", "copied": 1});
+        let before = json!({"replication": {"lastRequest": "now", "copies": [copy("a"), copy("gone")]}});
+        let status_of = |spec: &str, request: &Request| -> Value {
             let known = serde_json::from_value(before.clone()).unwrap();
             let registry = Registry { status: Some(known), ..fixtures::registry(spec) };
             let validated = Validated::of(&registry);
             let now = "2026-03-01T12:30:00Z".parse().unwrap();
-            json!(status(&registry, &validated, &Applied::default(), &Collections::default(), now))
+            let (applied, runs) = (Applied::default(), Collections::default());
+            json!(status(&registry, &validated, &applied, &runs, request, now))
         };
-        let told = after("{replication: {copies: [{name: a, from: 'https://a'}]}}");
-        assert_eq!(told["copies"].as_array().unwrap().len(), 1);
-        assert_eq!(
-            (&told["copies"][0]["copied"], &told["nextScheduleTime"]),
-            (&1.into(), &"2026-03-01T13:00:00Z".into())
-        );
-        assert_eq!(after("{}"), Value::Null);
+        let spec = "{replication: {copies: [{name: a, from: 'https://a'}, {name: b, from: 'https://b', schedule: '@daily'}]}}";
+        let told = status_of(spec, &Request::None);
+        let [a, b] = [&told["copies"][0], &told["copies"][1]];
+        assert_eq!((&a["copied"], &a["nextScheduleTime"]), (&json!(1), &json!("2026-03-01T13:00:00Z")));
+        assert_eq!((&b["name"], &b["nextScheduleTime"]), (&json!("b"), &json!("2026-03-02T00:00:00Z")));
+        assert_eq!(b["currentAsOf"], "2026-03-01T12:30:00Z");
+        assert_eq!((&told["copies"][2], &told["lastRequest"]), (&Value::Null, &json!("now")));
+        assert_eq!(status_of(spec, &Request::Started("again".to_owned()))["lastRequest"], "again");
+        assert_eq!(status_of("{}", &Request::None), Value::Null);
     }
 }

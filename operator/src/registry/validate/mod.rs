@@ -40,14 +40,15 @@ pub use exposure::Exposure;
 pub use host::without_port;
 pub use ingress_controller::IngressController;
 pub use mirrors::Mirrors;
+pub use replication::Schedules;
 pub use retention::Retention;
 pub use s3::{ACCESS_KEY, Files, SECRET_KEY, SESSION_TOKEN};
 pub use service_accounts::ServiceAccounts;
 pub use storage::{Claim, Sharing, Storage};
 pub use tls::{Certificate, Tls, load_balancer_addresses};
 
-use super::{authority, cron::Schedule, observe::Observed};
-use crate::{metadata::Identity, nodes::Known};
+use super::{authority, observe::Observed};
+use crate::{cron::Schedule, metadata::Identity, nodes::Known};
 
 /// A Registry of which everything is known that its objects follow from.
 #[derive(Debug)]
@@ -78,8 +79,8 @@ pub struct Validated {
     pub pod_template: Result<Map<String, Value>, Finding>,
     /// The schedule of the garbage collection, or what is wrong with it.
     pub schedule: Result<Schedule, Finding>,
-    /// The schedule of the copies, or what is wrong with it, where something is to be copied.
-    pub replication: Option<Result<Schedule, Finding>>,
+    /// When each copy is made.
+    pub replication: Schedules,
     /// Which tags are kept.
     pub retention: Retention,
     /// The registries elsewhere that it mirrors.

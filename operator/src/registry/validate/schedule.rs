@@ -4,7 +4,7 @@ use berth_crds::{Reason, gc::GarbageCollection};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::Finding;
-use crate::registry::cron::{self, Schedule};
+use crate::cron::{self, Schedule};
 
 pub(super) fn validate(gc: &GarbageCollection, now: Timestamp) -> Result<Schedule, Finding> {
     let schedule = &gc.schedule;

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU16, path::PathBuf};
 
+use berth_registry::repository::TagPattern;
 use rustls::pki_types::ServerName;
 
 use super::location::Location;
@@ -12,18 +13,19 @@ use crate::cli::server::server_name;
     override_usage = "registry copy [OPTIONS] SRC DST",
     after_help = "\
         SRC and DST are registries or storages:\n  \
-        https://HOST                        all that a registry has (http:// without TLS; docker:// is https://)\n  \
+        https://HOST                           all of a registry (http:// without TLS)\n  \
         https://HOST/REPOSITORY[:TAG|@DIGEST]  one repository, or one image\n  \
-        config.yml                          the storage of a configuration file: a folder, or S3\n  \
-        data                                the folder of a registry\n\n\
-        Where SRC names one repository, DST may name another: https://HOST/new/name:tag. Where SRC is a whole registry or a \
-        storage, what DST names is put in front of all names. A registry that does not list its repositories, such as \
-        Docker Hub, is copied by names: --repository library/alpine.\n\n\
-        Images come with all platforms, and with signatures and other referrers. Only what is missing is sent, and what \
-        another repository of the destination has is mounted. Tags are set last, so that a copy which is interrupted leaves no \
-        image incomplete; run it again, and it goes on. Nothing is deleted in the destination. Digests stay as they are.\n\n\
-        Passwords come from the files that are named, or from --authfile, or from Docker's configuration.\n\n\
-        Exit codes: 0 everything is there, 1 not everything."
+        config.yml                             the storage of a configuration file: a folder, or S3\n  \
+        data                                   the folder of a registry\n\n\
+        Names stay. Where SRC is one repository or image, DST may give it another: https://HOST/new/name:tag. Where SRC is a \
+        whole registry or a storage, the name in DST is put in front of all others. A registry that does not list its \
+        repositories, such as Docker Hub, needs their names: --repository library/alpine.\n\n\
+        An image comes with all its platforms, its signatures and other referrers, whatever --tag says. Only what is missing is \
+        sent; what another repository of the destination has is mounted. Tags are set last, so an interrupted copy leaves no \
+        image incomplete: run it again, and it goes on. Digests stay as they are, and nothing is deleted in the destination.\n\n\
+        Passwords come from the files that are named, or else from --authfile or Docker's configuration, which may hold identity \
+        tokens and name credential helpers.\n\n\
+        Exit codes: 0 everything is there, or can be copied; 1 not everything."
 )]
 pub(in crate::cli) struct Arguments {
     /// Where images come from
@@ -35,6 +37,12 @@ pub(in crate::cli) struct Arguments {
     /// Only these repositories, such as team/app, team/* or **; may be repeated
     #[arg(long = "repository", value_name = "PATTERN")]
     pub(super) repositories: Vec<String>,
+    /// Only these tags, such as 1.*, or '/^v[0-9]+$/' as a regular expression; may be repeated
+    #[arg(long = "tag", value_name = "PATTERN")]
+    pub(super) tags: Vec<TagPattern>,
+    /// Write nothing: tell what would be copied, and how many bytes would be sent
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// How many blobs are sent at once
     #[arg(long, value_name = "N", default_value = "8")]
     pub(super) jobs: NonZeroU16,

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         print_json(&report)?;
     } else {
-        printed::print_report(&report)?;
+        printed::print_report(&report, arguments.dry_run)?;
     }
     Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -58,12 +58,14 @@ fn copy(arguments: &Arguments) -> anyhow::Result<Report> {
     runtime()?.block_on(async {
         let wanted = selection::wanted(arguments, &source).await?;
         let copy = Copy::new(source, destination, usize::from(arguments.jobs.get()));
+        let copy = copy.of_tags(arguments.tags.clone());
+        let copy = if arguments.dry_run { copy.as_dry_run() } else { copy };
         let mut work = std::pin::pin!(copy.run(wanted));
         let mut line = ProgressLine::new();
         loop {
             tokio::select! {
                 report = work.as_mut() => return Ok(report),
-                () = tokio::time::sleep(INTERVAL) => line.show(|| printed::progress(&copy.progress())),
+                () = tokio::time::sleep(INTERVAL) => line.show(|| printed::progress(&copy.progress(), arguments.dry_run)),
             }
         }
     })

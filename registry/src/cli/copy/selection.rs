@@ -15,6 +15,10 @@ pub(super) async fn wanted(arguments: &Arguments, source: &Place) -> anyhow::Res
             arguments.repositories.is_empty(),
             "SRC names a repository already: name its registry alone, or leave --repository out"
         );
+        ensure!(
+            arguments.tags.is_empty() || named.reference.is_none(),
+            "SRC names an image already: name its repository alone, or leave --tag out"
+        );
         return Ok(vec![one(named, target)?]);
     }
     let prefix = match target {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use berth_oci::{InvalidPattern, RepositoryName, RepositoryPattern, Tag};
-use regex::Regex;
 use serde::Deserialize;
 
 use super::versions::version_of;
+use crate::repository::tag_pattern::{InvalidTagPattern, TagPattern, subject_digits};
 
 /// A rule for some tags of some repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -49,10 +49,8 @@ pub enum InvalidRule {
     #[error(transparent)]
     Repositories(#[from] InvalidPattern),
     /// A pattern of tags is none.
-    #[error(
-        "`{0}` is no pattern of tags: write a name in which `*` stands for any text, or a regular expression between slashes"
-    )]
-    Tags(String),
+    #[error(transparent)]
+    Tags(#[from] InvalidTagPattern),
     /// Nothing is said of what is kept.
     #[error("a rule must say what it keeps: `last`, a time or `semver`")]
     KeepsNothing,
@@ -85,7 +83,7 @@ impl RetentionRule {
             return Err(InvalidRule::KeepsNothing);
         }
         let repositories = repositories.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-        let tags = tags.iter().map(|text| TagPattern::parse(text)).collect::<Result<_, _>>()?;
+        let tags = tags.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         Ok(Self { repositories, tags, keep })
     }
 
@@ -98,14 +96,8 @@ impl RetentionRule {
     pub(super) fn selects(&self, tag: &Tag) -> bool {
         let of_versions_only = self.keep.last.is_none() && self.keep.newer_than_seconds.is_none();
         let is_named = self.tags.is_empty() || self.tags.iter().any(|pattern| pattern.matches(tag));
-        is_named && !is_of_referrers(tag) && (!of_versions_only || version_of(tag).is_some())
+        is_named && subject_digits(tag).is_none() && (!of_versions_only || version_of(tag).is_some())
     }
-}
-
-/// Whether the tag has the form under which clients keep signatures and other referrers of an image.
-fn is_of_referrers(tag: &Tag) -> bool {
-    let digits = tag.as_str().strip_prefix("sha256-").or_else(|| tag.as_str().strip_prefix("sha512-"));
-    digits.is_some_and(|digits| digits.len() >= 64 && digits.bytes().take(64).all(|c| c.is_ascii_hexdigit()))
 }
 
 impl Keep {
@@ -135,40 +127,6 @@ impl fmt::Display for VersionLimits {
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         if parts.is_empty() { f.write_str("all versions") } else { f.write_str(&parts.join(" with ")) }
-    }
-}
-
-/// A pattern of tags.
-#[derive(Debug, Clone)]
-struct TagPattern(Regex);
-
-impl PartialEq for TagPattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl Eq for TagPattern {}
-
-impl TagPattern {
-    fn parse(text: &str) -> Result<Self, InvalidRule> {
-        let written = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
-        let from_name = || {
-            let literals: Vec<_> = text.split('*').map(regex::escape).collect();
-            format!("^{}$", literals.join(".*"))
-        };
-        let expression = written.map_or_else(from_name, str::to_owned);
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "._-*".contains(c);
-        match Regex::new(&expression) {
-            Ok(regex) if written.is_some() || !text.is_empty() && text.chars().all(is_name) => {
-                Ok(Self(regex))
-            }
-            _ => Err(InvalidRule::Tags(text.to_owned())),
-        }
-    }
-
-    fn matches(&self, tag: &Tag) -> bool {
-        self.0.is_match(tag.as_str())
     }
 }
 

@@ -26,9 +26,10 @@ use object_store::client::{
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::progress::{Watched, while_it_moves};
+use super::progress::Watched;
 use super::settings::{Requests, Trust};
 use super::tls;
+use crate::while_it_moves;
 
 /// How long it may take until a connection is there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
