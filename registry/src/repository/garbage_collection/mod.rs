@@ -15,8 +15,10 @@ mod lease;
 mod listing;
 mod look;
 mod mark;
+mod references;
 mod report;
 mod sweep;
+mod tag_history;
 mod untagged;
 
 use std::sync::Arc;
