@@ -48,9 +48,9 @@ impl DigestSet {
     /// The digest of that number, which is one of this set.
     pub(super) fn digest(&self, Number(number): Number) -> Digest {
         if number & IS_SHA512 == 0 {
-            Digest::sha256(*self.sha256.hashes.at(number))
+            Digest::sha256(*self.sha256.values.at(number))
         } else {
-            Digest::sha512(*self.sha512.hashes.at(number & !IS_SHA512))
+            Digest::sha512(*self.sha512.values.at(number & !IS_SHA512))
         }
     }
 
@@ -61,13 +61,13 @@ impl DigestSet {
 
     /// All digests: those of each algorithm in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = Digest> {
-        let sha256 = self.sha256.hashes.iter().map(|hash| Digest::sha256(*hash));
-        sha256.chain(self.sha512.hashes.iter().map(|hash| Digest::sha512(*hash)))
+        let sha256 = self.sha256.values.iter().map(|hash| Digest::sha256(*hash));
+        sha256.chain(self.sha512.values.iter().map(|hash| Digest::sha512(*hash)))
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.sha256.hashes.length + self.sha512.hashes.length
+        self.sha256.values.length + self.sha512.values.length
     }
 
     /// Whether there is none.
@@ -79,7 +79,7 @@ impl DigestSet {
 /// The digests of one algorithm, each once, and an index of their places.
 #[derive(Debug)]
 struct Hashes<const N: usize> {
-    hashes: Segments<N>,
+    values: Segments<N>,
     places: HashTable<u32>,
     /// Clients choose what they name, and not where that stands in the index.
     order: RandomState,
@@ -87,26 +87,26 @@ struct Hashes<const N: usize> {
 
 impl<const N: usize> Default for Hashes<N> {
     fn default() -> Self {
-        Self { hashes: Segments::default(), places: HashTable::new(), order: RandomState::new() }
+        Self { values: Segments::default(), places: HashTable::new(), order: RandomState::new() }
     }
 }
 
 impl<const N: usize> Hashes<N> {
     fn find(&self, hash: &[u8]) -> Option<u32> {
-        let is_it = |place: &u32| self.hashes.at(*place) == hash;
+        let is_it = |place: &u32| self.values.at(*place) == hash;
         self.places.find(self.order.hash_one(hash), is_it).copied()
     }
 
     fn add(&mut self, hash: &[u8]) -> u32 {
-        let (hashes, order) = (&mut self.hashes, &self.order);
-        let position = |place: &u32| order.hash_one(hashes.at(*place).as_slice());
-        let is_it = |place: &u32| hashes.at(*place) == hash;
+        let (values, order) = (&mut self.values, &self.order);
+        let position = |place: &u32| order.hash_one(values.at(*place).as_slice());
+        let is_it = |place: &u32| values.at(*place) == hash;
         match self.places.entry(order.hash_one(hash), is_it, position) {
             Entry::Occupied(found) => *found.get(),
             Entry::Vacant(free) => {
-                let place = next_place::<N>(hashes.length);
+                let place = next_place::<N>(values.length);
                 if let Some(hash) = hash.as_array() {
-                    hashes.push(*hash);
+                    values.push(*hash);
                 }
                 *free.insert(place).get()
             }
