@@ -124,10 +124,11 @@ pub(super) fn tag_history_entry(name: &RepositoryName, tag: &Tag, digest: &Diges
     link(&tag_history(name, tag), digest)
 }
 
-/// The digest of which `key` is a [`tag_history_entry`].
-pub(super) fn digest_of_tag_history(key: &Key, name: &RepositoryName) -> Option<Digest> {
+/// The tag and the digest of which `key` is the [`tag_history_entry`].
+pub(super) fn parts_of_tag_history(key: &Key, name: &RepositoryName) -> Option<(Tag, Digest)> {
     let tag = key.strip_prefix(&tags(name))?.split('/').next()?.parse().ok()?;
-    digest_of_link(key, &tag_history(name, &tag))
+    let digest = digest_of_link(key, &tag_history(name, &tag))?;
+    Some((tag, digest))
 }
 
 /// The media type of a manifest whose bytes do not tell it. An addition of ours.
@@ -319,8 +320,9 @@ mod tests {
         assert_eq!(digest_of_link(&layer(&name, &digest), &layers(&name)), Some(digest));
         assert_eq!(digest_of_blob(&layer(&name, &digest)), None);
         let latest: Tag = "latest".parse().unwrap();
-        assert_eq!(digest_of_tag_history(&tag_history_entry(&name, &latest, &digest), &name), Some(digest));
-        assert_eq!(digest_of_tag_history(&tag_current(&name, &latest), &name), None);
+        assert_eq!(parts_of_tag_history(&tag_current(&name, &latest), &name), None);
+        let entry = tag_history_entry(&name, &latest, &digest);
+        assert_eq!(parts_of_tag_history(&entry, &name), Some((latest, digest)));
         let other: Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
         let referrer = referrer(&name, &digest, &other);
         assert_eq!(digests_of_referrer(&referrer, &name), Some((digest, other)));

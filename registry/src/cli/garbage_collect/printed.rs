@@ -21,6 +21,12 @@ pub(super) fn print(run: &Run, arguments: &Arguments) -> anyhow::Result<()> {
     })?)
 }
 
+/// Prints what would be deleted while it is found.
+pub(super) fn print_candidates(candidates: impl IntoIterator<Item = Candidate>) -> io::Result<()> {
+    let mut candidates = candidates.into_iter();
+    output::print(|output| candidates.try_for_each(|candidate| write_candidate(output, &candidate)))
+}
+
 /// A line as other registries print it, and why.
 fn write_candidate(output: &mut dyn Write, candidate: &Candidate) -> io::Result<()> {
     let Candidate { digest, size, reason, repository } = candidate;

@@ -1,69 +1,121 @@
 //! The manifests of one repository, and which of them lead to which.
+//!
+//! All that manifests name is held once, and named by number: a repository may have a million of them, and their layers in
+//! common.
 
 use std::collections::{HashMap, HashSet};
 
-use berth_oci::{Digest, Manifest, mentioned_digests};
+use berth_oci::Digest;
 
-/// What the collector needs to know of a manifest.
+use super::references::References;
+use crate::repository::digest_set::{DigestSet, Number};
+
+/// The manifests of a repository, by the number of their digest.
 #[derive(Debug, Default)]
+pub(super) struct Graph {
+    digests: DigestSet,
+    nodes: HashMap<Number, Node>,
+}
+
+/// What is remembered of a manifest.
+#[derive(Debug)]
 pub(super) struct Node {
-    /// The manifests of an index.
-    pub(super) manifests: Vec<Digest>,
-    /// All other content that it needs; everything that it mentions, when it cannot be understood.
-    pub(super) blobs: Vec<Digest>,
-    /// The manifest that it refers to as its subject.
-    pub(super) subject: Option<Digest>,
+    /// The manifests of an index, and then all other content that it needs.
+    needs: Box<[Number]>,
+    /// How many of them are manifests.
+    manifests: usize,
+    subject: Option<Number>,
     /// Its length in bytes.
     pub(super) size: u64,
 }
 
 impl Node {
-    /// Reads a manifest. What cannot be understood keeps everything that it mentions.
-    pub(super) fn read(bytes: &[u8]) -> Self {
-        let manifest = Manifest::parse(bytes, None).ok().filter(|manifest| !manifest.is_opaque());
-        let Some(manifest) = manifest else {
-            return Self { blobs: mentioned_digests(bytes), size: bytes.len() as u64, ..Self::default() };
-        };
-        let mut blobs: Vec<_> = manifest.references().collect();
-        if Manifest::named_media_type(bytes).is_none() {
-            // The client may have said that it is of another kind.
-            blobs.extend(mentioned_digests(bytes));
-        }
-        Self {
-            manifests: manifest.manifests().iter().map(|child| child.digest).collect(),
-            blobs,
-            subject: manifest.subject().map(|subject| subject.digest),
-            size: bytes.len() as u64,
-        }
+    /// The manifests of an index.
+    pub(super) fn manifests(&self) -> &[Number] {
+        &self.needs[..self.manifests]
+    }
+
+    /// All other content that it needs.
+    pub(super) fn blobs(&self) -> &[Number] {
+        &self.needs[self.manifests..]
     }
 
     /// Everything that the manifest keeps from being deleted, whatever kind of content it is.
-    pub(super) fn keeps(&self) -> impl Iterator<Item = &Digest> {
-        self.manifests.iter().chain(&self.blobs).chain(&self.subject)
+    pub(super) fn keeps(&self) -> impl Iterator<Item = Number> {
+        self.needs.iter().copied().chain(self.subject)
     }
 }
 
-/// The manifests of a repository by digest.
-pub(super) type Graph = HashMap<Digest, Node>;
+impl Graph {
+    /// Adds a manifest, and returns its number.
+    pub(super) fn insert(&mut self, digest: &Digest, references: &References) -> Number {
+        let number = self.digests.number(digest);
+        let needs = references.manifests.iter().chain(&references.blobs);
+        let node = Node {
+            needs: needs.map(|digest| self.digests.number(digest)).collect(),
+            manifests: references.manifests.len(),
+            subject: references.subject.map(|subject| self.digests.number(&subject)),
+            size: references.size,
+        };
+        self.nodes.insert(number, node);
+        number
+    }
 
-/// The manifests that are kept for the sake of `roots`: those that an index lists, those that refer to a kept
-/// one as their subject, and the subjects themselves.
-pub(super) fn reachable(graph: &Graph, roots: impl IntoIterator<Item = Digest>) -> HashSet<Digest> {
-    let mut referrers: HashMap<Digest, Vec<Digest>> = HashMap::new();
-    for (digest, node) in graph {
-        if let Some(subject) = node.subject {
-            referrers.entry(subject).or_default().push(*digest);
-        }
+    /// Takes a manifest out.
+    pub(super) fn remove(&mut self, number: Number) -> Option<Node> {
+        self.nodes.remove(&number)
     }
-    let mut kept = HashSet::new();
-    let mut ahead: Vec<_> = roots.into_iter().collect();
-    while let Some(digest) = ahead.pop() {
-        let Some(node) = graph.get(&digest) else { continue };
-        if kept.insert(digest) {
-            ahead.extend(node.keeps().chain(referrers.get(&digest).into_iter().flatten()));
-        }
+
+    /// Whether there is a manifest of that number.
+    pub(super) fn contains(&self, number: Number) -> bool {
+        self.nodes.contains_key(&number)
     }
-    kept
+
+    /// The manifests, in no order.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (Number, &Node)> {
+        self.nodes.iter().map(|(number, node)| (*number, node))
+    }
+
+    /// The number of the digest, if anything names it.
+    pub(super) fn find(&self, digest: &Digest) -> Option<Number> {
+        self.digests.find(digest)
+    }
+
+    /// The digest of that number.
+    pub(super) fn digest(&self, number: Number) -> Digest {
+        self.digests.digest(number)
+    }
+
+    /// The subject of the manifest.
+    pub(super) fn subject(&self, number: Number) -> Option<Digest> {
+        let subject = self.nodes.get(&number)?.subject?;
+        Some(self.digest(subject))
+    }
+
+    /// The manifests that are kept for the sake of `roots`: those that an index lists, those that refer to a kept
+    /// one as their subject, and the subjects themselves.
+    pub(super) fn reachable(&self, roots: impl IntoIterator<Item = Number>) -> HashSet<Number> {
+        let referrers = self.referrers();
+        let mut kept = HashSet::new();
+        let mut ahead: Vec<_> = roots.into_iter().collect();
+        while let Some(number) = ahead.pop() {
+            let Some(node) = self.nodes.get(&number) else { continue };
+            if kept.insert(number) {
+                ahead.extend(node.keeps().chain(referrers.get(&number).into_iter().flatten().copied()));
+            }
+        }
+        kept
+    }
+
+    fn referrers(&self) -> HashMap<Number, Vec<Number>> {
+        let mut referrers: HashMap<_, Vec<_>> = HashMap::new();
+        for (number, node) in self.nodes() {
+            if let Some(subject) = node.subject {
+                referrers.entry(subject).or_default().push(number);
+            }
+        }
+        referrers
+    }
 }
 
 #[cfg(test)]
@@ -75,18 +127,18 @@ mod tests {
     }
 
     fn graph(nodes: &[(u8, &[u8], Option<u8>)]) -> Graph {
-        let node = |manifests: &[u8], subject: &Option<u8>| Node {
-            manifests: manifests.iter().map(|number| digest(*number)).collect(),
-            blobs: Vec::new(),
-            subject: subject.map(digest),
-            size: 0,
-        };
-        nodes.iter().map(|(number, manifests, subject)| (digest(*number), node(manifests, subject))).collect()
+        let mut graph = Graph::default();
+        for (number, manifests, subject) in nodes {
+            let manifests = manifests.iter().map(|number| digest(*number)).collect();
+            let subject = subject.map(digest);
+            graph.insert(&digest(*number), &References { manifests, subject, ..References::default() });
+        }
+        graph
     }
 
     fn kept(graph: &Graph, roots: &[u8]) -> Vec<u8> {
-        let kept = reachable(graph, roots.iter().map(|root| digest(*root)));
-        let mut kept: Vec<_> = kept.iter().map(|digest| digest.as_bytes()[0]).collect();
+        let kept = graph.reachable(roots.iter().filter_map(|root| graph.find(&digest(*root))));
+        let mut kept: Vec<_> = kept.iter().map(|number| graph.digest(*number).as_bytes()[0]).collect();
         kept.sort_unstable();
         kept
     }
@@ -123,10 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_cannot_be_understood_keeps_what_it_mentions() {
-        let node = Node::read(format!("{{\"layers\": 5, \"x\": \"{}\"}}", digest(1)).as_bytes());
-        assert_eq!(node.blobs, [digest(1)]);
-        let unnamed = format!(r#"{{"schemaVersion": 2, "manifests": [], "parts": ["{}"]}}"#, digest(2));
-        assert_eq!(Node::read(unnamed.as_bytes()).blobs, [digest(2)]);
+    fn a_manifest_tells_its_manifests_from_its_blobs() {
+        let [manifests, blobs] = [vec![digest(2), digest(3)], vec![digest(4), digest(2)]];
+        let references = References { manifests, blobs, subject: Some(digest(5)), size: 6 };
+        let mut graph = Graph::default();
+        let number = graph.insert(&digest(1), &references);
+        assert_eq!(graph.subject(number), references.subject);
+        let node = graph.remove(number).unwrap();
+        let digests =
+            |numbers: &[Number]| numbers.iter().map(|number| graph.digest(*number)).collect::<Vec<_>>();
+        assert_eq!(digests(node.manifests()), references.manifests);
+        assert_eq!(digests(node.blobs()), references.blobs);
+        assert_eq!((node.keeps().count(), node.size), (5, 6));
+        assert!(!graph.contains(number));
     }
 }

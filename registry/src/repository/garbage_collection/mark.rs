@@ -7,8 +7,10 @@ use std::pin::pin;
 use berth_oci::{Algorithm, Digest, Tag};
 use futures::TryStreamExt as _;
 
-use super::graph::{Graph, Node, reachable};
+use super::graph::Graph;
 use super::look::Look;
+use super::references::References;
+use crate::repository::digest_set::{DigestSet, Number};
 use crate::repository::{Error, Repository, Result, layout};
 
 /// Content up to this size may be a manifest that was pushed as a blob.
@@ -22,12 +24,13 @@ impl Look<'_> {
     pub(super) async fn mark_repository(&mut self, repository: &Repository) -> Result<()> {
         let delete_untagged = self.collector.options.delete_untagged;
         // A deletion is noted in the trash before the tag goes: whoever looks in this order sees one of the two.
-        let tagged = if delete_untagged { self.tagged(repository).await? } else { HashSet::new() };
+        let tagged = if delete_untagged { self.tagged(repository).await? } else { DigestSet::default() };
         let (mut graph, kept) = self.read_manifests(repository).await?;
         if delete_untagged {
-            let roots = tagged.into_iter().chain(kept);
-            let kept = reachable(&graph, roots);
-            let untagged = graph.keys().filter(|digest| !kept.contains(*digest)).copied().collect();
+            let tagged = tagged.iter().filter_map(|digest| graph.find(&digest));
+            let kept = graph.reachable(tagged.chain(kept));
+            let untagged = graph.nodes().map(|(manifest, _)| manifest);
+            let untagged = untagged.filter(|manifest| !kept.contains(manifest)).collect();
             self.part_with(repository, untagged, &mut graph).await?;
         }
         self.mark_manifests(repository, &graph).await?;
@@ -36,7 +39,7 @@ impl Look<'_> {
 
     /// The manifests of the repository and of its trash, and those among them that are kept without a tag: the young ones
     /// and those of the trash.
-    async fn read_manifests(&self, repository: &Repository) -> Result<(Graph, HashSet<Digest>)> {
+    async fn read_manifests(&self, repository: &Repository) -> Result<(Graph, Vec<Number>)> {
         let folder = layout::revisions(&repository.name);
         let links = repository.state.store.list(&folder, None).map_err(Error::from);
         let links = links.try_filter_map(|link| {
@@ -48,49 +51,50 @@ impl Look<'_> {
             Ok((digest, linked, content))
         });
         let mut manifests = pin!(reads.try_buffer_unordered(CONCURRENCY));
-        let (mut graph, mut kept) = (Graph::new(), HashSet::new());
+        let (mut graph, mut kept) = (Graph::default(), Vec::new());
         while let Some((digest, linked, content)) = manifests.try_next().await? {
             let Some((content, bytes)) = content else {
                 tracing::warn!(name = %repository.name, %digest, "the content of a manifest is missing");
                 continue;
             };
+            let manifest = graph.insert(&digest, &References::read(&bytes));
             if self.is_young(linked) || self.is_young(content.modified) {
-                kept.insert(digest);
+                kept.push(manifest);
             }
-            graph.insert(digest, Node::read(&bytes));
         }
         let trashed: HashSet<_> = repository.trash().roots().await?.into_iter().collect();
         self.collector.report.update(|run| run.trashed += trashed.len() as u64);
         for digest in trashed {
             if let Some((_, bytes)) = repository.state.read(&layout::blob(&digest)).await? {
-                graph.insert(digest, Node::read(&bytes));
-                kept.insert(digest);
+                kept.push(graph.insert(&digest, &References::read(&bytes)));
             }
         }
         Ok((graph, kept))
     }
 
     /// The manifests that a tag points at.
-    async fn tagged(&self, repository: &Repository) -> Result<HashSet<Digest>> {
+    async fn tagged(&self, repository: &Repository) -> Result<DigestSet> {
         let names = repository.state.store.children(&layout::tags(&repository.name), None);
         let tags = names.map_err(Error::from).try_filter_map(|name| ready(Ok(name.parse::<Tag>().ok())));
         let tagged = tags.map_ok(|tag| async move { repository.tags().resolve(&tag).await });
-        tagged
-            .try_buffer_unordered(CONCURRENCY)
-            .try_filter_map(|digest| ready(Ok(digest)))
-            .try_collect()
-            .await
+        let mut digests = DigestSet::default();
+        let mut tagged = pin!(tagged.try_buffer_unordered(CONCURRENCY));
+        while let Some(digest) = tagged.try_next().await? {
+            digest.map(|digest| digests.insert(&digest));
+        }
+        Ok(digests)
     }
 
     async fn mark_manifests(&mut self, repository: &Repository, graph: &Graph) -> Result<()> {
-        for (digest, node) in graph {
-            self.live.insert(digest);
-            for blob in &node.blobs {
-                self.live.insert(blob);
+        let mut among_blobs = HashSet::new();
+        for (manifest, node) in graph.nodes() {
+            for needed in node.blobs().iter().chain([&manifest]) {
+                self.live.insert(&graph.digest(*needed));
             }
-            for manifest in node.manifests.iter().filter(|manifest| !graph.contains_key(*manifest)) {
-                self.mark_manifest_among_blobs(repository, manifest).await?;
-            }
+            among_blobs.extend(node.manifests().iter().filter(|manifest| !graph.contains(**manifest)));
+        }
+        for manifest in among_blobs {
+            self.mark_manifest_among_blobs(repository, &graph.digest(manifest)).await?;
         }
         Ok(())
     }
@@ -104,8 +108,8 @@ impl Look<'_> {
             return Ok(());
         }
         let content = repository.state.read(&key).await?.filter(|(_, bytes)| bytes.starts_with(b"{"));
-        let node = content.map(|(_, bytes)| Node::read(&bytes)).unwrap_or_default();
-        for blob in &node.blobs {
+        let references = content.map(|(_, bytes)| References::read(&bytes)).unwrap_or_default();
+        for blob in &references.blobs {
             self.live.insert(blob);
         }
         Ok(())

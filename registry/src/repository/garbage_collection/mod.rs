@@ -15,11 +15,14 @@ mod lease;
 mod listing;
 mod look;
 mod mark;
+mod references;
 mod report;
 mod sweep;
+mod tag_history;
 mod untagged;
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use self::collector::Collector;
@@ -119,6 +122,12 @@ impl GarbageCollection {
         }
         tokio::spawn(self.run(collector));
         Ok(started)
+    }
+
+    /// Has each candidate of the next run told to `listener` as soon as it is found, for whom the run waits: there may be more of
+    /// them than memory should hold. The channel ends with the run.
+    pub fn tell(&self, listener: SyncSender<Candidate>) {
+        self.report.tell(listener);
     }
 
     /// Does a run to its end, which the returned report tells.

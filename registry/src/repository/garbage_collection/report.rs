@@ -1,6 +1,7 @@
 //! What is told about a run, while it goes on and afterwards, by the process that does it and by all others.
 
 use std::error::Error as _;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -182,6 +183,8 @@ struct Told {
     totals: Totals,
     /// How many candidates may be told one by one.
     candidates: usize,
+    /// Who is told of each of them as soon as it is found.
+    listener: Option<SyncSender<Candidate>>,
     began: Option<Instant>,
     published: Option<Instant>,
 }
@@ -215,10 +218,16 @@ impl Report {
         Ok(told.run.clone())
     }
 
+    /// Has the candidates of the next run told to `listener`.
+    pub(super) fn tell(&self, listener: SyncSender<Candidate>) {
+        self.told().listener = Some(listener);
+    }
+
     /// Ends the run.
     pub(super) fn finish(&self, now: SystemTime, outcome: &Result<()>) -> Run {
         let mut told = self.told();
         let duration = told.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+        told.listener = None;
         let run = &mut told.run;
         run.state = if outcome.is_ok() { RunState::Succeeded } else { RunState::Failed };
         run.phase = None;
@@ -241,7 +250,12 @@ impl Report {
     pub(super) fn candidate(&self, candidate: Candidate) {
         let mut told = self.told();
         if told.run.candidates.len() < told.candidates {
-            told.run.candidates.push(candidate);
+            told.run.candidates.push(candidate.clone());
+        }
+        let listener = told.listener.clone();
+        drop(told);
+        if let Some(listener) = listener {
+            let _has_heard_enough = listener.send(candidate);
         }
     }
 
@@ -287,6 +301,8 @@ pub(super) fn timestamp(time: SystemTime) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
     use super::*;
 
     fn start(report: &Report, dry_run: bool) -> Result<Run, Box<Run>> {
@@ -337,6 +353,21 @@ mod tests {
             report.candidate(candidate);
         }
         assert_eq!(report.current().candidates.len(), 2);
+    }
+
+    #[test]
+    fn a_listener_is_told_of_every_candidate_and_of_the_end() {
+        let (report, (listener, told)) = (Report::default(), sync_channel(2));
+        report.tell(listener);
+        report.start(SystemTime::now(), &Options { candidates: 0, ..Options::default() }, None).unwrap();
+        let reason = Reason::Unreferenced;
+        let candidates = [1, 2].map(|number| Digest::sha256([number; 32]));
+        for digest in candidates {
+            report.candidate(Candidate { digest, size: 1, reason, repository: None });
+        }
+        report.finish(SystemTime::now(), &Ok(()));
+        assert_eq!(told.iter().map(|candidate| candidate.digest).collect::<Vec<_>>(), candidates);
+        assert!(report.current().candidates.is_empty());
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Manifests that no tag leads to: into quarantine with them, and out of the repository when they have rested.
 
-use std::collections::{HashMap, HashSet};
-
-use berth_oci::Digest;
-use berth_storage::Key;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use berth_oci::{Digest, Tag};
+use futures::{StreamExt as _, stream};
 
 use super::graph::Graph;
 use super::look::Look;
 use super::report::{Candidate, Reason};
 use super::sweep::{BATCH, CONCURRENCY};
+use super::tag_history::TagHistory;
+use crate::repository::digest_set::Number;
 use crate::repository::{Repository, Result, layout};
 
 impl Look<'_> {
@@ -18,17 +17,18 @@ impl Look<'_> {
     pub(super) async fn part_with(
         &mut self,
         repository: &Repository,
-        untagged: Vec<Digest>,
+        untagged: Vec<Number>,
         graph: &mut Graph,
     ) -> Result<()> {
         let (rested, fresh): (Vec<_>, Vec<_>) =
-            untagged.into_iter().partition(|digest| self.rested.contains(digest));
+            untagged.into_iter().partition(|manifest| self.rested.contains(&graph.digest(*manifest)));
         self.delete_manifests(repository, &rested, graph).await?;
-        for digest in fresh {
-            let Some(node) = graph.remove(&digest) else { continue };
+        for manifest in fresh {
+            let Some(node) = graph.remove(manifest) else { continue };
+            let digest = graph.digest(manifest);
             self.untagged.insert(&digest);
-            for needed in node.keeps().chain([&digest]) {
-                self.needed_by_untagged.insert(needed);
+            for needed in node.keeps().chain([manifest]) {
+                self.needed_by_untagged.insert(&graph.digest(needed));
             }
             self.tell_of_untagged(repository, digest, node.size);
         }
@@ -46,23 +46,24 @@ impl Look<'_> {
     async fn delete_manifests(
         &self,
         repository: &Repository,
-        rested: &[Digest],
+        rested: &[Number],
         graph: &mut Graph,
     ) -> Result<()> {
-        let mut history = self.tag_history(repository, rested).await?;
+        let history = TagHistory::read(repository, graph, rested).await?;
         for batch in rested.chunks(BATCH) {
             self.collector.tell_progress().await?;
             let quarantine = &self.collector.state.quarantine;
-            let announced = quarantine.announce(&self.rested, batch.iter().copied()).await?;
+            let digests = batch.iter().map(|manifest| graph.digest(*manifest));
+            let announced = quarantine.announce(&self.rested, digests).await?;
             let announcement = &announced;
-            let deletions = batch.iter().map(|digest| {
-                let subject = graph.get(digest).and_then(|node| node.subject);
-                let remembered = history.remove(digest).unwrap_or_default();
+            let deletions = batch.iter().map(|manifest| {
+                let (digest, subject) = (graph.digest(*manifest), graph.subject(*manifest));
+                let tags = history.tags(*manifest);
                 async move {
-                    let is_condemned = announcement.condemns(digest, self.collector.state.clock.now());
-                    let is_deleted = is_condemned
-                        && self.delete_manifest(repository, digest, subject, &remembered).await?;
-                    Ok(is_deleted.then_some(*digest))
+                    let is_condemned = announcement.condemns(&digest, self.collector.state.clock.now());
+                    let is_deleted =
+                        is_condemned && self.delete_manifest(repository, &digest, subject, tags).await?;
+                    Ok(is_deleted.then_some(*manifest))
                 }
             });
             // All of them end before the announcement is taken back, whatever becomes of one.
@@ -70,27 +71,10 @@ impl Look<'_> {
             let ended: Vec<Result<_>> = stream::iter(deletions).buffer_unordered(CONCURRENCY).collect().await;
             announced.withdraw().await?;
             for deleted in ended {
-                deleted?.map(|digest| graph.remove(&digest));
+                deleted?.map(|manifest| graph.remove(manifest));
             }
         }
         Ok(())
-    }
-
-    /// The links by which tags remember that they once pointed at one of these manifests.
-    async fn tag_history(&self, repository: &Repository, of: &[Digest]) -> Result<HashMap<Digest, Vec<Key>>> {
-        let mut history: HashMap<Digest, Vec<Key>> = HashMap::new();
-        if of.is_empty() {
-            return Ok(history);
-        }
-        let of: HashSet<_> = of.iter().collect();
-        let mut links = repository.state.store.list(&layout::tags(&repository.name), None);
-        while let Some(link) = links.try_next().await? {
-            let digest = layout::digest_of_tag_history(&link.key, &repository.name);
-            if let Some(digest) = digest.filter(|digest| of.contains(digest)) {
-                history.entry(digest).or_default().push(link.key);
-            }
-        }
-        Ok(history)
     }
 
     /// Takes a manifest out of the repository; `false` when it is young after all.
@@ -99,7 +83,7 @@ impl Look<'_> {
         repository: &Repository,
         digest: &Digest,
         subject: Option<Digest>,
-        remembered: &[Key],
+        remembered_by: impl Iterator<Item = &Tag>,
     ) -> Result<bool> {
         let state = &repository.state;
         let revision = layout::revision(&repository.name, digest);
@@ -108,8 +92,8 @@ impl Look<'_> {
                 return Ok(false);
             }
         }
-        for link in remembered {
-            state.store.delete(link).await?;
+        for tag in remembered_by {
+            state.store.delete(&layout::tag_history_entry(&repository.name, tag, digest)).await?;
         }
         if let Some(subject) = subject {
             repository.referrers().remove(&subject, digest).await?;

@@ -57,9 +57,10 @@ pub(super) fn list(
 const FIRST_BATCH: usize = 2;
 const LARGEST_BATCH: usize = 256;
 
-/// How many entries of a folder are remembered at a time. One that has more is read again for each so many: the memory of a walk
-/// does not grow with the store.
-const MOST_REMEMBERED: usize = 1 << 15;
+/// How many entries of a folder are remembered at first. One that has more is read again for the next ones, and then a share of
+/// them is remembered each time: a folder is read a few times, however large it is, and seldom held as a whole.
+const FIRST_REMEMBERED: usize = 1 << 15;
+const SHARE_REMEMBERED: usize = 8;
 
 struct Walk {
     root: Arc<Path>,
@@ -73,13 +74,16 @@ struct Folder {
     key: Key,
     /// Its next entries, the nearest last.
     entries: Vec<String>,
-    /// Where it is to be read again when these are done with; `None` when nothing is left.
+    /// What is to be read when these are done with; `None` when nothing is left.
     rest: Option<Rest>,
 }
 
-enum Rest {
-    All,
-    After(String),
+/// What is left of a folder.
+struct Rest {
+    /// The last entry that was read.
+    after: Option<String>,
+    /// How many entries are remembered of it.
+    remembered: usize,
 }
 
 impl Walk {
@@ -106,7 +110,8 @@ impl Walk {
 
 impl Folder {
     fn at(key: Key) -> Self {
-        Self { key, entries: Vec::new(), rest: Some(Rest::All) }
+        let rest = Rest { after: None, remembered: FIRST_REMEMBERED };
+        Self { key, entries: Vec::new(), rest: Some(rest) }
     }
 
     /// The name of the next entry. That of a folder ends with a slash, and stands among the keys where what is in it does.
@@ -114,13 +119,14 @@ impl Folder {
         if self.entries.is_empty()
             && let Some(rest) = self.rest.take()
         {
-            let is_ahead = |name: &str| match &rest {
-                Rest::All => start_after.is_none_or(|last| comes_after(&self.key, name, last)),
-                Rest::After(last) => name > last.as_str(),
+            let is_ahead = |name: &str| match &rest.after {
+                None => start_after.is_none_or(|last| comes_after(&self.key, name, last)),
+                Some(last) => name > last.as_str(),
             };
-            let (nearest, is_all) = nearest(&root.join(self.key.as_str()), MOST_REMEMBERED, is_ahead)?;
-            self.rest = nearest.first().filter(|_| !is_all).cloned().map(Rest::After);
-            self.entries = nearest;
+            let (entries, left) = nearest(&root.join(self.key.as_str()), rest.remembered, is_ahead)?;
+            let remembered = rest.remembered.max((entries.len() + left) / SHARE_REMEMBERED);
+            self.rest = (left > 0).then(|| Rest { after: entries.first().cloned(), remembered });
+            self.entries = entries;
         }
         Ok(self.entries.pop())
     }
@@ -136,18 +142,20 @@ fn comes_after(folder: &Key, name: &str, last: &Key) -> bool {
     surrounds_last || position.as_str() > last.as_str()
 }
 
-/// The first entries of the folder, the nearest last, and whether that is all of them.
-fn nearest(path: &Path, most: usize, is_ahead: impl Fn(&str) -> bool) -> io::Result<(Vec<String>, bool)> {
+/// The first entries of the folder, the nearest last, and how many come after them.
+fn nearest(path: &Path, most: usize, is_ahead: impl Fn(&str) -> bool) -> io::Result<(Vec<String>, usize)> {
     let entries = match fs::read_dir(path) {
-        Err(error) if is_absent(&error) => return Ok((Vec::new(), true)),
+        Err(error) if is_absent(&error) => return Ok((Vec::new(), 0)),
         entries => entries?,
     };
-    let (mut nearest, mut is_all) = (BinaryHeap::new(), true);
+    let (mut nearest, mut left) = (BinaryHeap::new(), 0);
     for entry in entries {
         let entry = entry?;
         // A name that is not text cannot belong to an object.
         let Ok(mut name) = entry.file_name().into_string() else { continue };
         if entry.file_type()?.is_dir() {
+            // To grow as it likes would take twice the room.
+            name.reserve_exact(1);
             name.push('/');
         }
         if !is_ahead(&name) {
@@ -156,12 +164,12 @@ fn nearest(path: &Path, most: usize, is_ahead: impl Fn(&str) -> bool) -> io::Res
         nearest.push(name);
         if nearest.len() > most {
             nearest.pop();
-            is_all = false;
+            left += 1;
         }
     }
     let mut nearest = nearest.into_sorted_vec();
     nearest.reverse();
-    Ok((nearest, is_all))
+    Ok((nearest, left))
 }
 
 /// The object at that key. `None` when there is none, or it is gone by now.
@@ -197,15 +205,36 @@ mod tests {
         fs::create_dir(root.path().join("c")).unwrap();
         let (mut found, mut last) = (Vec::new(), String::new());
         loop {
-            let (names, is_all) = nearest(root.path(), 2, |name| name > last.as_str()).unwrap();
+            let (names, left) = nearest(root.path(), 2, |name| name > last.as_str()).unwrap();
             assert!(names.len() <= 2);
             found.extend(names.into_iter().rev());
+            assert_eq!(found.len() + left, 5);
             last = found.last().unwrap().clone();
-            if is_all {
+            if left == 0 {
                 break;
             }
         }
         assert_eq!(found, ["a", "b", "c.x", "c/", "d"]);
+    }
+
+    #[test]
+    fn a_large_folder_is_read_a_few_times() {
+        let (root, count) = (tempfile::tempdir().unwrap(), 100);
+        for number in 0..count {
+            fs::write(root.path().join(format!("{number:03}")), "").unwrap();
+        }
+        let rest = Rest { after: None, remembered: 1 };
+        let mut folder = Folder { key: Key::default(), entries: Vec::new(), rest: Some(rest) };
+        let (mut found, mut reads) = (0, 0);
+        while let Some(name) = {
+            reads += u32::from(folder.entries.is_empty() && folder.rest.is_some());
+            folder.next(root.path(), None).unwrap()
+        } {
+            assert_eq!(name, format!("{found:03}"));
+            found += 1;
+        }
+        assert_eq!(found, count);
+        assert!(reads <= 10, "{reads} reads");
     }
 
     #[tokio::test]
