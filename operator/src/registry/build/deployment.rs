@@ -276,8 +276,12 @@ mod tests {
                 env: [{name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /var/run/secrets/aws/token}, {name: AWS_ROLE_ARN, value: r}]}]}}}");
         let container = &pod["containers"][0];
         assert_eq!(container["env"][0]["name"], "AWS_WEB_IDENTITY_TOKEN_FILE");
-        assert_eq!(container["volumeMounts"].as_array().map(Vec::len), Some(5));
-        assert_eq!(pod["volumes"][4]["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
+        let of_user = |list: &Value| {
+            list.as_array().and_then(|all| all.iter().find(|one| one["name"] == "aws")).cloned()
+        };
+        assert_eq!(of_user(&container["volumeMounts"]).unwrap()["mountPath"], "/var/run/secrets/aws");
+        let volume = of_user(&pod["volumes"]).unwrap();
+        assert_eq!(volume["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
         assert_eq!(pod["securityContext"]["fsGroup"], USER, "the token is readable");
     }
 
