@@ -1,7 +1,7 @@
 //! Registries whose images are in a bucket: what opens it is copied, watched and told about, and replicas come with a
 //! disruption budget.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use berth_operator::registry::certificates;
 use berth_tests::cluster::wait;
 use serde_json::Value;
@@ -117,7 +117,9 @@ fn the_identity_of_the_pods_takes_annotations_and_no_secret() {
     namespace.apply_registry(&format!("{{{storage}, {template}}}")).unwrap();
     wait::until("the token", PATIENCE, || {
         let pod = template_of(&namespace)?["spec"].take();
-        let token = &pod["volumes"][3]["projected"]["sources"][0]["serviceAccountToken"];
+        let is_of_user = |volume: &&Value| volume["name"] == "aws";
+        let volume = pod["volumes"].as_array().and_then(|volumes| volumes.iter().find(is_of_user));
+        let token = &volume.context("no volume yet")?["projected"]["sources"][0]["serviceAccountToken"];
         ensure!(token["audience"] == "sts.amazonaws.com", "{}", pod["volumes"]);
         ensure!(pod["containers"][0]["env"][0]["name"] == "AWS_WEB_IDENTITY_TOKEN_FILE", "no variable");
         Ok(())
