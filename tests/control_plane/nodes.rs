@@ -156,8 +156,12 @@ fn nodes_are_led_to_a_mirror_when_it_is_open_to_those_without_a_password() {
     let entry = told(&namespace).unwrap()["entries"][2].clone();
     assert_eq!((&entry["fallback"], &entry["path"]), (&json!("https://registry-1.docker.io"), &json!("hub")));
     namespace.wait_for_reason("NodesReady", "Synced").unwrap();
-    let rules = namespace.secret_text("hub-auth", "access.yml").unwrap();
-    assert!(rules.contains("hub/**") && rules.contains("anonymous"), "{rules}");
+    wait::until("the rule that opens the mirror", PATIENCE, || {
+        let rules = namespace.secret_text("hub-auth", "access.yml")?;
+        ensure!(rules.contains("hub/**") && rules.contains("anonymous"), "{rules}");
+        Ok(())
+    })
+    .unwrap();
     namespace.run(&["delete", "registry/hub"]).unwrap();
 }
 
