@@ -125,7 +125,7 @@ fn eviction_under_load_loses_nothing_that_is_linked() -> Result<()> {
         Ok(())
     })?;
     let evictions = mirror.log().matches("has parted with").count();
-    ensure!(evictions > 1, "nothing had to go:\n{}", mirror.log());
+    ensure!(evictions > 0, "nothing had to go:\n{}", mirror.log());
 
     // Signatures come back with their images, whatever has gone.
     for image in &site.images {
