@@ -6,36 +6,21 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hyper::{
-    HeaderMap, Method, StatusCode, Uri,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
-};
-use serde::Deserialize;
+use hyper::{StatusCode, Uri, header::HeaderValue};
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{
     Error, Result,
     challenge::{Challenge, TokenSource},
-    connections::{Connections, Content, is_https, server},
-    credentials::{Asker, Login, User},
+    connections::{Connections, is_https, server},
+    credentials::{Asker, Login},
     refusal::{self, read_document},
     scope::Scope,
+    token_request::{Answer, Question, Token, no_place},
 };
-
-/// How long a token holds when nothing is said (token specification).
-const DEFAULT_LIFETIME: u64 = 60;
-
-/// How much earlier than its end a token counts as old: a request that takes it along has to arrive.
-const MARGIN: Duration = Duration::from_secs(10);
-
-/// What this program is called where an identity token is exchanged.
-const CLIENT: &str = "berth";
 
 /// Tokens that have ended are dropped when there are more than these.
 const MANY_TOKENS: usize = 256;
@@ -52,17 +37,6 @@ pub(super) struct Authentication {
 
 /// A place for a token, which those who need the same one wait for.
 type Slot = Arc<AsyncMutex<Option<Token>>>;
-
-struct Token {
-    header: HeaderValue,
-    end: Instant,
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("end", &self.end).finish_non_exhaustive()
-    }
-}
 
 impl Authentication {
     pub(super) fn new(asker: Asker, is_https: bool) -> Self {
@@ -115,7 +89,7 @@ impl Authentication {
 
     async fn basic(&self) -> Result<Option<HeaderValue>> {
         match self.asker.login().await? {
-            Some(Login::Password(user)) => basic(&user).map(Some),
+            Some(Login::Password(user)) => user.header().map(Some),
             // An identity token is for places that give tokens.
             Some(Login::IdentityToken(_)) | None => Ok(None),
         }
@@ -188,79 +162,6 @@ impl Authentication {
         }
         Ok(realm)
     }
-}
-
-fn no_place(realm: &Uri) -> Error {
-    let reason = "the place where it gives tokens is no address".to_owned();
-    Error::Invalid { server: server(realm), reason }
-}
-
-/// A question for a token.
-struct Question {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    content: Content,
-}
-
-impl Question {
-    /// By a user with a password, or by nobody in particular (token specification of Distribution).
-    fn of_user(place: &Uri, source: &TokenSource, scope: &Scope, user: Option<&User>) -> Result<Self> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(source.service.iter().map(|service| ("service", service)));
-        query.extend_pairs(scope.parts().map(|part| ("scope", part)));
-        query.extend_pairs(user.map(|user| ("account", &user.name)));
-        let (path, before) = (place.path(), place.query().map(|query| format!("{query}&")));
-        let target = format!("{path}?{}{}", before.unwrap_or_default(), query.finish());
-        let mut parts = place.clone().into_parts();
-        parts.path_and_query = target.parse().ok();
-        let uri = Uri::from_parts(parts).map_err(|_| no_place(place))?;
-        let mut headers = HeaderMap::new();
-        if let Some(user) = user {
-            headers.insert(AUTHORIZATION, basic(user)?);
-        }
-        Ok(Self { method: Method::GET, uri, headers, content: Content::Nothing })
-    }
-
-    /// By an identity token (OAuth 2.0 variant of the token specification).
-    fn of_identity(place: Uri, source: &TokenSource, scope: &Scope, token: &str) -> Self {
-        let scope: Vec<&str> = scope.parts().collect();
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token");
-        form.extend_pairs(source.service.iter().map(|service| ("service", service)));
-        form.append_pair("client_id", CLIENT).append_pair("scope", &scope.join(" "));
-        form.append_pair("refresh_token", token);
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let headers = [(CONTENT_TYPE, kind)].into_iter().collect();
-        Self { method: Method::POST, uri: place, headers, content: Content::Bytes(form.finish().into()) }
-    }
-}
-
-/// What a token is answered with.
-#[derive(Deserialize)]
-struct Answer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
-}
-
-impl Answer {
-    fn token(self, asked_at: Instant) -> Option<Token> {
-        let token = self.token.or(self.access_token).filter(|token| !token.is_empty())?;
-        let mut header = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
-        header.set_sensitive(true);
-        let lifetime = Duration::from_secs(self.expires_in.unwrap_or(DEFAULT_LIFETIME));
-        let end = asked_at.checked_add(lifetime.saturating_sub(MARGIN.min(lifetime / 2)))?;
-        Some(Token { header, end })
-    }
-}
-
-fn basic(user: &User) -> Result<HeaderValue> {
-    let pair = STANDARD.encode(format!("{}:{}", user.name, user.password));
-    let unsendable = |_| Error::Address("its credentials cannot be sent");
-    let mut header = HeaderValue::try_from(format!("Basic {pair}")).map_err(unsendable)?;
-    header.set_sensitive(true);
-    Ok(header)
 }
 
 #[cfg(test)]

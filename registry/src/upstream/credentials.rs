@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 use tokio::{
     io::AsyncWriteExt as _,
@@ -46,6 +48,17 @@ impl fmt::Debug for Login {
 pub(super) struct User {
     pub(super) name: String,
     pub(super) password: String,
+}
+
+impl User {
+    /// What a request shows that comes from this user (RFC 7617).
+    pub(super) fn header(&self) -> Result<HeaderValue> {
+        let pair = STANDARD.encode(format!("{}:{}", self.name, self.password));
+        let unsendable = |_| Error::Address("its credentials cannot be sent");
+        let mut header = HeaderValue::try_from(format!("Basic {pair}")).map_err(unsendable)?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
 }
 
 impl fmt::Debug for User {

@@ -7,7 +7,7 @@
 //! | question | place |
 //! |---|---|
 //! | where a registry is, and who asks | `settings`, `address`, `credentials`, `docker_config` |
-//! | what it asks for, and how that is answered | `challenge`, `authentication`, `scope` |
+//! | what it asks for, and how that is answered | `challenge`, `authentication`, `token_request`, `scope` |
 //! | how a request travels | `connections`, `silence`; `exchange` is one from begin to end |
 //! | what an answer means | `refusal`, `rate_limit`, `link` |
 //! | what can be asked | `manifests`, `blobs`, `lists`, `uploads` |
@@ -29,6 +29,7 @@ mod refusal;
 mod scope;
 mod settings;
 mod silence;
+mod token_request;
 mod uploads;
 
 #[cfg(test)]
