@@ -97,26 +97,11 @@ impl Mirrors {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use hyper::Uri;
-
     use super::*;
-    use crate::{config::MirrorCredentials, http_client::Authorities};
+    use crate::{http_client::Authorities, mirror::testing::configured};
 
     fn mirror(upstream: &str, prefix: &str) -> config::Mirror {
-        config::Mirror {
-            upstream: upstream.to_owned(),
-            prefix: Some(prefix.parse().unwrap()),
-            url: Uri::from_static("http://127.0.0.1:1"),
-            credentials: MirrorCredentials::None,
-            ttl: Duration::ZERO,
-            keep: None,
-            ca: None,
-            limit: None,
-            offline: false,
-            prefetch: None,
-        }
+        configured(upstream, prefix, "http://127.0.0.1:1")
     }
 
     fn of(mirrors: &Mirrors, name: &str) -> Option<Arc<Mirror>> {

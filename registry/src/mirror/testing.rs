@@ -242,18 +242,7 @@ impl Fixture {
     }
 
     fn over(store: Arc<dyn ObjectStore>, folder: TempDir, change: impl FnOnce(&mut config::Mirror)) -> Self {
-        let mut config = config::Mirror {
-            upstream: "upstream.example.com".to_owned(),
-            prefix: Some("hub".parse().unwrap()),
-            url: "https://upstream.example.com".parse().unwrap(),
-            credentials: MirrorCredentials::None,
-            ttl: Duration::ZERO,
-            keep: None,
-            ca: None,
-            limit: None,
-            offline: false,
-            prefetch: None,
-        };
+        let mut config = configured("upstream.example.com", "hub", "https://upstream.example.com");
         change(&mut config);
         let prefixes = config.prefix.iter().cloned().collect();
         let rules = Rules { mirrored: Mirrored { everything: false, prefixes }, ..Rules::default() };
@@ -298,5 +287,21 @@ impl Fixture {
     pub(super) async fn pull(&self, digest: &Digest) -> io::Result<Vec<u8>> {
         let blob = self.mirror.open_blob(&self.app(), digest, None).await.map_err(io::Error::other)?;
         Ok(blob.body.try_collect::<Vec<Bytes>>().await?.concat())
+    }
+}
+
+/// A mirror as a configuration says it that sets nothing else.
+pub(super) fn configured(upstream: &str, prefix: &str, url: &str) -> config::Mirror {
+    config::Mirror {
+        upstream: upstream.to_owned(),
+        prefix: Some(prefix.parse().unwrap()),
+        url: url.parse().unwrap(),
+        credentials: MirrorCredentials::None,
+        ttl: Duration::ZERO,
+        keep: None,
+        ca: None,
+        limit: None,
+        offline: false,
+        prefetch: None,
     }
 }
