@@ -1,6 +1,7 @@
 //! `registry serve`: puts the parts together and serves until a signal comes.
 
 mod collecting;
+mod heap;
 mod signals;
 mod unmapping;
 mod upload_purging;
@@ -44,6 +45,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = Options { root: arguments.root.clone(), addr: arguments.addr.clone() };
     let loaded = super::load_config(arguments.config.as_ref(), &options)?;
+    heap::keep();
     super::runtime()?.block_on(serve(loaded, options))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -272,10 +272,10 @@ pub(super) fn upload_hash_states(name: &RepositoryName, id: &UploadId, algorithm
     upload(name, id).with("hashstates").with(algorithm)
 }
 
-/// How many bytes a state of the hash has taken in, if `key`, which is below the folder `upload`, is one.
-pub(super) fn offset_of_hash_state(key: &Key, upload: &Key) -> Option<u64> {
-    let state = key.strip_prefix(upload)?.strip_prefix("hashstates/")?;
-    state.split_once('/')?.1.parse().ok()
+/// The algorithm of a state of the hash, and how many bytes it has taken in, if `key`, which is below the folder `upload`, is one.
+pub(super) fn parse_hash_state(key: &Key, upload: &Key) -> Option<(Algorithm, u64)> {
+    let (algorithm, offset) = key.strip_prefix(upload)?.strip_prefix("hashstates/")?.split_once('/')?;
+    Some((algorithm.parse().ok()?, offset.parse().ok()?))
 }
 
 #[cfg(test)]

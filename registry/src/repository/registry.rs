@@ -18,6 +18,7 @@ use super::retention::Pulls;
 use super::room::Guard;
 use super::state::State;
 use super::tag_locks::TagLocks;
+use super::uploads::FreshHashes;
 use super::{
     Blobs, Error, GarbageCollection, LayerUrls, Listing, Manifests, Mirrored, Page, Rebuilt, Referrers,
     RequiredContent, Reserve, Result, RetentionRule, Room, Tags, Trash, Uploads, catalog, layout, uploads,
@@ -95,6 +96,7 @@ impl Registry {
             liveness: Liveness::default(),
             quarantine,
             remembered: Remembered::default(),
+            fresh_hashes: FreshHashes::default(),
             tag_locks: TagLocks::default(),
             guard: Guard::default(),
             pulls: Pulls::default(),

@@ -15,6 +15,7 @@ use super::quarantine::Quarantine;
 use super::retention::Pulls;
 use super::room::Guard;
 use super::tag_locks::TagLocks;
+use super::uploads::FreshHashes;
 use super::{Error, Result, Rules, layout};
 
 /// How many objects are deleted at once.
@@ -29,6 +30,7 @@ pub(super) struct State {
     pub(super) liveness: Liveness,
     pub(super) quarantine: Quarantine,
     pub(super) remembered: Remembered,
+    pub(super) fresh_hashes: FreshHashes,
     pub(super) tag_locks: TagLocks,
     pub(super) guard: Guard,
     pub(super) pulls: Pulls,

@@ -1,10 +1,12 @@
 //! Uploads: blobs on their way in.
 //!
-//! Nothing about an upload is kept in memory between requests: its size is that of its data, and the state of
+//! Nothing about an upload has to be kept in memory between requests: its size is that of its data, and the state of
 //! its hash is kept beside the data. So any process can continue it. Its bytes are hashed while they are
-//! being stored.
+//! being stored. Those of one that is still little take less time to be hashed again than to be flushed, so no state is
+//! kept of it.
 
 mod abandoned;
+mod fresh_hashes;
 mod growing;
 mod hashing;
 mod receive;
@@ -14,6 +16,7 @@ use berth_storage::ByteStream;
 use jiff::{Timestamp, Unit};
 
 pub(super) use self::abandoned::{abandoned, remove_abandoned};
+pub(super) use self::fresh_hashes::FreshHashes;
 use self::receive::Upload;
 use super::detached::detached;
 use super::hasher::Hasher;
@@ -65,7 +68,7 @@ impl Uploads<'_> {
         detached(async move {
             let algorithm = upload.algorithm().await?;
             let hasher = upload.receive(algorithm, range, body).await?;
-            upload.save(&hasher).await?;
+            upload.keep(hasher).await?;
             Ok(upload.size())
         })
         .await

@@ -106,7 +106,7 @@ impl ObjectStore for Failing {
     }
 }
 
-/// A registry whose storage fails on demand, and an upload of `content`, half of which has come.
+/// A registry whose storage fails on demand, and an upload of which all has come but the end.
 struct Site {
     store: Arc<Failing>,
     app: Repository,
@@ -121,11 +121,11 @@ impl Site {
         let rules = Rules { delete_enabled: true, ..Rules::default() };
         let app = Registry::new(Arc::clone(&store) as _, rules).repository(name("app"));
         let id = app.uploads().start().await.unwrap();
-        app.uploads().append(&id, None, body(["con"])).await.unwrap();
-        Self { store, app, id, digest: sha256("content") }
+        app.uploads().append(&id, None, body([&long("con")])).await.unwrap();
+        Self { store, app, id, digest: sha256(long("content")) }
     }
 
-    /// Finishes the upload with the other half, while the storage fails there.
+    /// Finishes the upload with its end, while the storage fails there.
     async fn finish_with(&self, fault: Fault) {
         self.store.fail(fault);
         let finished = self.app.uploads().finish(&self.id, None, body(["tent"]), &self.digest).await;
@@ -160,7 +160,8 @@ impl Site {
 #[tokio::test]
 async fn nothing_can_be_added_to_an_upload_whose_bytes_have_become_content() {
     for fault in [Fault::None, Fault::Link, Fault::Removal] {
-        for range in [None, Some("0-3"), Some("7-10")] {
+        let end = long("content").len();
+        for range in [None, Some("0-3"), Some(&*format!("{end}-{}", end + 3))] {
             let site = Site::new().await;
             site.finish_with(fault).await;
             let before = site.size().await;
@@ -186,7 +187,7 @@ async fn a_refused_chunk_keeps_nobody_from_finishing_what_has_failed() {
             again.is_ok() || (!is_known && matches!(again, Err(Error::UploadUnknown(_)))),
             "{fault:?}: {again:?}"
         );
-        assert_eq!(site.pulled().await, b"content", "{fault:?}");
+        assert!(site.pulled().await == long("content").as_bytes(), "{fault:?}");
     }
 }
 
@@ -194,9 +195,10 @@ async fn a_refused_chunk_keeps_nobody_from_finishing_what_has_failed() {
 async fn an_upload_that_has_not_become_content_takes_more() {
     let site = Site::new().await;
     site.finish_with(Fault::Completion).await;
-    assert_eq!(site.size().await, Some(7));
-    assert_eq!(site.append(None).await.unwrap(), 11);
-    let digest = sha256("contentmore");
+    let content = long("content");
+    assert_eq!(site.size().await, Some(content.len() as u64));
+    assert_eq!(site.append(None).await.unwrap(), content.len() as u64 + 4);
+    let digest = sha256(content + "more");
     site.app.uploads().finish(&site.id, None, body([]), &digest).await.unwrap();
     assert!(has_blob(&site.app, &digest).await && !has_blob(&site.app, &site.digest).await);
 }
@@ -205,20 +207,20 @@ async fn an_upload_that_has_not_become_content_takes_more() {
 #[tokio::test]
 async fn a_push_in_one_request_that_failed_is_sent_again_by_the_same_upload() {
     for fault in [Fault::Completion, Fault::Link] {
-        for again in ["content", ""] {
+        for again in [&*long("content"), ""] {
             let site = Site::new().await;
             let (uploads, digest) = (site.app.uploads(), &site.digest);
             let id = uploads.start().await.unwrap();
             site.store.fail(fault);
-            uploads.finish(&id, None, body(["content"]), digest).await.unwrap_err();
+            uploads.finish(&id, None, body([&long("content")]), digest).await.unwrap_err();
             site.store.fail(Fault::None);
             if fault == Fault::Link {
                 let added = uploads.append(&id, None, body(["more"])).await;
-                assert!(matches!(added, Err(Error::UploadUnknown(_))), "{again:?}: {added:?}");
+                assert!(matches!(added, Err(Error::UploadUnknown(_))), "{added:?}");
             }
             let finished = uploads.finish(&id, None, body([again]), digest).await;
-            assert!(finished.is_ok(), "{fault:?}, {again:?}: {finished:?}");
-            assert_eq!(site.pulled().await, b"content", "{fault:?}, {again:?}");
+            assert!(finished.is_ok(), "{fault:?}: {finished:?}");
+            assert!(site.pulled().await == long("content").as_bytes(), "{fault:?}");
         }
     }
 }

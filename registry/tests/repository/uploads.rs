@@ -17,6 +17,8 @@ for_every_store!(
     an_empty_blob_is_a_blob,
     an_upload_can_be_finished_by_another_process,
     the_hash_goes_on_from_the_newest_sound_state,
+    of_a_little_upload_only_its_bytes_are_kept,
+    processes_take_turns_at_an_upload,
     the_keys_of_an_upload_are_those_of_distribution,
     nothing_is_left_of_a_finished_upload,
     a_chunk_must_start_where_the_upload_ends,
@@ -87,32 +89,55 @@ async fn an_upload_can_be_finished_by_another_process(fixture: Fixture) {
 async fn the_hash_goes_on_from_the_newest_sound_state(fixture: Fixture) {
     let repository = fixture.repository("app");
     let id = repository.uploads().start().await.unwrap();
-    repository.uploads().append(&id, None, body(["con"])).await.unwrap();
-    let state =
-        |offset: u64| format!("docker/registry/v2/repositories/app/_uploads/{id}/hashstates/sha256/{offset}");
-    assert!(fixture.keys().await.contains(&state(3)));
+    let first = long("con");
+    repository.uploads().append(&id, None, body([&first])).await.unwrap();
+    let state = |offset: usize| {
+        format!("docker/registry/v2/repositories/app/_uploads/{id}/hashstates/sha256/{offset}")
+    };
+    assert!(fixture.keys().await.contains(&state(first.len())));
 
     // A state beyond the end, a damaged one and one that is missing: the rest is hashed from the data.
     let condition = berth_storage::PutCondition::Always;
-    for offset in [2, 99] {
+    for offset in [2, first.len() + 99] {
         fixture
             .store
             .put(&state(offset).parse().unwrap(), "damaged".into(), condition.clone())
             .await
             .unwrap();
     }
-    fixture.store.delete(&state(3).parse().unwrap()).await.unwrap();
-    repository.uploads().finish(&id, None, body(["tent"]), &sha256("content")).await.unwrap();
+    fixture.store.delete(&state(first.len()).parse().unwrap()).await.unwrap();
+    let another = fixture.with_rules(Rules::default()).repository(name("app"));
+    another.uploads().finish(&id, None, body(["tent"]), &sha256(long("content"))).await.unwrap();
+}
+
+async fn of_a_little_upload_only_its_bytes_are_kept(fixture: Fixture) {
+    let id = fixture.repository("app").uploads().start().await.unwrap();
+    fixture.repository("app").uploads().append(&id, None, body(["con"])).await.unwrap();
+    let folder = format!("docker/registry/v2/repositories/app/_uploads/{id}");
+    assert_eq!(fixture.keys().await, [format!("{folder}/data"), format!("{folder}/startedat")]);
+    let another = fixture.with_rules(Rules::default()).repository(name("app"));
+    another.uploads().finish(&id, None, body(["tent"]), &sha256("content")).await.unwrap();
+}
+
+/// What one process knows of an upload does not hold when others have gone on with it.
+async fn processes_take_turns_at_an_upload(fixture: Fixture) {
+    let processes = [0, 1].map(|_| fixture.with_rules(Rules::default()).repository(name("app")));
+    let id = processes[0].uploads().start().await.unwrap();
+    for (turn, chunk) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+        processes[turn % 2].uploads().append(&id, None, body([chunk])).await.unwrap();
+    }
+    processes[1].uploads().finish(&id, None, body([]), &sha256("abcde")).await.unwrap();
+    assert!(has_blob(&processes[0], &sha256("abcde")).await);
 }
 
 async fn the_keys_of_an_upload_are_those_of_distribution(fixture: Fixture) {
     let repository = fixture.repository("a/b");
     let id = repository.uploads().start().await.unwrap();
-    repository.uploads().append(&id, None, body(["con"])).await.unwrap();
+    repository.uploads().append(&id, None, body([&long("con")])).await.unwrap();
     repository.uploads().append(&id, None, body(["tent"])).await.unwrap();
     let folder = format!("docker/registry/v2/repositories/a/b/_uploads/{id}");
-    let expected =
-        [format!("{folder}/data"), format!("{folder}/hashstates/sha256/7"), format!("{folder}/startedat")];
+    let state = format!("{folder}/hashstates/sha256/{}", long("content").len());
+    let expected = [format!("{folder}/data"), state, format!("{folder}/startedat")];
     assert_eq!(fixture.keys().await, expected);
     let started_at = fixture.store.get(&expected[2].parse().unwrap(), None).await.unwrap();
     let started_at = String::from_utf8(collect(started_at.body).await).unwrap();
@@ -280,12 +305,12 @@ async fn an_upload_whose_bytes_were_lost_is_unknown_to_whoever_goes_on_with_it(f
     let uploads = repository.uploads();
     for is_finished in [false, true] {
         let id = uploads.start().await.unwrap();
-        uploads.append(&id, None, body(["con"])).await.unwrap();
+        uploads.append(&id, None, body([&long("con")])).await.unwrap();
         let data = format!("docker/registry/v2/repositories/app/_uploads/{id}/data");
         fixture.store.abort(&data.parse().unwrap()).await.unwrap();
         assert!(matches!(uploads.status(&id).await, Err(Error::UploadUnknown(_))));
         let unknown = if is_finished {
-            uploads.finish(&id, None, body(["tent"]), &sha256("content")).await.map(drop)
+            uploads.finish(&id, None, body(["tent"]), &sha256(long("content"))).await.map(drop)
         } else {
             uploads.append(&id, None, body(["tent"])).await.map(drop)
         };

@@ -23,9 +23,9 @@ impl Client<'_> {
         }
     }
 
-    /// Pushes a blob that no image needs; some are larger than what is written at once.
+    /// Pushes a blob that no image needs; some are larger than what is written at once, or than what is little.
     pub(crate) fn push_loose_blob(&mut self, repository: &'static str) -> Result<()> {
-        let largest = if self.random.u8(..4) == 0 { 3 << 20 } else { 50_000 };
+        let largest = if self.random.u8(..4) == 0 { 6 << 20 } else { 50_000 };
         let blob = Blob::unique(&mut self.random, largest);
         if self.push_blob(repository, &blob)? {
             self.loosen(repository, blob);

@@ -12,19 +12,22 @@ use std::time::Duration;
 const ATTEMPTS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Up to so many bytes, an upload may be lost by a failure of power before it has become a blob.
+const LITTLE: usize = 4 << 20;
+
 /// An upload that was begun.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
     pub(crate) repository: &'static str,
     pub(crate) blob: Blob,
     path: String,
-    /// How many bytes have been acknowledged.
+    /// How many bytes have been acknowledged for good.
     acknowledged: usize,
     /// How many have arrived, as far as the server has told.
     arrived: usize,
     /// Whether the server was asked to make it a blob.
     is_finishing: bool,
-    /// Whether it goes on behind bytes that were never acknowledged, and that a failure of power may have turned into others.
+    /// Whether it goes on behind bytes that were not acknowledged for good, and that a failure of power may have turned into others.
     is_doubtful: bool,
     /// Whether the server has failed to take in what it cannot forget.
     may_be_dropped: bool,
@@ -86,9 +89,9 @@ impl Client<'_> {
                 return Ok(Uploaded::CutOff(upload));
             };
             if answer.status == 404 {
-                // One without bytes has nothing to lose by a failure of power.
-                let has_nothing = self.loses_power && upload.acknowledged == 0;
-                let may_be_gone = upload.is_finishing || upload.may_be_dropped || has_nothing;
+                // A little one may be lost by a failure of power.
+                let is_little = self.loses_power && upload.acknowledged == 0;
+                let may_be_gone = upload.is_finishing || upload.may_be_dropped || is_little;
                 ensure!(may_be_gone, "LOST: the upload {}: {}", upload.path, answer.text());
                 return Ok(Uploaded::Gone);
             }
@@ -114,7 +117,12 @@ impl Client<'_> {
             let body = &upload.blob.bytes[upload.arrived..end];
             let ask = Ask { method: "PATCH", path: &upload.path, headers: &headers, body };
             match self.ask(ask)? {
-                Some(answer) if answer.status == 202 => (upload.acknowledged, upload.arrived) = (end, end),
+                Some(answer) if answer.status == 202 => {
+                    upload.arrived = end;
+                    if end > LITTLE || !self.loses_power {
+                        upload.acknowledged = end;
+                    }
+                }
                 // What an earlier request has done, or does still, is to be asked for.
                 Some(answer) if [404, 409, 416].contains(&answer.status) => {
                     thread::park_timeout(PAUSE);
@@ -137,7 +145,7 @@ impl Client<'_> {
         match self.ask(Ask { method: "PUT", path: &path, ..Ask::default() })? {
             Some(answer) if answer.status == 404 => Ok(None),
             Some(answer) if answer.status == 400 && upload.is_doubtful => {
-                self.tally.count("uploads refused for bytes that were never acknowledged");
+                self.tally.count("uploads refused for bytes that were not acknowledged for good");
                 Ok(Some(false))
             }
             Some(answer) => answer.expect(201).map(|_| Some(true)),

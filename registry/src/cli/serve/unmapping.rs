@@ -13,6 +13,8 @@ use berth_registry::server::Rest;
 use rustix::mm::{Advice, madvise};
 use tokio::time::{sleep, timeout};
 
+use super::heap;
+
 /// How long to see whether somebody else comes, and whether the tasks that a start begins have had their first turn.
 const MOMENT: Duration = Duration::from_millis(10);
 
@@ -22,11 +24,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How often a server that goes on resting is looked after: what works at times, such as a collection of garbage, needs code, too.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Unmaps the code a moment after the start, whenever the last client has left, and now and then.
+/// Unmaps the code, and gives free memory back, a moment after the start, whenever the last client has left, and now and then.
 pub(super) async fn unmap_code_at_rest(rest: Rest) {
     loop {
         sleep(MOMENT).await;
         if rest.is_now() {
+            heap::give_back();
             unmap_code().unwrap_or_else(|error| {
                 tracing::debug!(%error, "the code that nobody needs now stays mapped");
             });

@@ -1,15 +1,20 @@
 //! One upload: it receives bodies, remembers its hash, and becomes a blob.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use berth_oci::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
-use berth_storage::{ByteStream, Error as StorageError, Key};
-use futures::TryStreamExt as _;
+use berth_storage::{ByteStream, Error as StorageError, Key, ObjectMeta};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::hashing::Hashing;
 use crate::repository::hasher::Hasher;
 use crate::repository::state::{State, found, links};
 use crate::repository::{BlobInfo, Error, Repository, Reserve, Result, hash_state, layout, room};
+
+/// So many bytes are little: to flush them takes longer than to send them again, and to remember their hash longer than to hash
+/// them again.
+const LITTLE: u64 = 4 * 1024 * 1024;
 
 /// An upload that exists.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(super) struct Upload {
     is_spent: bool,
     /// The digest that the client has named; the storage may make use of knowing where the bytes will stay.
     destination: Option<Digest>,
+    /// The algorithm that the client has announced, when it is known already.
+    algorithm: Option<Algorithm>,
     /// What is kept free of it.
     reserve: Reserve,
 }
@@ -34,23 +41,44 @@ impl Upload {
         let name = repository.name.clone();
         let data = layout::upload_data(&name, &id);
         let (state, reserve) = (Arc::clone(&repository.state), repository.rules.reserve);
-        Self { state, name, id, data, size: 0, is_spent: false, destination: None, reserve }
+        let (is_spent, destination, algorithm) = (false, None, None);
+        Self { state, name, id, data, size: 0, is_spent, destination, algorithm, reserve }
     }
 
     /// The upload as it was left, if there is one.
     pub(super) async fn open(repository: &Repository, id: UploadId) -> Result<Option<Self>> {
         let new = Self::new(repository, id);
-        if let Some(size) = found(new.state.store.upload_size(&new.data).await)? {
-            return Ok(Some(Self { size, ..new }));
+        if let Some((size, algorithm)) = new.fresh_end().await? {
+            return Ok(Some(Self { size, algorithm: Some(algorithm), ..new }));
         }
         let folder = layout::upload(&new.name, &id);
-        let rest: Vec<_> = new.state.store.list(&folder, None).try_collect().await?;
-        let hashed = rest.iter().filter_map(|meta| layout::offset_of_hash_state(&meta.key, &folder)).max();
-        let size = hashed.unwrap_or_default();
-        let upload = Self { size, is_spent: size > 0, ..new };
+        let kept: Vec<_> = new.state.store.list(&folder, None).try_collect().await?;
+        let states = kept.iter().filter_map(|meta| layout::parse_hash_state(&meta.key, &folder));
+        let (algorithm, hashed) = states.max_by_key(|(_, size)| *size).unwrap_or((Algorithm::Sha256, 0));
+        let new = Self { algorithm: Some(algorithm), ..new };
+        if let Some(size) = new.size_of_data(&kept).await? {
+            return Ok(Some(Self { size, ..new }));
+        }
+        let upload = Self { size: hashed, is_spent: hashed > 0, ..new };
         // Bytes that are neither here nor content were lost, and the client has to begin anew.
-        let is_there = if upload.is_spent { upload.is_content().await? } else { !rest.is_empty() };
+        let is_there = if upload.is_spent { upload.is_content().await? } else { !kept.is_empty() };
         Ok(is_there.then_some(upload))
+    }
+
+    /// Where this process has left off, if the upload has still that size.
+    async fn fresh_end(&self) -> Result<Option<(u64, Algorithm)>> {
+        let Some((size, algorithm)) = self.state.fresh_hashes.end_of(self.id) else { return Ok(None) };
+        let actual = found(self.state.store.upload_size(&self.data).await)?;
+        Ok((actual == Some(size)).then_some((size, algorithm)))
+    }
+
+    /// The size of what was appended, of which some storages tell among the objects that are kept of the upload.
+    async fn size_of_data(&self, kept: &[ObjectMeta]) -> Result<Option<u64>> {
+        let data = kept.iter().find(|meta| meta.key == self.data);
+        if data.is_some() || self.state.store.reads_growing_uploads() {
+            return Ok(data.map(|meta| meta.size));
+        }
+        found(self.state.store.upload_size(&self.data).await)
     }
 
     /// Whether what was hashed is content already.
@@ -90,6 +118,11 @@ impl Upload {
             return Err(Error::OffsetMismatch { expected: self.size });
         }
         let hasher = self.hasher(algorithm).await?;
+        let mut body = body.peekable();
+        if self.size > 0 && range.is_none() && Pin::new(&mut body).peek().await.is_none() {
+            return Ok(hasher);
+        }
+        let body = body.boxed();
         if self.size > 0 && self.destination.is_some_and(|digest| hasher.clone().finish() == digest) {
             // The request before this one had brought everything, and failed after that.
             self.pass_by(body).await.map_err(|error| self.explain(error))?;
@@ -159,9 +192,22 @@ impl Upload {
 
     /// The algorithm whose hash is remembered: the one that the client has announced.
     pub(super) async fn algorithm(&self) -> Result<Algorithm> {
+        if let Some(algorithm) = self.algorithm {
+            return Ok(algorithm);
+        }
         let states = layout::upload_hash_states(&self.name, &self.id, Algorithm::Sha512);
         let is_long = self.state.store.children(&states, None).try_next().await?.is_some();
         Ok(if is_long { Algorithm::Sha512 } else { Algorithm::Sha256 })
+    }
+
+    /// Keeps what the next request goes on from. Little is not made to last before it becomes a blob: a failure of power may set
+    /// the upload back, which its size tells.
+    pub(super) async fn keep(&self, hasher: Hasher) -> Result<()> {
+        if self.size > LITTLE || hasher.algorithm() != Algorithm::Sha256 {
+            self.save(&hasher).await?;
+        }
+        self.state.fresh_hashes.keep(self.id, self.size, hasher);
+        Ok(())
     }
 
     /// Makes the bytes last, and remembers the hash for the next request.
@@ -192,6 +238,9 @@ impl Upload {
         if self.size == 0 {
             return Ok(hasher);
         }
+        if let Some(fresh) = self.fresh_hash().filter(|fresh| fresh.algorithm() == algorithm) {
+            return Ok(fresh);
+        }
         if let Some((remembered, length)) = self.remembered(algorithm).await? {
             (hasher, offset) = (remembered, length);
         }
@@ -208,6 +257,11 @@ impl Upload {
             }
         }
         Ok(hasher)
+    }
+
+    /// The hash of what is there, if this process has just added to it.
+    fn fresh_hash(&self) -> Option<Hasher> {
+        self.state.fresh_hashes.of(self.id, self.size)
     }
 
     async fn remembered(&self, algorithm: Algorithm) -> Result<Option<(Hasher, u64)>> {
@@ -300,6 +354,7 @@ impl Upload {
 
     /// Removes what is kept beside the upload.
     async fn forget(&self) -> Result<()> {
+        self.state.fresh_hashes.forget(self.id);
         Ok(self.state.store.delete_all(&layout::upload(&self.name, &self.id)).await?)
     }
 }

@@ -261,6 +261,11 @@ impl ObjectStore for Filesystem {
     }
 
     async fn space(&self) -> Result<Option<Space>> {
+        // A disk of this machine answers from memory.
+        if self.has_witnesses() {
+            let space = space::of(self.folders.root()).map(Some);
+            return space.map_err(|error| Error::from_io(&Key::default(), error));
+        }
         let folders = Arc::clone(&self.folders);
         on_blocking_pool(&Key::default(), move || space::of(folders.root()).map(Some)).await
     }

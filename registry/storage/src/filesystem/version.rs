@@ -49,7 +49,10 @@ pub(super) fn lock(path: &Path) -> io::Result<Option<Locked>> {
 
 /// Opens the file for writing as well where that is possible: NFS locks no other.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).open(path).or_else(|_| File::open(path))
+    match OpenOptions::new().read(true).append(true).open(path) {
+        Err(error) if !is_absent(&error) => File::open(path),
+        opened => opened,
+    }
 }
 
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {

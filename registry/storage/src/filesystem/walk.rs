@@ -43,10 +43,12 @@ pub(super) fn list(
     let batches = stream::try_unfold((walk, FIRST_BATCH), move |(mut walk, size)| {
         let prefix = prefix.clone();
         async move {
+            if walk.has_ended() {
+                return Ok(None);
+            }
             let collect = move || walk.collect(size).map(|batch| (batch, walk));
             let (batch, walk) = on_blocking_pool(&prefix, collect).await?;
-            let larger = LARGEST_BATCH.min(size * 2);
-            Ok((!batch.is_empty()).then(|| (stream::iter(batch).map(Ok), (walk, larger))))
+            Ok(Some((stream::iter(batch).map(Ok), (walk, LARGEST_BATCH.min(size * 2)))))
         }
     });
     batches.try_flatten().boxed()
@@ -87,6 +89,11 @@ struct Rest {
 }
 
 impl Walk {
+    /// Whether nothing is left.
+    fn has_ended(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
     /// The next objects, `size` of them if there are as many.
     fn collect(&mut self, size: usize) -> io::Result<Vec<ObjectMeta>> {
         let mut batch = Vec::with_capacity(size);
