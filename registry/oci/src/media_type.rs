@@ -45,7 +45,7 @@ impl MediaType {
 
     /// The type without its parameters.
     pub fn essence(&self) -> &str {
-        self.0.split(';').next().unwrap_or_default().trim_end()
+        self.0.split_once(';').map_or(&*self.0, |(essence, _)| essence).trim_end()
     }
 
     /// The same type without its parameters.

@@ -74,8 +74,17 @@ pub(super) async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
 /// The same, as far as it is known without waiting.
 pub(super) fn identify_at_once(api: &Api, request: &Parts) -> Option<Result<Identity>> {
     let Some(demand) = api.auth.demand() else { return Some(Ok(Identity::Anonymous)) };
-    match Credentials::read(request.headers.get(AUTHORIZATION)?)? {
-        Credentials::Password(user, password) => api.auth.remembered(&user, &password).map(Ok),
+    let header = request.headers.get(AUTHORIZATION)?;
+    // A token is known by more than its bytes, and it is long.
+    if is_basic(header)
+        && let Some(identity) = api.auth.recognize(header.as_bytes())
+    {
+        return Some(Ok(identity));
+    }
+    match Credentials::read(header)? {
+        Credentials::Password(user, password) => {
+            api.auth.remembered(&user, &password, header.as_bytes()).map(Ok)
+        }
         Credentials::Token(token) => Some(identify_bearer(api, demand, token, request)),
     }
 }
@@ -92,6 +101,10 @@ pub(super) fn too_many_attempts(retry_after: Duration) -> Error {
     let told = format!("too many wrong passwords came from there: try again in {seconds} s");
     Error::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, told)
         .with_header(RETRY_AFTER, HeaderValue::from(seconds))
+}
+
+fn is_basic(header: &HeaderValue) -> bool {
+    header.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
 }
 
 /// What a client shows. It cannot be printed.

@@ -25,6 +25,11 @@ impl<V> Expiring<V> {
         self.0.get(tag).filter(|(until, _)| now < *until).map(|(_, value)| value)
     }
 
+    /// Until when something is remembered under the tag.
+    pub(super) fn until(&self, tag: &Tag, now: Instant) -> Option<Instant> {
+        self.0.get(tag).map(|(until, _)| *until).filter(|until| now < *until)
+    }
+
     /// Remembers a value until then.
     pub(super) fn insert(&mut self, tag: Tag, value: V, until: Instant, now: Instant) {
         if self.0.len() >= CAPACITY {

@@ -11,6 +11,7 @@ mod issuing;
 mod keyed_hash;
 mod lane;
 mod passwords;
+mod recognized;
 mod remembered;
 mod service_accounts;
 mod throttle;
@@ -166,10 +167,16 @@ impl Auth {
         self.service_accounts.as_deref().filter(|_| user == SERVICE_ACCOUNT)
     }
 
-    /// The user, if the password was found right before and nothing has changed since.
-    pub fn remembered(&self, user: &str, password: &str) -> Option<Identity> {
+    /// The user, if a password was found right before that came in the very same credentials, and nothing has changed since.
+    pub fn recognize(&self, shown: &[u8]) -> Option<Identity> {
+        self.passwords.as_ref()?.recognize(shown).map(Identity::User)
+    }
+
+    /// The user, if the password was found right before and nothing has changed since. The credentials that it was `shown` in
+    /// are recognized from then on.
+    pub fn remembered(&self, user: &str, password: &str, shown: &[u8]) -> Option<Identity> {
         let passwords = self.passwords.as_ref().filter(|_| self.service_accounts_for(user).is_none())?;
-        passwords.is_remembered(user, password).then(|| Identity::User(user.into()))
+        passwords.is_remembered(user, password, shown).then(|| Identity::User(user.into()))
     }
 
     /// Verifies the token that a client has sent: one of ours or of an issuer, or else of a ServiceAccount.

@@ -13,6 +13,7 @@ use super::{
     htpasswd::PasswordFile,
     keyed_hash::{KeyedHash, Tag},
     lane::{Full, Lane},
+    recognized::Recognized,
     remembered::Remembered,
     throttle::{Source, Throttle},
     turns::Turns,
@@ -31,6 +32,7 @@ pub struct Passwords {
     file: Arc<Reloading<PasswordFile>>,
     hash: KeyedHash,
     remembered: Remembered,
+    recognized: Recognized,
     turns: Turns,
     throttle: Throttle,
     /// For those who have not guessed wrongly often. It leaves half of the cores to the requests that need no bcrypt.
@@ -59,6 +61,7 @@ impl Passwords {
             file: Arc::new(file),
             hash: KeyedHash::new(),
             remembered: Remembered::default(),
+            recognized: Recognized::default(),
             turns: Turns::default(),
             throttle: Throttle::default(),
             open: Lane::new(cores.div_ceil(2)),
@@ -93,12 +96,24 @@ impl Passwords {
         self.matching(user, password, address).await.map(|hash| name_of(&hash))
     }
 
-    /// Whether the password was found right before, which nothing has to be waited for.
-    pub(super) fn is_remembered(&self, user: &str, password: &str) -> bool {
-        let file = self.file.current();
+    /// The user whose password was found right before, when it came in these credentials, which are as they were `shown`.
+    pub(super) fn recognize(&self, shown: &[u8]) -> Option<Arc<str>> {
+        let now = Instant::now();
+        let known = self.recognized.get(&self.hash.tag(&[shown])?, &self.file.current(), now)?;
+        (self.remembered.is_right(&known.claim, now) == Some(true)).then_some(known.user)
+    }
+
+    /// Whether the password was found right before, which nothing has to be waited for. What it was `shown` in is recognized
+    /// then.
+    pub(super) fn is_remembered(&self, user: &str, password: &str, shown: &[u8]) -> bool {
+        let (file, now) = (self.file.current(), Instant::now());
         let mut claims =
             file.hashes_of(user).unwrap_or_default().iter().filter_map(|hash| self.tag(user, password, hash));
-        claims.any(|claim| self.remembered.is_right(&claim, Instant::now()) == Some(true))
+        let right = claims.find(|claim| self.remembered.is_right(claim, now) == Some(true));
+        if let (Some(claim), Some(shown)) = (right, self.hash.tag(&[shown])) {
+            self.recognized.keep(shown, user, claim, &file, now);
+        }
+        right.is_some()
     }
 
     fn tag(&self, user: &str, password: &str, hash: &str) -> Option<Tag> {
@@ -252,6 +267,29 @@ mod tests {
         passwords.file.refresh();
         assert_eq!(passwords.verify("bob", "old", HERE).await, Err(Refusal::Wrong));
         assert_eq!(passwords.verify("bob", "new", HERE).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn credentials_are_recognized_until_their_password_changes() {
+        let (passwords, file) = with_bob();
+        let is_recognized = || passwords.recognize(b"shown").as_deref() == Some("bob");
+        assert!(!passwords.is_remembered("bob", "secret", b"shown") && !is_recognized());
+        assert_eq!(passwords.verify("bob", "secret", HERE).await, Ok(()));
+        assert!(passwords.is_remembered("bob", "secret", b"shown") && is_recognized());
+        assert!(passwords.recognize(b"shown otherwise").is_none());
+        write(file.path(), "bob", "another");
+        passwords.file.refresh();
+        assert!(!is_recognized() && !passwords.is_remembered("bob", "secret", b"shown"));
+        assert!(!passwords.is_remembered("bob", "wrong", b"shown") && !is_recognized());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_are_recognized_for_no_longer_than_their_password_is_remembered() {
+        let (passwords, _file) = with_bob();
+        assert_eq!(passwords.verify("bob", "secret", HERE).await, Ok(()));
+        assert!(passwords.is_remembered("bob", "secret", b"shown"));
+        passwords.remembered.forget();
+        assert!(passwords.recognize(b"shown").is_none());
     }
 
     #[tokio::test]

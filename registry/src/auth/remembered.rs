@@ -18,6 +18,9 @@ const RIGHT: Duration = Duration::from_mins(15);
 /// How long a wrong password is remembered: long enough for a client that tries the same one again and again.
 const WRONG: Duration = Duration::from_mins(1);
 
+/// How much later than before a right one has to be used to be remembered for longer: with each request would be too often.
+const RENEWED_AFTER: Duration = Duration::from_secs(10);
+
 /// The remembered passwords. Wrong ones have a memory of their own, so that a flood of them cannot displace right ones.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
@@ -28,13 +31,23 @@ pub(super) struct Remembered {
 impl Remembered {
     /// Whether the claim was found right, or wrong, lately.
     pub(super) fn is_right(&self, claim: &Tag, now: Instant) -> Option<bool> {
-        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner).get(claim, now).is_some();
-        if right {
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner).until(claim, now);
+        if let Some(until) = right {
             // Whoever works all day is asked for one bcrypt a day, also while somebody else guesses.
-            self.remember(*claim, true, now);
+            if now + RIGHT > until + RENEWED_AFTER {
+                self.remember(*claim, true, now);
+            }
             return Some(true);
         }
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).get(claim, now).map(|()| false)
+    }
+
+    /// Forgets everything, as if it had expired.
+    #[cfg(test)]
+    pub(super) fn forget(&self) {
+        for memory in [&self.right, &self.wrong] {
+            *memory.lock().unwrap_or_else(PoisonError::into_inner) = Expiring::default();
+        }
     }
 
     /// Remembers what was found.

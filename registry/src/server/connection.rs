@@ -1,6 +1,6 @@
 //! One connection: a TLS handshake if there is a certificate, then HTTP/1.1 or HTTP/2 until its end.
 
-use std::{convert::Infallible, error::Error as StdError, io, pin::pin, sync::Arc};
+use std::{convert::Infallible, error::Error as StdError, io, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{
     Method, Request, Response, Version,
@@ -22,6 +22,7 @@ use super::{
     lingering::Lingering,
     listener::{Slot, Stream},
     protocol::Protocols,
+    seldom::Seldom,
     stall::{RequestBody, StallGuard},
     tls::{Secured, secure},
     transport::{Transport, Wire},
@@ -137,25 +138,40 @@ impl<S> Connections<S> {
         S: HttpService<B>,
         B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
     {
+        // Boxed, it lies in memory that another answer has just left. Else hyper would keep room for it with each connection, which is
+        // memory that was last looked at when this client last asked for something.
         let service = service_fn(|request| {
-            answer(self.service.clone(), request, peer, self.limits, files.clone(), &activity)
+            Box::pin(answer(self.service.clone(), request, peer, self.limits, files.clone(), &activity))
         });
         let stream = Lingering::new(StallGuard::new(stream, self.limits.stall), Arc::clone(&activity));
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
         let mut ending = false;
         loop {
+            let enough = pin!(had_enough(&mut draining, &activity, self.limits.idle, ending));
             tokio::select! {
                 biased;
                 result = connection.as_mut() => return result,
-                () = draining.begun(), if !ending => {}
-                () = activity.idle(self.limits.idle) => {
-                    if ending {
-                        return Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not react").into());
-                    }
-                }
+                enough = Seldom::new(enough) => enough?,
             }
             ending = true;
             connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// Returns when a connection is to end: because the server does, or because the client has nothing to ask for. A client that does
+/// not react although it `is_ending` is an error.
+async fn had_enough(
+    draining: &mut Draining,
+    activity: &Activity,
+    step: Duration,
+    is_ending: bool,
+) -> io::Result<()> {
+    tokio::select! {
+        () = draining.begun(), if !is_ending => Ok(()),
+        () = activity.idle(step) => {
+            let told = "the client does not react";
+            if is_ending { Err(io::Error::new(io::ErrorKind::TimedOut, told)) } else { Ok(()) }
         }
     }
 }

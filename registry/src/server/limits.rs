@@ -42,6 +42,11 @@ fn connections(open_files: usize) -> usize {
     (open_files - open_files / 4).clamp(1, tokio::sync::Semaphore::MAX_PERMITS)
 }
 
+/// How many files this process may have open.
+pub fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Sets the limit of open files to the highest that an unprivileged process may choose, and returns it.
 fn raise_open_files() -> usize {
     let limit = getrlimit(Resource::Nofile);

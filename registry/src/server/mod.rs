@@ -13,6 +13,7 @@ mod listener;
 mod peer;
 mod protocol;
 mod rest;
+mod seldom;
 mod stall;
 mod tls;
 mod transport;
@@ -27,7 +28,7 @@ use hyper::{Request, Response, body::Body};
 use tower::Service;
 
 pub use files::Files;
-pub use limits::Limits;
+pub use limits::{Limits, open_files};
 pub use listener::LocalAddress;
 pub use peer::{Peer, PeerAddress};
 pub use rest::Rest;

@@ -34,6 +34,7 @@ pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip"
 /// A registry in memory.
 pub(crate) struct Registry {
     api: Api,
+    auth: Auth,
     /// What every request carries.
     credentials: Option<(String, String)>,
     /// Where every request comes from.
@@ -84,15 +85,22 @@ impl Registry {
         let auth = Auth::open(config).unwrap();
         look_for_keys(&auth, &*store);
         let rules = Rules::new(store, settings);
-        let api = Api::new(rules, auth, limit, &config.http)
+        let api = Api::new(rules, auth.clone(), limit, &config.http)
             .with_limits(config.limits)
             .with_redirect(config.redirect.clone());
-        Self::over(api)
+        Self { auth, ..Self::over(api) }
     }
 
     /// One that was put together elsewhere.
     pub(crate) fn over(api: Api) -> Self {
-        Self { api, credentials: None, peer: None }
+        Self { api, auth: Auth::default(), credentials: None, peer: None }
+    }
+
+    /// Reads the password file and the access rules again, if they have changed.
+    pub(crate) fn read_files_again(&self) {
+        for file in self.auth.files() {
+            file.refresh();
+        }
     }
 
     /// The same registry, in service only while `health` is well.
@@ -113,14 +121,15 @@ impl Registry {
     /// The same registry, as this user sees it.
     pub(crate) fn as_user(&self, user: &str, password: &str) -> Self {
         let credentials = Some((user.to_owned(), password.to_owned()));
-        Self { api: self.api.clone(), credentials, peer: self.peer }
+        Self { api: self.api.clone(), auth: self.auth.clone(), credentials, peer: self.peer }
     }
 
     /// The same registry, as a client at this address sees it.
     pub(crate) fn at_address(&self, address: &str) -> Self {
         let address = PeerAddress::Tcp(SocketAddr::new(address.parse().unwrap(), 4711));
         let peer = Some(Peer { address, tls: false });
-        Self { api: self.api.clone(), credentials: self.credentials.clone(), peer }
+        let (api, auth) = (self.api.clone(), self.auth.clone());
+        Self { api, auth, credentials: self.credentials.clone(), peer }
     }
 
     pub(crate) async fn send(

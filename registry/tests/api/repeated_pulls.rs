@@ -95,3 +95,38 @@ async fn an_answer_that_is_ready_is_for_those_who_may_have_it_and_can_read_it() 
     assert_eq!(asked("accept", OCI_INDEX).await, StatusCode::NOT_FOUND);
     assert_eq!(asked("accept", OCI_MANIFEST).await, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_answer_that_is_ready_is_for_nobody_whose_password_has_changed_or_who_has_lost_the_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let (htpasswd, access) = (folder.path().join("htpasswd"), folder.path().join("access.yml"));
+    let set_password = |password| std::fs::write(&htpasswd, entry("a", password, 4).unwrap()).unwrap();
+    let permit = |user| {
+        let rules = format!("rules: [{{users: [{user}], repositories: [\"**\"], actions: [pull, push]}}]");
+        std::fs::write(&access, rules).unwrap();
+    };
+    set_password("old");
+    permit("a");
+    let variables = [
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Berth"),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", htpasswd.to_str().unwrap()),
+        ("REGISTRY_ACCESS_PATH", access.to_str().unwrap()),
+    ];
+    let registry = Registry::configured_over_folder(&variables, &folder.path().join("data"));
+    let (old, new) = (registry.as_user("a", "old"), registry.as_user("a", "new"));
+    let digest = old.push_image("app", "1").await;
+    settle().await;
+    assert_pulled(&old, "1", &digest).await;
+
+    set_password("new");
+    registry.read_files_again();
+    for answer in pull(&old, "1").await {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_pulled(&new, "1", &digest).await;
+    permit("somebody else");
+    registry.read_files_again();
+    for answer in pull(&new, "1").await {
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    }
+}

@@ -12,7 +12,7 @@ use crate::{
         authorize::Pull,
         extract::{Known, Wanted},
         mirrored,
-        prepared::make_ready,
+        prepared::made_ready,
         redirect::Redirection,
         respond::{BlobHead, BlobNotModified, body_of, describe_part},
     },
@@ -30,9 +30,8 @@ pub(in crate::api) struct PreparedBlob {
 
 impl PreparedBlob {
     pub(super) fn new(standing: BlobStanding) -> Self {
-        let mut headers = BlobHead(standing.blob()).into_response().into_parts().0.headers;
-        make_ready(&mut headers);
-        Self { headers, standing }
+        let headers = BlobHead(standing.blob()).into_response().into_parts().0.headers;
+        Self { headers: made_ready(headers), standing }
     }
 
     /// The answer, if the repository has the blob, and if the client is not to get it from elsewhere.

@@ -18,7 +18,7 @@ use crate::{
         extract::Known,
         mirrored,
         negotiate::is_named,
-        prepared::make_ready,
+        prepared::made_ready,
         respond::{ManifestBody, NotModified},
     },
     repository::{Standing, StoredManifest},
@@ -37,8 +37,7 @@ impl PreparedManifest {
     pub(super) fn new(reference: Reference, manifest: StoredManifest, standing: Standing) -> Self {
         let mut headers = ManifestBody(manifest.clone()).into_response().into_parts().0.headers;
         headers.insert(CONTENT_LENGTH, HeaderValue::from(manifest.bytes.len()));
-        make_ready(&mut headers);
-        Self { reference, manifest, headers, standing }
+        Self { reference, manifest, headers: made_ready(headers), standing }
     }
 
     /// The length of the manifest.

@@ -21,26 +21,36 @@ use super::{
     authorize::Pull,
     respond::{API_VERSION, REQUEST_ID},
 };
-use crate::repository::{Repository, StoredManifest};
+use crate::{
+    repository::{Repository, StoredManifest},
+    server::open_files,
+};
 
-/// How much is kept ready, in bytes.
-const CAPACITY: u64 = 2 * 1024 * 1024;
+/// How much is kept ready, in bytes: the answers with 3,000 small manifests, or with 2,000 blobs.
+const CAPACITY: u64 = 10 * 1024 * 1024;
 
-/// What a folder that is kept open counts as, in bytes: so there are 256 of them at most.
-const FOLDER: u64 = 8 * 1024;
+/// What an answer takes, beside the bytes of a manifest. That with a blob has a witness more.
+const OF_MANIFEST: u64 = 2560;
+const OF_BLOB: u64 = 5120;
 
-/// How many headers are added to an answer: the part of a blob, a date, and some that are configured.
-const ADDED_LATER: usize = 8;
+/// How many answers are expected, none of which takes memory before it comes.
+const EXPECTED: usize = 1024;
 
-/// Among how many other blobs one must be asked for again to be kept ready: as many as there can be. To look for its witnesses
-/// takes longer than to pull a small blob without them, so nobody does for one that is asked for once.
-const ASKED_LATELY: usize = 128;
+/// Which part of the files that may be open is for witnesses, of which a manifest has one and a blob two.
+const OF_OPEN_FILES: u64 = 8;
+
+/// How many headers are added to an answer: the part of a blob, or one that is configured.
+const ADDED_LATER: usize = 2;
+
+/// Among how many others something must be asked for again to be kept ready. To look for its witnesses takes longer than to pull it
+/// without them, so nobody does for a blob that is asked for once, nor for a manifest when there is no room but that of others.
+const ASKED_LATELY: usize = 256;
 
 /// The answers, by the paths of the requests.
 #[derive(Debug)]
 pub(super) struct PreparedAnswers {
     ready: Cache<Box<str>, Arc<Prepared>, ByWeight>,
-    /// The blobs that were asked for lately.
+    /// What was asked for lately.
     asked: Cache<Box<str>, ()>,
 }
 
@@ -64,15 +74,17 @@ struct ByWeight;
 impl Weighter<Box<str>, Arc<Prepared>> for ByWeight {
     fn weight(&self, _: &Box<str>, prepared: &Arc<Prepared>) -> u64 {
         match &prepared.content {
-            Content::Manifest(manifest) => FOLDER + manifest.length(),
-            Content::Blob(_) => 2 * FOLDER,
+            Content::Manifest(manifest) => OF_MANIFEST + manifest.length(),
+            Content::Blob(_) => OF_BLOB,
         }
     }
 }
 
 impl Default for PreparedAnswers {
     fn default() -> Self {
-        let ready = Cache::with_weighter(256, CAPACITY, ByWeight);
+        let witnesses = open_files() / OF_OPEN_FILES;
+        let capacity = CAPACITY.min(witnesses.saturating_mul(OF_MANIFEST));
+        let ready = Cache::with_weighter(EXPECTED, capacity, ByWeight);
         Self { ready, asked: Cache::new(ASKED_LATELY) }
     }
 }
@@ -91,6 +103,10 @@ impl PreparedAnswers {
         reference: Reference,
         manifest: &StoredManifest,
     ) {
+        let has_room = self.ready.weight() + 2 * OF_MANIFEST < self.ready.capacity();
+        if !has_room && !self.was_asked_for(path) {
+            return;
+        }
         let standing = repository.manifests().standing(&reference, manifest).await.ok().flatten();
         let prepared = standing.map(|standing| PreparedManifest::new(reference, manifest.clone(), standing));
         self.keep(path, repository, prepared.map(Content::Manifest));
@@ -98,11 +114,20 @@ impl PreparedAnswers {
 
     /// The same with a blob, if it was asked for before.
     pub(super) async fn keep_blob(&self, path: &str, repository: &Repository, digest: &Digest) {
-        if self.asked.get(path).is_none() {
-            return self.asked.insert(path.into(), ());
+        if !self.was_asked_for(path) {
+            return;
         }
         let standing = repository.blobs().standing(digest).await.ok().flatten();
         self.keep(path, repository, standing.map(PreparedBlob::new).map(Content::Blob));
+    }
+
+    /// Whether this was asked for before, not long ago. Notes that it is asked for now.
+    fn was_asked_for(&self, path: &str) -> bool {
+        let was = self.asked.get(path).is_some();
+        if !was {
+            self.asked.insert(path.into(), ());
+        }
+        was
     }
 
     fn keep(&self, path: &str, repository: &Repository, content: Option<Content>) {
@@ -116,12 +141,14 @@ impl PreparedAnswers {
     }
 }
 
-/// Makes room in the headers of an answer for those that are added to every copy, so that no copy has to grow for them. A copy has the
-/// table of the original, and room for as many values as there are: so the id, which every copy has another of, is there as well.
-fn make_ready(headers: &mut HeaderMap) {
+/// Makes headers ready to be copied. A copy has the table of the original, which must not have to grow for what is added, and room for as
+/// many values as there are: so there are the version and the id, too, of which every copy has another.
+fn made_ready(mut headers: HeaderMap) -> HeaderMap {
     headers.insert(API_VERSION.0, API_VERSION.1);
     headers.insert(REQUEST_ID, HeaderValue::from_static(""));
     headers.reserve(ADDED_LATER);
+    // There may be thousands of them, and a copy takes no more memory than it needs.
+    headers.clone()
 }
 
 impl Prepared {

@@ -92,7 +92,10 @@ impl AsyncWrite for FileStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match slices.iter().position(|slice| stand_in::is_one(slice)) {
-            None => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
+            None => match slices {
+                [bytes] => Pin::new(&mut self.stream).poll_write(context, bytes),
+                several => Pin::new(&mut self.stream).poll_write_vectored(context, several),
+            },
             Some(0) => self.poll_send_piece(context, slices[0].len()),
             Some(before) => {
                 self.poll_when_writable(context, |stream| send_with_more(stream, &slices[..before]))

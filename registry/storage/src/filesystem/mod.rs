@@ -14,6 +14,7 @@ mod identity;
 mod leftovers;
 mod listed;
 mod looks;
+mod opened;
 mod read;
 #[cfg(test)]
 mod rivals;

@@ -50,7 +50,7 @@ pub(super) fn open(key: Key, path: &Path, range: Option<Range<u64>>, wait: Wait)
 /// What is read of the file, which may be one of which nobody can say whether sending it waits for the disk.
 fn body(file: File, start: u64, length: u64, wait: Wait) -> io::Result<Body> {
     if length <= SMALL || can_be_sent(&file, start) {
-        return part(file, start, length, wait);
+        return part(Arc::new(file), start, length, wait);
     }
     match wait {
         Wait::Never => Err(ErrorKind::Unsupported.into()),
@@ -65,9 +65,9 @@ pub(super) fn can_be_sent(file: &File, start: u64) -> bool {
 }
 
 /// A part of a file that can be sent. A small one is read now; a large one is left to whoever wants it.
-pub(super) fn part(file: File, start: u64, length: u64, wait: Wait) -> io::Result<Body> {
+pub(super) fn part(file: Arc<File>, start: u64, length: u64, wait: Wait) -> io::Result<Body> {
     if length > SMALL {
-        return Ok(Body::File(FileRange::new(Arc::new(file), start, length)));
+        return Ok(Body::File(FileRange::new(file, start, length)));
     }
     let bytes = whole(&file, start, length, wait)?;
     Ok(Body::Stream(stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed()))

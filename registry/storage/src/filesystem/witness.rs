@@ -3,24 +3,25 @@
 //! A look by the whole path would take three times as long, since the system walks through ten folders then. The folder that is
 //! kept open is the one at the path for as long as nobody moves folders about; whether somebody has is seen a moment later.
 //!
-//! The file itself is opened for each who wants its bytes, and is not kept open: that would spare a microsecond, and would keep
-//! the room of what was deleted for as long as nobody asks for it again. A file of one block, such as a link, has no such room: it is
-//! kept, and a look at it takes half as long as one by its name. It has changed, too, when its name was taken away or given to
-//! another file.
+//! The file itself is opened for who wants its bytes, and stays open for a moment only (`opened.rs`): longer, it would keep the room
+//! of what was deleted. A file of one block, such as a link, has no such room: it is kept instead of its folder, and a look at it
+//! takes half as long as one by its name. An open file has changed, too, when its name was taken away or given to another file.
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, fstatfs, open, openat, stat, statat};
 
 use super::cached::{self, Wait};
 use super::identity::{Identity, is_local};
+use super::opened::Opened;
 use super::{read, version};
 use crate::{Body, ObjectMeta, Witness};
 
@@ -30,15 +31,20 @@ const PLACE_IS_SURE: Duration = Duration::from_millis(50);
 /// How large a file may be that is kept, in bytes: as large as the smallest of usual blocks.
 const ONE_BLOCK: u64 = 4096;
 
+/// What is kept open, for looks alone.
+#[derive(Debug)]
+enum Kept {
+    File(OwnedFd),
+    Folder(OwnedFd),
+}
+
 /// A file that is looked at.
 #[derive(Debug)]
 pub(super) struct FileWitness {
-    folder: OwnedFd,
-    /// The file itself, if it is kept.
-    kept: Option<OwnedFd>,
-    name: OsString,
+    kept: Kept,
     file: Identity,
     place: PathBuf,
+    name: OsString,
     /// The device and the number of the folder.
     folder_number: (u64, u64),
     born: Instant,
@@ -46,6 +52,7 @@ pub(super) struct FileWitness {
     seen_in_place: AtomicU64,
     /// Whether it can be said of the file what of it is in memory, once somebody has wanted to know.
     can_be_sent: OnceLock<bool>,
+    opened: Opened,
 }
 
 impl FileWitness {
@@ -57,30 +64,47 @@ impl FileWitness {
         if !is_local(fstatfs(&folder).ok()?) {
             return None;
         }
-        let kept = openat(&folder, name, look, Mode::empty()).ok()?;
-        let file = Identity::from(&fstat(&kept).ok()?);
+        let found = openat(&folder, name, look, Mode::empty()).ok()?;
+        let file = Identity::from(&fstat(&found).ok()?);
         if Some(version::of_identity(&file)) != meta.version || !file.is_settled(SystemTime::now()) {
             return None;
         }
         let folder_number = number(&folder)?;
         Some(Self {
-            folder,
-            kept: (file.size <= ONE_BLOCK).then_some(kept),
-            name: name.to_owned(),
+            kept: if file.size <= ONE_BLOCK { Kept::File(found) } else { Kept::Folder(folder) },
             file,
             place: place.to_owned(),
+            name: name.to_owned(),
             folder_number,
             born: Instant::now(),
             seen_in_place: AtomicU64::default(),
             can_be_sent: OnceLock::new(),
+            opened: Opened::default(),
         })
     }
 
     /// The file, if it is as it was, and if it can be opened without waiting.
-    fn file(&self) -> Option<File> {
-        let file = cached::open_in(&self.folder, &self.name).ok()?;
-        let found = Identity::from(&fstat(&file).ok()?);
-        (found == self.file && self.is_in_place()).then_some(file)
+    fn file(&self) -> Option<Arc<File>> {
+        let open = self.opened.get();
+        let file = match &open {
+            Some(file) => Arc::clone(file),
+            None => Arc::new(self.open_anew().ok()?),
+        };
+        if Identity::from(&fstat(&file).ok()?) != self.file || !self.is_in_place() {
+            self.opened.close();
+            return None;
+        }
+        if open.is_none() {
+            self.opened.keep(&file);
+        }
+        Some(file)
+    }
+
+    fn open_anew(&self) -> io::Result<File> {
+        match &self.kept {
+            Kept::File(_) => cached::open(&self.place.join(&self.name), OFlags::RDONLY),
+            Kept::Folder(folder) => cached::open_in(folder, &self.name),
+        }
     }
 
     fn is_in_place(&self) -> bool {
@@ -105,8 +129,8 @@ fn number(folder: &OwnedFd) -> Option<(u64, u64)> {
 impl Witness for FileWitness {
     fn holds(&self) -> bool {
         let found = match &self.kept {
-            Some(file) => fstat(file),
-            None => statat(&self.folder, &self.name, AtFlags::empty()),
+            Kept::File(file) => fstat(file),
+            Kept::Folder(folder) => statat(folder, &self.name, AtFlags::empty()),
         };
         found.is_ok_and(|found| Identity::from(&found) == self.file) && self.is_in_place()
     }
@@ -174,6 +198,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_change_shows_while_the_file_is_open() {
+        for change in CHANGES {
+            let (_root, path) = settled_with(&[1; 5000]);
+            let witness = witness(&path);
+            assert!(witness.open(0..1).is_some() && is_open(&path));
+            change(&path);
+            assert!(witness.open(0..1).is_none() && !is_open(&path));
+        }
+    }
+
+    #[tokio::test]
     async fn the_part_that_is_wanted_is_opened_whatever_its_length() {
         let (_root, path) = settled_with(&vec![7; 100_000]);
         let witness = witness(&path);
@@ -186,16 +221,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_file_is_kept_open_whose_room_somebody_may_want_back() {
+    #[tokio::test(start_paused = true)]
+    async fn no_file_stays_open_whose_room_somebody_may_want_back() {
         let (_root, path) = settled_with(&[1; 5000]);
         let witness = witness(&path);
-        assert!(witness.open(0..1).is_some());
-        let kept = fs::read_dir("/proc/self/fd").unwrap();
-        let is_ours = |found: std::io::Result<fs::DirEntry>| {
-            found.and_then(|found| fs::read_link(found.path())).is_ok_and(|target| target == path)
+        assert!(witness.open(0..1).is_some() && witness.open(0..1).is_some());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(!is_open(&path));
+    }
+
+    /// Whether this process has the file open, which may have no name any more.
+    fn is_open(path: &Path) -> bool {
+        let path = path.to_str().unwrap();
+        let is_it = |found: std::io::Result<fs::DirEntry>| {
+            let target = found.and_then(|found| fs::read_link(found.path()));
+            target.is_ok_and(|target| target.to_str().is_some_and(|target| target.starts_with(path)))
         };
-        assert_eq!(kept.filter_map(|found| is_ours(found).then_some(())).count(), 0);
+        fs::read_dir("/proc/self/fd").unwrap().any(is_it)
     }
 
     #[test]
