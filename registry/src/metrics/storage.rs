@@ -17,8 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use berth_storage::{
-    Body, ByteStream, Key, Names, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
-    Wanted, Witness,
+    Body, ByteStream, Key, Names, Object, ObjectMeta, ObjectStore, Permission, PresignedUrl, PutCondition,
+    Result, Space, Wanted, Witness,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -165,7 +165,12 @@ impl ObjectStore for Measured {
         Observed::new(listed, Waited::default(), Some(self.timer("Walk"))).boxed()
     }
 
-    fn list_named(&self, prefix: &Key, depth: usize, name: &'static str) -> BoxStream<'_, Result<ObjectMeta>> {
+    fn list_named(
+        &self,
+        prefix: &Key,
+        depth: usize,
+        name: &'static str,
+    ) -> BoxStream<'_, Result<ObjectMeta>> {
         let listed = self.store.list_named(prefix, depth, name);
         Observed::new(listed, Waited::default(), Some(self.timer("Walk"))).boxed()
     }

@@ -181,7 +181,12 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 
     /// The objects whose keys have `depth` components more than `prefix`, of which `name` is the last, as
     /// [`list`](ObjectStore::list) tells them. A store may find them without looking at what else is there.
-    fn list_named(&self, prefix: &Key, depth: usize, name: &'static str) -> BoxStream<'_, Result<ObjectMeta>> {
+    fn list_named(
+        &self,
+        prefix: &Key,
+        depth: usize,
+        name: &'static str,
+    ) -> BoxStream<'_, Result<ObjectMeta>> {
         let folder = prefix.clone();
         let is_wanted = move |key: &Key| {
             let below = key.strip_prefix(&folder).unwrap_or_default();

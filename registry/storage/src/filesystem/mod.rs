@@ -174,7 +174,12 @@ impl ObjectStore for Filesystem {
         walk::list(self.folders.root().into(), prefix.clone(), start_after.cloned())
     }
 
-    fn list_named(&self, prefix: &Key, depth: usize, name: &'static str) -> BoxStream<'_, Result<ObjectMeta>> {
+    fn list_named(
+        &self,
+        prefix: &Key,
+        depth: usize,
+        name: &'static str,
+    ) -> BoxStream<'_, Result<ObjectMeta>> {
         walk::list_named(self.folders.root().into(), prefix.clone(), Named { depth, name })
     }
 

@@ -42,7 +42,11 @@ pub(super) fn list(
 }
 
 /// The objects below `prefix` that are named so, in the byte order of their keys.
-pub(super) fn list_named(root: Arc<Path>, prefix: Key, named: Named) -> BoxStream<'static, Result<ObjectMeta>> {
+pub(super) fn list_named(
+    root: Arc<Path>,
+    prefix: Key,
+    named: Named,
+) -> BoxStream<'static, Result<ObjectMeta>> {
     walk(Walk { root, start_after: None, named: Some(named), ahead: vec![Folder::at(prefix)] })
 }
 
@@ -324,7 +328,9 @@ mod tests {
     async fn named_objects_are_found_without_reading_their_folders() {
         let root = tempfile::tempdir().unwrap();
         let key = |key: &str| -> Key { key.parse().unwrap() };
-        for file in ["links/a/1/link", "links/a/1/other", "links/a/2/link/deeper", "links/a/3/other", "links/link"] {
+        for file in
+            ["links/a/1/link", "links/a/1/other", "links/a/2/link/deeper", "links/a/3/other", "links/link"]
+        {
             fs::create_dir_all(root.path().join(file).parent().unwrap()).unwrap();
             fs::write(root.path().join(file), "").unwrap();
         }
