@@ -78,7 +78,7 @@ mod tests {
         }
         assert!(numbers.iter().all(|number| set.contains(*number)));
         assert!(
-            [1, 62, 65, 999, 5000, IS_SHA512 | 1, IS_SHA512 | 1000]
+            [1, 62, 65, 999, 5000, IS_SHA512 | 1, IS_SHA512 | 0x400]
                 .iter()
                 .all(|number| !set.contains(Number(*number)))
         );

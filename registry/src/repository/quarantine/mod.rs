@@ -11,7 +11,7 @@
 //!   collector says what it is deleting. When it names the content, that is waited out. What is found in the storage
 //!   after that stays.
 //!
-//! The collector announces a few digests at a time, and then reads the marks and spares what they name. Each side
+//! The collector announces some digests at a time, and then reads the marks and spares what they name. Each side
 //! writes before it reads; so in a store where everybody sees what was written, at least one of the two sees the
 //! other: content is spared, or seen to be gone, and never promised and then deleted.
 //!

@@ -242,7 +242,8 @@ mod tests {
         let folders = Folders::below(root.path().to_owned());
         let path = root.path().join("a/file");
         std::thread::scope(|scope| {
-            let remover = scope.spawn(|| (0..2000).for_each(|_| drop(folders.remove_empty_above(&path))));
+            let remove = || _ = folders.remove_empty_above(&path);
+            let remover = scope.spawn(move || (0..2000).for_each(|_| remove()));
             while !remover.is_finished() {
                 folders.with_folder_of(&path, || fs::write(&path, "x")).unwrap();
                 assert_eq!(made(&folders), [root.path().join("a")]);

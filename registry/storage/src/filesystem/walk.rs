@@ -112,7 +112,7 @@ impl Rest {
     /// The next names in the folder, the nearest last, and what is left then.
     fn names(self, folder: &Path) -> io::Result<(Vec<String>, Option<Self>)> {
         let is_ahead = |name: &str| self.after.as_deref().is_none_or(|last| name > last);
-        let (names, left) = nearest(folder, self.remembered, plain_name, is_ahead)?;
+        let (names, left) = nearest(folder, self.remembered, |entry| Ok(plain_name(entry)), is_ahead)?;
         let rest = self.behind(&names, left);
         Ok((names, rest))
     }
@@ -227,8 +227,8 @@ fn nearest(
 }
 
 /// The name of an entry, which cannot belong to an object if it is not text.
-fn plain_name(entry: &DirEntry) -> io::Result<Option<String>> {
-    Ok(entry.file_name().into_string().ok().filter(|name| !is_temporary(name)))
+fn plain_name(entry: &DirEntry) -> Option<String> {
+    entry.file_name().into_string().ok().filter(|name| !is_temporary(name))
 }
 
 /// The same, with a slash behind that of a folder, and with what interrupted writes have left.
