@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How much is deleted before anything is known of the storage; also how much is kept in mind of a disk that has stumbled.
+/// How much is deleted before anything is known of the storage.
 const FIRST: usize = 256;
 
 /// The most that is announced: whoever waits reads all of it again and again.
