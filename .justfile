@@ -38,7 +38,7 @@ bench *arguments:
 bench-compare before after:
     cargo run --quiet --release --locked -p berth-tests --features bench --bin bench -- compare {{ before }} {{ after }}
 
-# How much memory the garbage collection of a million blobs takes.
+# How much memory the garbage collection of a million blobs takes, in many repositories and in one.
 memory:
     cargo test --locked --release -p berth-registry --test repository -- --ignored --exact --nocapture \
         collection_memory::a_million_blobs_are_collected_in_less_than_two_hundred_megabytes

@@ -17,8 +17,8 @@ use std::{
 
 use async_trait::async_trait;
 use berth_storage::{
-    Body, ByteStream, Key, Names, Object, ObjectMeta, ObjectStore, PresignedUrl, PutCondition, Result, Space,
-    Wanted, Witness,
+    Body, ByteStream, Key, Names, Object, ObjectMeta, ObjectStore, Permission, PresignedUrl, PutCondition,
+    Result, Space, Wanted, Witness,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -148,12 +148,30 @@ impl ObjectStore for Measured {
         self.timed("Delete", self.store.delete(key)).await
     }
 
+    async fn delete_each(&self, keys: Vec<Key>, is_permitted: Permission) -> Result<usize> {
+        self.timed("Delete", self.store.delete_each(keys, is_permitted)).await
+    }
+
+    fn deletes_at_once(&self) -> usize {
+        self.store.deletes_at_once()
+    }
+
     async fn delete_all(&self, prefix: &Key) -> Result<()> {
         self.timed("Delete", self.store.delete_all(prefix)).await
     }
 
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
         let listed = self.store.list(prefix, start_after);
+        Observed::new(listed, Waited::default(), Some(self.timer("Walk"))).boxed()
+    }
+
+    fn list_named(
+        &self,
+        prefix: &Key,
+        depth: usize,
+        name: &'static str,
+    ) -> BoxStream<'_, Result<ObjectMeta>> {
+        let listed = self.store.list_named(prefix, depth, name);
         Observed::new(listed, Waited::default(), Some(self.timer("Walk"))).boxed()
     }
 

@@ -6,7 +6,8 @@
 pub(super) mod collection;
 
 use berth_oci::{Algorithm, Digest, RepositoryName, Tag, UploadId};
-use berth_storage::Key;
+use berth_storage::{Key, ObjectMeta, ObjectStore, Result as StorageResult};
+use futures::stream::BoxStream;
 
 /// The root of everything.
 pub(super) fn root() -> Key {
@@ -35,6 +36,11 @@ pub(super) fn digest_of_blob(key: &Key) -> Option<Digest> {
     let (algorithm, _, hex, data) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let digest = (data == "data").then(|| format!("{algorithm}:{hex}"))?;
     digest.parse().ok()
+}
+
+/// All blobs.
+pub(super) fn list_blobs(store: &dyn ObjectStore) -> BoxStream<'_, StorageResult<ObjectMeta>> {
+    store.list_named(&blobs(), 4, "data")
 }
 
 /// The root of all repositories.
@@ -72,6 +78,14 @@ pub(super) fn digest_of_link(key: &Key, folder: &Key) -> Option<Digest> {
     let (algorithm, hex, link) = (parts.next()?, parts.next()?, parts.next()?);
     let digest = (link == LINK && parts.next().is_none()).then(|| format!("{algorithm}:{hex}"))?;
     digest.parse().ok()
+}
+
+/// The links in a folder of links.
+pub(super) fn list_links<'a>(
+    store: &'a dyn ObjectStore,
+    folder: &Key,
+) -> BoxStream<'a, StorageResult<ObjectMeta>> {
+    store.list_named(folder, 3, LINK)
 }
 
 /// Links to the blobs that a repository has.
@@ -129,6 +143,14 @@ pub(super) fn parts_of_tag_history(key: &Key, name: &RepositoryName) -> Option<(
     let tag = key.strip_prefix(&tags(name))?.split('/').next()?.parse().ok()?;
     let digest = digest_of_link(key, &tag_history(name, &tag))?;
     Some((tag, digest))
+}
+
+/// What the tags of a repository remember.
+pub(super) fn list_tag_history<'a>(
+    store: &'a dyn ObjectStore,
+    name: &RepositoryName,
+) -> BoxStream<'a, StorageResult<ObjectMeta>> {
+    store.list_named(&tags(name), 5, LINK)
 }
 
 /// The media type of a manifest whose bytes do not tell it. An addition of ours.

@@ -63,22 +63,31 @@ pub struct Outgoing {
 impl Registry {
     /// Deletes the tags that the configured rules do not keep, or in a dry run tells which they are.
     pub async fn apply_retention(&self, dry_run: bool) -> Result<Retention> {
-        retain(&self.state, &self.rules(), dry_run).await
+        retention(&self.state, &self.rules(), dry_run).await
     }
 
     /// Tells what other rules would delete.
     pub async fn try_retention(&self, rules: Vec<RetentionRule>) -> Result<Retention> {
-        retain(&self.state, &Rules { retention: rules.into(), ..Rules::clone(&self.rules()) }, true).await
+        retention(&self.state, &Rules { retention: rules.into(), ..Rules::clone(&self.rules()) }, true).await
     }
 }
 
-/// Deletes the tags that the rules do not keep, or in a dry run tells which they are.
+async fn retention(state: &Arc<State>, rules: &Rules, dry_run: bool) -> Result<Retention> {
+    let mut deleted = Vec::new();
+    let kept = retain(state, rules, dry_run, &mut |outgoing| deleted.push(outgoing)).await?;
+    Ok(Retention { dry_run, kept, deleted })
+}
+
+/// Who is told of each tag that goes.
+type Told<'a> = &'a mut (dyn FnMut(Outgoing) + Send);
+
+/// Deletes the tags that the rules do not keep, or in a dry run tells which they are. Returns how many are kept.
 ///
 /// That rules of retention are configured is the permission to delete.
-pub(super) async fn retain(state: &Arc<State>, rules: &Rules, dry_run: bool) -> Result<Retention> {
-    let mut retention = Retention { dry_run, ..Retention::default() };
+pub(super) async fn retain(state: &Arc<State>, rules: &Rules, dry_run: bool, tell: Told<'_>) -> Result<u64> {
+    let mut kept = 0;
     if rules.retention.is_empty() {
-        return Ok(retention);
+        return Ok(kept);
     }
     if rules.read_only && !dry_run {
         return Err(Error::ReadOnly);
@@ -92,27 +101,27 @@ pub(super) async fn retain(state: &Arc<State>, rules: &Rules, dry_run: bool) -> 
                 name: found.name,
                 actor: Some(ACTOR.into()),
             };
-            repository.retain(&mut retention).await?;
+            kept += repository.retain(dry_run, tell).await?;
         }
     }
-    Ok(retention)
+    Ok(kept)
 }
 
 impl Repository {
-    async fn retain(&self, retention: &mut Retention) -> Result<()> {
+    async fn retain(&self, dry_run: bool, tell: Told<'_>) -> Result<u64> {
         let tags = self.tags_in_use().await?;
         let now = Timestamp::try_from(self.state.clock.now()).unwrap_or_default();
         let outgoing = judge(&self.name, &tags, &self.rules.retention, now);
-        retention.kept += (tags.len() - outgoing.len()) as u64;
+        let kept = tags.len() - outgoing.len();
         for (used, reason) in outgoing {
-            if let Some(digest) = self.dismiss(used, retention.dry_run).await? {
+            if let Some(digest) = self.dismiss(used, dry_run).await? {
                 let (repository, tag) = (self.name.clone(), used.tag.clone());
                 let last_used = used.last.round(Unit::Second).unwrap_or(used.last);
-                tracing::info!(%repository, %tag, %digest, reason, dry_run = retention.dry_run, "no rule keeps a tag");
-                retention.deleted.push(Outgoing { repository, tag, digest, last_used, reason });
+                tracing::info!(%repository, %tag, %digest, %reason, dry_run, "no rule keeps a tag");
+                tell(Outgoing { repository, tag, digest, last_used, reason: reason.to_string() });
             }
         }
-        Ok(())
+        Ok(kept as u64)
     }
 
     async fn tags_in_use(&self) -> Result<Vec<Used>> {

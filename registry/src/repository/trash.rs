@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use berth_oci::{Digest, Tag};
 use berth_storage::{Key, PutCondition};
-use futures::TryStreamExt as _;
+use futures::{Stream, TryStreamExt as _};
 use jiff::Timestamp;
 
 use self::note::NoteName;
@@ -77,18 +77,13 @@ impl Trash<'_> {
     }
 
     /// The manifests whose content a garbage collection must keep. A digest may come more than once.
-    pub(super) async fn roots(&self) -> Result<Vec<Digest>> {
+    pub(super) fn roots(&self) -> impl Stream<Item = Result<Digest>> {
         let oldest = self.oldest_kept();
-        let mut roots = Vec::new();
-        let mut notes = self.0.state.store.list(&layout::trashed_manifests(&self.0.name), None);
-        while let Some(meta) = notes.try_next().await? {
-            if let Some((digest, name)) = note::parse(&meta.key, &self.0.name)
-                && name.until() >= oldest
-            {
-                roots.push(digest);
-            }
-        }
-        Ok(roots)
+        let notes = self.0.state.store.list(&layout::trashed_manifests(&self.0.name), None);
+        notes.map_err(Error::from).try_filter_map(move |meta| {
+            let root = note::parse(&meta.key, &self.0.name).filter(|(_, name)| name.until() >= oldest);
+            ready(Ok(root.map(|(digest, _)| digest)))
+        })
     }
 
     /// Removes what can no longer be brought back.

@@ -24,7 +24,7 @@ pub use key::{InvalidKey, Key};
 pub use memory::Memory;
 pub use movement::while_it_moves;
 pub use names::{Names, Wanted};
-pub use object_store::{Object, ObjectMeta, ObjectStore, PutCondition, Space, Version, Witness};
+pub use object_store::{Object, ObjectMeta, ObjectStore, Permission, PutCondition, Space, Version, Witness};
 pub use presigned_url::PresignedUrl;
 pub use s3::{
     Copying, Encryption, Endpoint, Requests, S3, S3Settings, SMALLEST_PART, StaticCredentials, Trust, Writing,

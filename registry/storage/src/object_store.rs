@@ -1,8 +1,10 @@
 //! The contract between the registry's rules and whatever keeps the bytes.
 
 use std::fmt::{self, Debug};
+use std::future::ready;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -77,6 +79,9 @@ pub enum PutCondition {
     IfVersion(Version),
 }
 
+/// Whether something may be done, as it is at the moment of asking.
+pub type Permission = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// How many objects are deleted at once.
 const CONCURRENT_DELETIONS: usize = 16;
 
@@ -144,6 +149,23 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// power.
     async fn delete(&self, key: &Key) -> Result<()>;
 
+    /// Removes these objects one after the other, as [`delete`](ObjectStore::delete) does, for as long as that is permitted,
+    /// which is asked right before each. Returns how many of them are gone.
+    async fn delete_each(&self, keys: Vec<Key>, is_permitted: Permission) -> Result<usize> {
+        for (gone, key) in keys.iter().enumerate() {
+            if !is_permitted() {
+                return Ok(gone);
+            }
+            self.delete(key).await?;
+        }
+        Ok(keys.len())
+    }
+
+    /// How many objects are best given to [`delete_each`](ObjectStore::delete_each) at once.
+    fn deletes_at_once(&self) -> usize {
+        1
+    }
+
     /// Removes all objects below `prefix`, as [`delete`](ObjectStore::delete) does. What is put there meanwhile may stay.
     async fn delete_all(&self, prefix: &Key) -> Result<()> {
         let delete = |object: ObjectMeta| async move { self.delete(&object.key).await };
@@ -156,6 +178,22 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// What is put or deleted meanwhile may or may not be seen; everything else is seen exactly once. Nothing
     /// that an interrupted write left behind is listed.
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>>;
+
+    /// The objects whose keys have `depth` components more than `prefix`, of which `name` is the last, as
+    /// [`list`](ObjectStore::list) tells them. A store may find them without looking at what else is there.
+    fn list_named(
+        &self,
+        prefix: &Key,
+        depth: usize,
+        name: &'static str,
+    ) -> BoxStream<'_, Result<ObjectMeta>> {
+        let folder = prefix.clone();
+        let is_wanted = move |key: &Key| {
+            let below = key.strip_prefix(&folder).unwrap_or_default();
+            below.split('/').count() == depth && below.rsplit('/').next() == Some(name)
+        };
+        self.list(prefix, None).try_filter(move |object| ready(is_wanted(&object.key))).boxed()
+    }
 
     /// The distinct components that follow `prefix` in the keys of objects, after `start_after`, in byte
     /// order.

@@ -114,6 +114,27 @@ async fn what_a_client_of_another_process_was_told_to_exist_is_rescued() {
 }
 
 #[tokio::test]
+async fn what_was_rescued_is_spared_however_many_others_were() {
+    let site = Site::new();
+    let repository = site.process().repository(name("app"));
+    let layers = ["1", "2", "3", "4"];
+    for layer in layers {
+        push_blob(&repository, layer).await;
+    }
+    let [told, forgotten] = [push_blob(&repository, "told").await, push_blob(&repository, "forgotten").await];
+    site.wait(2 * DAY);
+    assert_eq!(site.collect().await.quarantined, 6);
+    let other = site.process().repository(name("app"));
+    push_image(&other, "v1", "1", &layers[1..]).await;
+    other.blobs().head(&told).await.unwrap();
+    site.wait(DAY);
+    // More marks than digests that are about to go.
+    let run = site.collect().await;
+    assert_eq!((run.blobs_deleted, run.rescued), (1, 5));
+    assert!(has_blob(&repository, &told).await && !has_blob(&repository, &forgotten).await);
+}
+
+#[tokio::test]
 async fn a_blob_that_a_client_is_to_read_elsewhere_is_rescued() {
     let site = Site::new();
     let repository = site.process().repository(name("app"));

@@ -103,8 +103,8 @@ impl Collector {
     async fn retain(&self) -> Result<()> {
         let rules = self.state.rules();
         if !rules.read_only {
-            let retention = retention::retain(&self.state, &rules, self.options.dry_run).await?;
-            self.report.update(|run| run.tags_deleted = retention.deleted.len() as u64);
+            let count = &mut |_| self.report.update(|run| run.tags_deleted += 1);
+            retention::retain(&self.state, &rules, self.options.dry_run, count).await?;
         }
         Ok(())
     }

@@ -13,12 +13,12 @@ impl Look<'_> {
     /// Writes all garbage on the list.
     pub(super) async fn list_garbage(&self, list: &mut ListWriter) -> Result<()> {
         self.collector.enter(Phase::Listing).await?;
-        for manifest in self.untagged.iter() {
-            list.add(&manifest).await?;
-            self.collector.report.update(|run| run.quarantined += 1);
+        for manifest in &self.untagged {
+            let is_new = list.add(&self.digests.digest(*manifest)).await?;
+            self.collector.report.update(|run| run.quarantined += u64::from(is_new));
         }
         let store = self.collector.state.store.clone();
-        let mut blobs = store.list(&layout::blobs(), None);
+        let mut blobs = layout::list_blobs(&*store);
         while let Some(blob) = blobs.try_next().await? {
             let Some(digest) = self.garbage(&blob) else { continue };
             let is_new = list.add(&digest).await?;
@@ -34,7 +34,7 @@ impl Look<'_> {
     /// Tells of all garbage as that which would be deleted.
     pub(super) async fn list_candidates(&self) -> Result<()> {
         let store = self.collector.state.store.clone();
-        let mut blobs = store.list(&layout::blobs(), None);
+        let mut blobs = layout::list_blobs(&*store);
         while let Some(blob) = blobs.try_next().await? {
             let Some(digest) = self.garbage(&blob) else { continue };
             self.collector.report.update(|run| {
@@ -50,6 +50,6 @@ impl Look<'_> {
     /// The digest of the blob, if it is neither needed nor young.
     fn garbage(&self, blob: &ObjectMeta) -> Option<Digest> {
         let digest = layout::digest_of_blob(&blob.key)?;
-        (!self.live.contains(&digest) && !self.is_young(blob.modified)).then_some(digest)
+        (!self.is_live(&digest) && !self.is_young(blob.modified)).then_some(digest)
     }
 }

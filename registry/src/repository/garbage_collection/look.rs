@@ -8,9 +8,10 @@ use berth_oci::Digest;
 use futures::TryStreamExt as _;
 
 use super::collector::Collector;
+use super::pace::Pace;
 use super::report::Phase;
 use crate::repository::Result;
-use crate::repository::digest_set::DigestSet;
+use crate::repository::digest_set::{DigestSet, Number, NumberSet};
 use crate::repository::quarantine::{List, ListWriter};
 
 /// By how much the clock that dates objects may be behind ours; that of the kernel ticks in steps of
@@ -24,13 +25,17 @@ pub(super) struct Look<'a> {
     pub(super) rested: Arc<List>,
     /// What was modified since then is spared.
     cutoff: SystemTime,
+    /// All that manifests name, each once, whichever repositories they are in.
+    pub(super) digests: DigestSet,
     /// Content that is needed or young.
-    pub(super) live: DigestSet,
+    live: NumberSet,
     /// Content that is needed only by manifests which go into quarantine now: it may go there as well, and is not
     /// deleted before them.
-    pub(super) needed_by_untagged: DigestSet,
-    /// The manifests that no tag leads to, and that are not in quarantine yet.
-    pub(super) untagged: DigestSet,
+    pub(super) needed_by_untagged: NumberSet,
+    /// The manifests that no tag leads to, and that are not in quarantine yet. One may be in several repositories.
+    pub(super) untagged: Vec<Number>,
+    /// How much is deleted at a time.
+    pub(super) pace: Pace,
 }
 
 impl<'a> Look<'a> {
@@ -41,10 +46,28 @@ impl<'a> Look<'a> {
             collector,
             rested: rested.unwrap_or_default(),
             cutoff: oldest.unwrap_or(SystemTime::UNIX_EPOCH),
-            live: DigestSet::default(),
-            needed_by_untagged: DigestSet::default(),
-            untagged: DigestSet::default(),
+            digests: DigestSet::default(),
+            live: NumberSet::default(),
+            needed_by_untagged: NumberSet::default(),
+            untagged: Vec::new(),
+            pace: Pace::default(),
         }
+    }
+
+    /// Spares the content.
+    pub(super) fn spare(&mut self, digest: &Digest) {
+        let number = self.digests.number(digest);
+        self.live.insert(number);
+    }
+
+    /// Spares the content of that number.
+    pub(super) fn spare_number(&mut self, number: Number) {
+        self.live.insert(number);
+    }
+
+    /// Whether the content is needed or young.
+    pub(super) fn is_live(&self, digest: &Digest) -> bool {
+        self.digests.find(digest).is_some_and(|number| self.live.contains(number))
     }
 
     /// Whether something that was modified then is spared for its age.
@@ -54,9 +77,8 @@ impl<'a> Look<'a> {
 
     /// Whether the content has rested and is garbage still.
     pub(super) fn is_condemned(&self, digest: &Digest) -> bool {
-        self.rested.contains(digest)
-            && !self.live.contains(digest)
-            && !self.needed_by_untagged.contains(digest)
+        let is_kept = |number| self.live.contains(number) || self.needed_by_untagged.contains(number);
+        self.rested.contains(digest) && !self.digests.find(digest).is_some_and(is_kept)
     }
 
     /// Tells what would be deleted.

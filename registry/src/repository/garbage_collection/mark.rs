@@ -1,6 +1,5 @@
 //! Marking: what each repository needs, and which of its manifests no tag leads to.
 
-use std::collections::HashSet;
 use std::future::ready;
 use std::pin::pin;
 
@@ -10,7 +9,7 @@ use futures::TryStreamExt as _;
 use super::graph::Graph;
 use super::look::Look;
 use super::references::References;
-use crate::repository::digest_set::{DigestSet, Number};
+use crate::repository::digest_set::{Number, NumberSet};
 use crate::repository::{Error, Repository, Result, layout};
 
 /// Content up to this size may be a manifest that was pushed as a blob.
@@ -24,13 +23,10 @@ impl Look<'_> {
     pub(super) async fn mark_repository(&mut self, repository: &Repository) -> Result<()> {
         let delete_untagged = self.collector.options.delete_untagged;
         // A deletion is noted in the trash before the tag goes: whoever looks in this order sees one of the two.
-        let tagged = if delete_untagged { self.tagged(repository).await? } else { DigestSet::default() };
+        let tagged = if delete_untagged { self.tagged(repository).await? } else { Vec::new() };
         let (mut graph, kept) = self.read_manifests(repository).await?;
         if delete_untagged {
-            let tagged = tagged.iter().filter_map(|digest| graph.find(&digest));
-            let kept = graph.reachable(tagged.chain(kept));
-            let untagged = graph.nodes().map(|(manifest, _)| manifest);
-            let untagged = untagged.filter(|manifest| !kept.contains(manifest)).collect();
+            let untagged = graph.unreachable(tagged.into_iter().chain(kept));
             self.part_with(repository, untagged, &mut graph).await?;
         }
         self.mark_manifests(repository, &graph).await?;
@@ -39,9 +35,9 @@ impl Look<'_> {
 
     /// The manifests of the repository and of its trash, and those among them that are kept without a tag: the young ones
     /// and those of the trash.
-    async fn read_manifests(&self, repository: &Repository) -> Result<(Graph, Vec<Number>)> {
+    async fn read_manifests(&mut self, repository: &Repository) -> Result<(Graph, Vec<Number>)> {
         let folder = layout::revisions(&repository.name);
-        let links = repository.state.store.list(&folder, None).map_err(Error::from);
+        let links = layout::list_links(&*repository.state.store, &folder).map_err(Error::from);
         let links = links.try_filter_map(|link| {
             let digest = layout::digest_of_link(&link.key, &folder);
             ready(Ok(digest.map(|digest| (digest, link.modified))))
@@ -57,44 +53,57 @@ impl Look<'_> {
                 tracing::warn!(name = %repository.name, %digest, "the content of a manifest is missing");
                 continue;
             };
-            let manifest = graph.insert(&digest, &References::read(&bytes));
+            let manifest = graph.insert(&mut self.digests, &digest, &References::read(&bytes));
             if self.is_young(linked) || self.is_young(content.modified) {
                 kept.push(manifest);
             }
         }
-        let trashed: HashSet<_> = repository.trash().roots().await?.into_iter().collect();
-        self.collector.report.update(|run| run.trashed += trashed.len() as u64);
-        for digest in trashed {
-            if let Some((_, bytes)) = repository.state.read(&layout::blob(&digest)).await? {
-                kept.push(graph.insert(&digest, &References::read(&bytes)));
-            }
-        }
+        kept.extend(self.read_trash(repository, &mut graph).await?);
         Ok((graph, kept))
     }
 
+    /// Adds the manifests of the trash to the graph, and returns them.
+    async fn read_trash(&mut self, repository: &Repository, graph: &mut Graph) -> Result<Vec<Number>> {
+        let trash = repository.trash();
+        let (mut roots, mut seen, mut trashed) = (pin!(trash.roots()), NumberSet::default(), Vec::new());
+        while let Some(digest) = roots.try_next().await? {
+            if !seen.insert(self.digests.number(&digest)) {
+                continue;
+            }
+            if let Some((_, bytes)) = repository.state.read(&layout::blob(&digest)).await? {
+                trashed.push(graph.insert(&mut self.digests, &digest, &References::read(&bytes)));
+            }
+        }
+        self.collector.report.update(|run| run.trashed += seen.len() as u64);
+        Ok(trashed)
+    }
+
     /// The manifests that a tag points at.
-    async fn tagged(&self, repository: &Repository) -> Result<DigestSet> {
+    async fn tagged(&mut self, repository: &Repository) -> Result<Vec<Number>> {
         let names = repository.state.store.children(&layout::tags(&repository.name), None);
         let tags = names.map_err(Error::from).try_filter_map(|name| ready(Ok(name.parse::<Tag>().ok())));
         let tagged = tags.map_ok(|tag| async move { repository.tags().resolve(&tag).await });
-        let mut digests = DigestSet::default();
-        let mut tagged = pin!(tagged.try_buffer_unordered(CONCURRENCY));
+        let (mut tagged, mut manifests) = (pin!(tagged.try_buffer_unordered(CONCURRENCY)), Vec::new());
         while let Some(digest) = tagged.try_next().await? {
-            digest.map(|digest| digests.insert(&digest));
+            manifests.extend(digest.map(|digest| self.digests.number(&digest)));
         }
-        Ok(digests)
+        Ok(manifests)
     }
 
     async fn mark_manifests(&mut self, repository: &Repository, graph: &Graph) -> Result<()> {
-        let mut among_blobs = HashSet::new();
-        for (manifest, node) in graph.nodes() {
-            for needed in node.blobs().iter().chain([&manifest]) {
-                self.live.insert(&graph.digest(*needed));
+        let mut among_blobs = Vec::new();
+        for node in graph.nodes() {
+            for needed in graph.blobs(node).iter().chain([&node.manifest]) {
+                self.spare_number(*needed);
             }
-            among_blobs.extend(node.manifests().iter().filter(|manifest| !graph.contains(**manifest)));
+            among_blobs
+                .extend(graph.manifests(node).iter().filter(|manifest| graph.get(**manifest).is_none()));
         }
+        among_blobs.sort_unstable();
+        among_blobs.dedup();
         for manifest in among_blobs {
-            self.mark_manifest_among_blobs(repository, &graph.digest(manifest)).await?;
+            let digest = self.digests.digest(manifest);
+            self.mark_manifest_among_blobs(repository, &digest).await?;
         }
         Ok(())
     }
@@ -110,7 +119,7 @@ impl Look<'_> {
         let content = repository.state.read(&key).await?.filter(|(_, bytes)| bytes.starts_with(b"{"));
         let references = content.map(|(_, bytes)| References::read(&bytes)).unwrap_or_default();
         for blob in &references.blobs {
-            self.live.insert(blob);
+            self.spare(blob);
         }
         Ok(())
     }
@@ -119,18 +128,18 @@ impl Look<'_> {
     async fn mark_layers(&mut self, repository: &Repository) -> Result<()> {
         let folder = layout::layers(&repository.name);
         let store = repository.state.store.clone();
-        let mut links = store.list(&folder, None);
+        let mut links = layout::list_links(&*store, &folder);
         while let Some(link) = links.try_next().await? {
             let Some(digest) = layout::digest_of_link(&link.key, &folder) else { continue };
             if self.is_young(link.modified) {
-                self.live.insert(&digest);
+                self.spare(&digest);
             }
             if digest.algorithm() != Algorithm::Sha256 {
                 // Distribution keeps such content by SHA-256, and only this link says under which digest.
                 if let Some(target) =
                     repository.state.read_link(&link.key).await?.filter(|target| *target != digest)
                 {
-                    self.live.insert(&target);
+                    self.spare(&target);
                 }
             }
         }

@@ -15,6 +15,7 @@ mod lease;
 mod listing;
 mod look;
 mod mark;
+mod pace;
 mod references;
 mod report;
 mod sweep;

@@ -1,12 +1,9 @@
 //! What the tags of a repository remember of manifests that are to be deleted.
 
-use std::collections::HashSet;
-
 use berth_oci::Tag;
 use futures::TryStreamExt as _;
 
-use super::graph::Graph;
-use crate::repository::digest_set::Number;
+use crate::repository::digest_set::{DigestSet, Number};
 use crate::repository::{Repository, Result, layout};
 
 /// Which tags once pointed at which manifests. A tag that moves with each push remembers all of them, and so each link is
@@ -20,18 +17,20 @@ pub(super) struct TagHistory {
 
 impl TagHistory {
     /// Reads what tags remember of these manifests.
-    pub(super) async fn read(repository: &Repository, graph: &Graph, of: &[Number]) -> Result<Self> {
+    pub(super) async fn read(repository: &Repository, digests: &DigestSet, of: &[Number]) -> Result<Self> {
         let mut history = Self::default();
         if of.is_empty() {
             return Ok(history);
         }
-        let of: HashSet<_> = of.iter().copied().collect();
-        let mut links = repository.state.store.list(&layout::tags(&repository.name), None);
+        let mut wanted = of.to_vec();
+        wanted.sort_unstable();
+        let mut links = layout::list_tag_history(&*repository.state.store, &repository.name);
         while let Some(link) = links.try_next().await? {
             let Some((tag, digest)) = layout::parts_of_tag_history(&link.key, &repository.name) else {
                 continue;
             };
-            if let Some(manifest) = graph.find(&digest).filter(|manifest| of.contains(manifest)) {
+            let manifest = digests.find(&digest);
+            if let Some(manifest) = manifest.filter(|manifest| wanted.binary_search(manifest).is_ok()) {
                 history.add(manifest, tag);
             }
         }

@@ -1,14 +1,18 @@
 //! Manifests that no tag leads to: into quarantine with them, and out of the repository when they have rested.
 
-use berth_oci::{Digest, Tag};
+use std::time::Instant;
+
+use berth_oci::Digest;
+use berth_storage::Key;
 use futures::{StreamExt as _, stream};
 
 use super::graph::Graph;
 use super::look::Look;
 use super::report::{Candidate, Reason};
-use super::sweep::{BATCH, CONCURRENCY};
+use super::sweep::{CONCURRENCY, share};
 use super::tag_history::TagHistory;
 use crate::repository::digest_set::Number;
+use crate::repository::quarantine::Announcement;
 use crate::repository::{Repository, Result, layout};
 
 impl Look<'_> {
@@ -21,16 +25,16 @@ impl Look<'_> {
         graph: &mut Graph,
     ) -> Result<()> {
         let (rested, fresh): (Vec<_>, Vec<_>) =
-            untagged.into_iter().partition(|manifest| self.rested.contains(&graph.digest(*manifest)));
+            untagged.into_iter().partition(|manifest| self.rested.contains(&self.digests.digest(*manifest)));
         self.delete_manifests(repository, &rested, graph).await?;
         for manifest in fresh {
-            let Some(node) = graph.remove(manifest) else { continue };
-            let digest = graph.digest(manifest);
-            self.untagged.insert(&digest);
-            for needed in node.keeps().chain([manifest]) {
-                self.needed_by_untagged.insert(&graph.digest(needed));
+            let Some(node) = graph.get(manifest).copied() else { continue };
+            self.untagged.push(manifest);
+            for needed in graph.keeps(&node).chain([manifest]) {
+                self.needed_by_untagged.insert(needed);
             }
-            self.tell_of_untagged(repository, digest, node.size);
+            graph.take_out(manifest);
+            self.tell_of_untagged(repository, self.digests.digest(manifest), node.size);
         }
         Ok(())
     }
@@ -49,59 +53,102 @@ impl Look<'_> {
         rested: &[Number],
         graph: &mut Graph,
     ) -> Result<()> {
-        let history = TagHistory::read(repository, graph, rested).await?;
-        for batch in rested.chunks(BATCH) {
-            self.collector.tell_progress().await?;
-            let quarantine = &self.collector.state.quarantine;
-            let digests = batch.iter().map(|manifest| graph.digest(*manifest));
-            let announced = quarantine.announce(&self.rested, digests).await?;
-            let announcement = &announced;
-            let deletions = batch.iter().map(|manifest| {
-                let (digest, subject) = (graph.digest(*manifest), graph.subject(*manifest));
-                let tags = history.tags(*manifest);
-                async move {
-                    let is_condemned = announcement.condemns(&digest, self.collector.state.clock.now());
-                    let is_deleted =
-                        is_condemned && self.delete_manifest(repository, &digest, subject, tags).await?;
-                    Ok(is_deleted.then_some(*manifest))
-                }
-            });
-            // All of them end before the announcement is taken back, whatever becomes of one.
-            let deletions: Vec<_> = deletions.collect();
-            let ended: Vec<Result<_>> = stream::iter(deletions).buffer_unordered(CONCURRENCY).collect().await;
-            announced.withdraw().await?;
-            for deleted in ended {
-                deleted?.map(|manifest| graph.remove(manifest));
+        let history = TagHistory::read(repository, &self.digests, rested).await?;
+        let mut left = rested;
+        while !left.is_empty() {
+            let (batch, rest) = left.split_at(self.pace.batch().min(left.len()));
+            let departing = Departing { look: self, repository, graph, history: &history };
+            for deleted in departing.delete(batch).await? {
+                graph.take_out(deleted);
             }
+            left = rest;
         }
         Ok(())
     }
+}
 
-    /// Takes a manifest out of the repository; `false` when it is young after all.
-    async fn delete_manifest(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-        subject: Option<Digest>,
-        remembered_by: impl Iterator<Item = &Tag>,
-    ) -> Result<bool> {
-        let state = &repository.state;
-        let revision = layout::revision(&repository.name, digest);
-        for key in [&revision, &layout::blob(digest)] {
-            if state.head(key).await?.is_some_and(|meta| self.is_young(meta.modified)) {
+/// Manifests that are taken out of a repository.
+#[derive(Clone, Copy)]
+struct Departing<'a> {
+    look: &'a Look<'a>,
+    repository: &'a Repository,
+    graph: &'a Graph,
+    history: &'a TagHistory,
+}
+
+impl Departing<'_> {
+    /// Deletes a batch of them, and tells which are gone.
+    async fn delete(self, batch: &[Number]) -> Result<Vec<Number>> {
+        let (look, start) = (self.look, Instant::now());
+        look.collector.tell_progress().await?;
+        let digests = batch.iter().map(|manifest| self.digest(*manifest)).collect();
+        let announced = look.collector.state.quarantine.announce(&look.rested, digests).await?;
+        let shares = batch.chunks(share(batch.len()));
+        let deletions: Vec<_> = shares.map(|share| self.delete_share(share, &announced)).collect();
+        // All of them end before the announcement is taken back, whatever becomes of one.
+        let ended: Vec<Result<_>> = stream::iter(deletions).buffer_unordered(CONCURRENCY).collect().await;
+        announced.withdraw().await?;
+        look.pace.note(batch.len(), start.elapsed());
+        let gone: Result<Vec<_>> = ended.into_iter().collect();
+        Ok(gone?.concat())
+    }
+
+    /// Deletes a share of a batch, a few at a time.
+    async fn delete_share(self, share: &[Number], announced: &Announcement) -> Result<Vec<Number>> {
+        let mut deleted = Vec::new();
+        for few in share.chunks(self.repository.state.store.deletes_at_once()) {
+            let mut prepared = Vec::new();
+            for manifest in few {
+                if self.prepare(*manifest, announced).await? {
+                    prepared.push(*manifest);
+                }
+            }
+            let revisions = prepared.iter().map(|manifest| self.revision(*manifest)).collect();
+            let count = announced.delete_each(revisions).await?;
+            prepared.truncate(count);
+            for manifest in prepared {
+                self.conclude(manifest).await?;
+                deleted.push(manifest);
+            }
+        }
+        Ok(deleted)
+    }
+
+    fn revision(self, manifest: Number) -> Key {
+        layout::revision(&self.repository.name, &self.digest(manifest))
+    }
+
+    fn digest(self, manifest: Number) -> Digest {
+        self.look.digests.digest(manifest)
+    }
+
+    /// Removes what leads to the manifest; `false` when that is young after all, or somebody relies on it.
+    async fn prepare(self, manifest: Number, announced: &Announcement) -> Result<bool> {
+        let (state, name) = (&self.repository.state, &self.repository.name);
+        let digest = self.digest(manifest);
+        for key in [&self.revision(manifest), &layout::blob(&digest)] {
+            if state.head(key).await?.is_some_and(|meta| self.look.is_young(meta.modified)) {
                 return Ok(false);
             }
         }
-        for tag in remembered_by {
-            state.store.delete(&layout::tag_history_entry(&repository.name, tag, digest)).await?;
+        if !announced.condemns(&digest) {
+            return Ok(false);
         }
-        if let Some(subject) = subject {
-            repository.referrers().remove(&subject, digest).await?;
+        for tag in self.history.tags(manifest) {
+            state.store.delete(&layout::tag_history_entry(name, tag, &digest)).await?;
         }
-        state.store.delete(&revision).await?;
-        repository.manifests().forget_media_type(digest).await?;
-        self.collector.report.update(|run| run.manifests_deleted += 1);
-        tracing::info!(name = %repository.name, %digest, "deleted an untagged manifest");
+        if let Some(subject) = self.graph.get(manifest).and_then(|node| node.subject) {
+            self.repository.referrers().remove(&self.digest(subject), &digest).await?;
+        }
         Ok(true)
+    }
+
+    /// Removes what is left of a manifest that is gone.
+    async fn conclude(self, manifest: Number) -> Result<()> {
+        let digest = self.digest(manifest);
+        self.repository.manifests().forget_media_type(&digest).await?;
+        self.look.collector.report.update(|run| run.manifests_deleted += 1);
+        tracing::info!(name = %self.repository.name, %digest, "deleted an untagged manifest");
+        Ok(())
     }
 }

@@ -46,7 +46,11 @@ impl Manifests<'_> {
 
     /// Forgets the type of a manifest that is no longer in the repository.
     pub(in crate::repository) async fn forget_media_type(&self, digest: &Digest) -> Result<()> {
-        self.0.state.store.delete(&layout::media_type(&self.0.name, digest)).await?;
+        let note = layout::media_type(&self.0.name, digest);
+        // Hardly any manifest has one, and to see that costs less than to delete it.
+        if self.0.state.head(&note).await?.is_some() {
+            self.0.state.store.delete(&note).await?;
+        }
         self.0.state.remembered.forget(&self.0.name, digest);
         Ok(())
     }

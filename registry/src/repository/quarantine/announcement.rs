@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use berth_oci::Digest;
-use berth_storage::{ObjectStore, PutCondition};
+use berth_storage::{Clock, Key, ObjectStore, PutCondition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,7 @@ impl Announced {
 #[derive(Debug)]
 pub(in crate::repository) struct Announcement {
     store: Arc<dyn ObjectStore>,
+    clock: Clock,
     until: SystemTime,
     rescued: DigestSet,
 }
@@ -55,13 +56,13 @@ impl Announcement {
     pub(super) async fn publish(
         store: &Arc<dyn ObjectStore>,
         digests: Vec<Digest>,
-        now: SystemTime,
+        clock: Clock,
     ) -> Result<Self> {
-        let until = Timestamp::try_from(now + DURATION).unwrap_or_default();
+        let until = Timestamp::try_from(clock.now() + DURATION).unwrap_or_default();
         let announced = Announced { digests, until };
         write_document(&**store, &layout::collection::announcement(), &announced, PutCondition::Always)
             .await?;
-        Ok(Self { store: Arc::clone(store), until: until.into(), rescued: DigestSet::default() })
+        Ok(Self { store: Arc::clone(store), clock, until: until.into(), rescued: DigestSet::default() })
     }
 
     /// With what others have rescued, as it was found after the announcement.
@@ -70,8 +71,14 @@ impl Announcement {
     }
 
     /// Whether it may be deleted now: nobody has rescued it, and everybody still waits for the deletion.
-    pub(in crate::repository) fn condemns(&self, digest: &Digest, now: SystemTime) -> bool {
-        now < self.until && !self.rescued.contains(digest)
+    pub(in crate::repository) fn condemns(&self, digest: &Digest) -> bool {
+        self.clock.now() < self.until && !self.rescued.contains(digest)
+    }
+
+    /// Deletes these objects, for as long as everybody still waits for that. Returns how many are gone.
+    pub(in crate::repository) async fn delete_each(&self, keys: Vec<Key>) -> Result<usize> {
+        let (clock, until) = (self.clock.clone(), self.until);
+        Ok(self.store.delete_each(keys, Arc::new(move || clock.now() < until)).await?)
     }
 
     /// Takes it back, now that what it names is gone.
@@ -82,18 +89,28 @@ impl Announcement {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[tokio::test]
     async fn an_announcement_is_in_force_and_then_waited_for_and_then_overdue() {
         let store: Arc<dyn ObjectStore> = Arc::new(berth_storage::Memory::new());
         let (now, digest) = (SystemTime::now(), Digest::sha256([1; 32]));
-        let own = Announcement::publish(&store, vec![digest], now).await.unwrap();
+        let time = Arc::new(Mutex::new(now));
+        let shown = Arc::clone(&time);
+        let clock = Clock::new(move || *shown.lock().unwrap());
+        let own = Announcement::publish(&store, vec![digest], clock).await.unwrap();
         let announced = Announced::read(&store).await.unwrap().unwrap();
         assert!(announced.names(&digest) && !announced.names(&Digest::sha256([2; 32])));
-        assert!(own.condemns(&digest, now + Duration::from_secs(19)));
+        let keys = || vec!["a".parse().unwrap(), "b".parse().unwrap()];
+        *time.lock().unwrap() = now + Duration::from_secs(19);
+        assert!(own.condemns(&digest));
+        assert_eq!(own.delete_each(keys()).await.unwrap(), 2);
         let later = now + Duration::from_secs(21);
-        assert!(!own.condemns(&digest, later) && !announced.is_overdue(later));
+        *time.lock().unwrap() = later;
+        assert!(!own.condemns(&digest) && !announced.is_overdue(later));
+        assert_eq!(own.delete_each(keys()).await.unwrap(), 0);
         assert!(announced.is_overdue(now + Duration::from_secs(51)));
     }
 }

@@ -11,7 +11,7 @@
 //!   collector says what it is deleting. When it names the content, that is waited out. What is found in the storage
 //!   after that stays.
 //!
-//! The collector announces a few digests at a time, and then reads the marks and spares what they name. Each side
+//! The collector announces some digests at a time, and then reads the marks and spares what they name. Each side
 //! writes before it reads; so in a store where everybody sees what was written, at least one of the two sees the
 //! other: content is spared, or seen to be gone, and never promised and then deleted.
 //!
@@ -29,6 +29,7 @@
 mod announcement;
 mod list;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use berth_oci::Digest;
 use berth_storage::{Clock, Error as StorageError, ObjectStore, PutCondition};
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -54,6 +55,9 @@ pub(super) const SHORTEST_REST: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a deletion is over.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many marks are looked for at once.
+const CONCURRENCY: usize = 16;
 
 /// What this process knows of the quarantine.
 #[derive(Debug)]
@@ -192,11 +196,18 @@ impl Quarantine {
         Ok(list)
     }
 
-    /// What was rescued from the list.
-    pub(super) async fn rescued_from(&self, list: &List) -> Result<DigestSet> {
+    /// Which of these were rescued from the list.
+    ///
+    /// All marks are listed while there are no more of them than digests are asked for. Where there are many, each digest is
+    /// asked for by itself: what this costs follows how much is deleted, however much was rescued.
+    async fn rescued_from(&self, list: &List, digests: &[Digest]) -> Result<DigestSet> {
+        let marks = self.store.list(&layout::collection::rescued(list.id()), None);
+        let marks: Vec<_> = marks.take(digests.len() + 1).try_collect().await?;
+        if marks.len() > digests.len() {
+            return self.rescued_one_by_one(list, digests).await;
+        }
         let mut rescued = DigestSet::default();
-        let mut marks = self.store.list(&layout::collection::rescued(list.id()), None);
-        while let Some(mark) = marks.try_next().await? {
+        for mark in marks {
             if let Some(digest) = layout::collection::digest_of_rescue_mark(&mark.key, list.id()) {
                 rescued.insert(&digest);
             }
@@ -204,14 +215,25 @@ impl Quarantine {
         Ok(rescued)
     }
 
+    async fn rescued_one_by_one(&self, list: &List, digests: &[Digest]) -> Result<DigestSet> {
+        let looks = stream::iter(digests.to_vec()).map(|digest| async move {
+            match self.store.head(&layout::collection::rescue_mark(list.id(), &digest)).await {
+                Err(StorageError::NotFound(_)) => Ok(None),
+                mark => mark.map(|_| Some(digest)),
+            }
+        });
+        let mut looks = pin!(looks.buffer_unordered(CONCURRENCY));
+        let mut rescued = DigestSet::default();
+        while let Some(digest) = looks.try_next().await? {
+            digest.map(|digest| rescued.insert(&digest));
+        }
+        Ok(rescued)
+    }
+
     /// Says that these, which are on the list, are about to be deleted, and finds out which may be.
-    pub(super) async fn announce(
-        &self,
-        list: &List,
-        digests: impl Iterator<Item = Digest>,
-    ) -> Result<Announcement> {
-        let announced = Announcement::publish(&self.store, digests.collect(), self.clock.now()).await?;
-        let rescued = self.rescued_from(list).await?;
+    pub(super) async fn announce(&self, list: &List, digests: Vec<Digest>) -> Result<Announcement> {
+        let announced = Announcement::publish(&self.store, digests.clone(), self.clock.clone()).await?;
+        let rescued = self.rescued_from(list, &digests).await?;
         Ok(announced.sparing(rescued))
     }
 

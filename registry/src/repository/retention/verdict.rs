@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use berth_oci::{RepositoryName, Tag};
 use jiff::Timestamp;
@@ -16,13 +17,13 @@ pub(super) struct Used {
     pub(super) last: Timestamp,
 }
 
-/// The tags that go, each with the reason.
+/// The tags that go, each with the reason, which many have in common.
 pub(super) fn judge<'a>(
     repository: &RepositoryName,
     tags: &'a [Used],
     rules: &[RetentionRule],
     now: Timestamp,
-) -> Vec<(&'a Used, String)> {
+) -> Vec<(&'a Used, Arc<str>)> {
     let (mut selected, mut kept) = (Vec::new(), HashSet::new());
     for (number, rule) in (1..).zip(rules).filter(|(_, rule)| rule.applies_to(repository)) {
         let mut of_rule: Vec<_> = tags.iter().filter(|used| rule.selects(&used.tag)).collect();
@@ -35,12 +36,23 @@ pub(super) fn judge<'a>(
         let of_tag = selected.iter().filter(|(_, _, tags)| tags.contains(tag));
         of_tag.map(|(number, rule, _)| format!("rule {number} keeps {}", rule.keep)).collect::<Vec<_>>()
     };
+    let mut told = HashSet::new();
     let outgoing = tags.iter().filter(|used| !kept.contains(&used.tag));
     let outgoing = outgoing.map(|used| (used, reasons(&used.tag)));
     outgoing
         .filter(|(_, reasons)| !reasons.is_empty())
-        .map(|(used, reasons)| (used, reasons.join("; ")))
+        .map(|(used, reasons)| (used, shared(&mut told, &reasons.join("; "))))
         .collect()
+}
+
+/// The text, as it was told before.
+fn shared(told: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = told.get(text) {
+        return Arc::clone(known);
+    }
+    let text: Arc<str> = text.into();
+    told.insert(Arc::clone(&text));
+    text
 }
 
 /// What a rule keeps of the tags that it selects, of which the latest come first.
@@ -137,6 +149,6 @@ mod tests {
         let tags = tags(&[("a", 3), ("b", 1)]);
         let rules = [rule("other", "*", last(1)), rule("**", "*", Keep { last: Some(1), ..newer_than(2) })];
         let judged = judge(&"team/app".parse().unwrap(), &tags, &rules, now());
-        assert_eq!(judged[0].1, "rule 2 keeps the last 1, and what was used within 2 hours");
+        assert_eq!(&*judged[0].1, "rule 2 keeps the last 1, and what was used within 2 hours");
     }
 }

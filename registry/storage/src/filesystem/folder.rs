@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +17,9 @@ use super::shared_flush::SharedFlush;
 
 /// How often a file's folder may vanish, because somebody deleted its last file, before giving up.
 const ATTEMPTS: usize = 64;
+
+/// Its name, and the dot in it. Where folders are not counted there is one link, or two.
+const LINKS_OF_AN_EMPTY_FOLDER: u64 = 2;
 
 /// The folders of a store.
 #[derive(Debug)]
@@ -125,24 +129,35 @@ impl Folders {
 
     /// Removes the folders above `path` that have become empty, up to the root. Returns the first that stays.
     pub(super) fn remove_empty_above<'a>(&'a self, path: &'a Path) -> &'a Path {
+        let nearest = self.of(path);
         let mut above = path.ancestors().skip(1).take_while(|folder| *folder != self.root);
-        above.find(|folder| !self.remove(folder)).unwrap_or(&self.root)
+        let stays = |folder: &&Path| (*folder != nearest && has_folders(folder)) || !self.remove(folder);
+        above.find(stays).unwrap_or(&self.root)
     }
 
     /// Removes the folder if it is empty; `false` when it is not.
+    ///
+    /// Nobody else waits meanwhile, for a disk may take its time over it. Whoever makes the folder anew before that is noted
+    /// makes another one, and one that is still to be kept.
     pub(super) fn remove(&self, folder: &Path) -> bool {
-        let mut unsettled = self.unsettled();
+        let number = self.unsettled().made.get(folder).copied();
         let is_gone = fs::remove_dir(folder).is_ok();
-        if is_gone {
-            unsettled.made.remove(folder);
+        if let Some(number) = number.filter(|_| is_gone) {
+            self.settle(&[(folder, number)]);
         }
         is_gone
     }
 
-    /// Held while a folder is made or removed, so that what is known of it is true.
+    /// Held while a folder is made, so that nobody finds it before it is known as new.
     fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the folder is known to have others in it: many file systems count them, and to ask costs less than to try in vain
+/// to remove it, for which others that work in it wait.
+fn has_folders(folder: &Path) -> bool {
+    folder.symlink_metadata().is_ok_and(|metadata| metadata.nlink() > LINKS_OF_AN_EMPTY_FOLDER)
 }
 
 /// Makes the names in the folder survive a failure of power.
@@ -219,6 +234,22 @@ mod tests {
         folders.create(&folder).unwrap();
         folders.settle(&[(&folder, number)]);
         assert_eq!(made(&folders), [folder]);
+    }
+
+    #[test]
+    fn a_folder_that_is_made_while_it_is_removed_is_known_as_new_or_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::below(root.path().to_owned());
+        let path = root.path().join("a/file");
+        std::thread::scope(|scope| {
+            let remove = || _ = folders.remove_empty_above(&path);
+            let remover = scope.spawn(move || (0..2000).for_each(|_| remove()));
+            while !remover.is_finished() {
+                folders.with_folder_of(&path, || fs::write(&path, "x")).unwrap();
+                assert_eq!(made(&folders), [root.path().join("a")]);
+                fs::remove_file(&path).unwrap();
+            }
+        });
     }
 
     #[test]

@@ -45,13 +45,17 @@ use self::familiar::Familiar;
 use self::folder::Folders;
 use self::listed::{Folder, Listed};
 use self::upload::Completion;
+use self::walk::Named;
 use self::witness::FileWitness;
 use self::write::Put;
 use crate::names::OwnedWanted;
 use crate::{
-    ByteStream, Error, Key, Names, Object, ObjectMeta, ObjectStore, PutCondition, Result, Space, Wanted,
-    Witness,
+    ByteStream, Error, Key, Names, Object, ObjectMeta, ObjectStore, Permission, PutCondition, Result, Space,
+    Wanted, Witness,
 };
+
+/// How many objects are deleted by one visit to the blocking pool, to which the way takes as long as a deletion.
+const DELETED_AT_ONCE: usize = 16;
 
 /// An object store in a folder, which is made with the first object.
 #[derive(Debug, Clone)]
@@ -149,6 +153,19 @@ impl ObjectStore for Filesystem {
         on_blocking_pool(key, move || write::delete(&folders, &path)).await
     }
 
+    async fn delete_each(&self, keys: Vec<Key>, is_permitted: Permission) -> Result<usize> {
+        let Some(first) = keys.first().cloned() else { return Ok(0) };
+        let (folders, objects) = (Arc::clone(&self.folders), keys.into_iter());
+        let objects: Vec<_> = objects.map(|key| (key.clone(), self.path(&key))).collect();
+        let deleted =
+            on_blocking_pool(&first, move || Ok(write::delete_each(&folders, &objects, &*is_permitted)));
+        deleted.await?
+    }
+
+    fn deletes_at_once(&self) -> usize {
+        DELETED_AT_ONCE
+    }
+
     async fn delete_all(&self, prefix: &Key) -> Result<()> {
         let (folders, path) = (Arc::clone(&self.folders), self.path(prefix));
         on_blocking_pool(prefix, move || write::delete_all(&folders, &path)).await
@@ -156,6 +173,15 @@ impl ObjectStore for Filesystem {
 
     fn list(&self, prefix: &Key, start_after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
         walk::list(self.folders.root().into(), prefix.clone(), start_after.cloned())
+    }
+
+    fn list_named(
+        &self,
+        prefix: &Key,
+        depth: usize,
+        name: &'static str,
+    ) -> BoxStream<'_, Result<ObjectMeta>> {
+        walk::list_named(self.folders.root().into(), prefix.clone(), Named { depth, name })
     }
 
     fn children(&self, prefix: &Key, start_after: Option<&str>) -> BoxStream<'_, Result<String>> {

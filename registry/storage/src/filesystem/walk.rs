@@ -1,15 +1,13 @@
 //! Walks over the folders of the store in the order of the keys.
 
 use std::collections::BinaryHeap;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use rustix::fs::OFlags;
 
-use super::listed::{open, sorted_names};
 use super::temporary::{ABANDONED_AFTER, is_temporary};
 use super::write::is_absent;
 use super::{on_blocking_pool, read};
@@ -21,16 +19,17 @@ pub(super) fn children(
     prefix: Key,
     start_after: Option<String>,
 ) -> BoxStream<'static, Result<String>> {
-    let names =
-        async move { on_blocking_pool(&prefix, move || names(&folder, start_after.as_deref())).await };
-    stream::once(names).map_ok(|names| stream::iter(names).map(Ok)).try_flatten().boxed()
-}
-
-fn names(folder: &Path, start_after: Option<&str>) -> io::Result<Vec<String>> {
-    let Some(folder) = open(folder, OFlags::RDONLY)? else { return Ok(Vec::new()) };
-    let mut names = sorted_names(&folder)?;
-    names.retain(|name| start_after.is_none_or(|last| name.as_str() > last));
-    Ok(names)
+    let folder: Arc<Path> = folder.into();
+    let rest = Rest { after: start_after, remembered: FIRST_REMEMBERED };
+    let pieces = stream::try_unfold(Some(rest), move |rest| {
+        let (folder, prefix) = (Arc::clone(&folder), prefix.clone());
+        async move {
+            let Some(rest) = rest else { return Ok(None) };
+            let (names, rest) = on_blocking_pool(&prefix, move || rest.names(&folder)).await?;
+            Ok(Some((stream::iter(names.into_iter().rev()).map(Ok), rest)))
+        }
+    });
+    pieces.try_flatten().boxed()
 }
 
 /// The objects below `prefix`, in the byte order of their keys.
@@ -39,7 +38,20 @@ pub(super) fn list(
     prefix: Key,
     start_after: Option<Key>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
-    let walk = Walk { root, start_after, ahead: vec![Folder::at(prefix.clone())] };
+    walk(Walk { root, start_after, named: None, ahead: vec![Folder::at(prefix)] })
+}
+
+/// The objects below `prefix` that are named so, in the byte order of their keys.
+pub(super) fn list_named(
+    root: Arc<Path>,
+    prefix: Key,
+    named: Named,
+) -> BoxStream<'static, Result<ObjectMeta>> {
+    walk(Walk { root, start_after: None, named: Some(named), ahead: vec![Folder::at(prefix)] })
+}
+
+fn walk(walk: Walk) -> BoxStream<'static, Result<ObjectMeta>> {
+    let prefix = walk.ahead.first().map(|folder| folder.key.clone()).unwrap_or_default();
     let batches = stream::try_unfold((walk, FIRST_BATCH), move |(mut walk, size)| {
         let prefix = prefix.clone();
         async move {
@@ -67,8 +79,17 @@ const SHARE_REMEMBERED: usize = 8;
 struct Walk {
     root: Arc<Path>,
     start_after: Option<Key>,
+    /// Nothing else is wanted.
+    named: Option<Named>,
     /// The folders that are being walked through, each in the one before it.
     ahead: Vec<Folder>,
+}
+
+/// Where objects are below a folder: so many components down, and the last of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub(super) depth: usize,
+    pub(super) name: &'static str,
 }
 
 /// A folder that is being walked through.
@@ -81,11 +102,28 @@ struct Folder {
 }
 
 /// What is left of a folder.
+#[derive(Debug)]
 struct Rest {
     /// The last entry that was read.
     after: Option<String>,
     /// How many entries are remembered of it.
     remembered: usize,
+}
+
+impl Rest {
+    /// The next names in the folder, the nearest last, and what is left then.
+    fn names(self, folder: &Path) -> io::Result<(Vec<String>, Option<Self>)> {
+        let is_ahead = |name: &str| self.after.as_deref().is_none_or(|last| name > last);
+        let (names, left) = nearest(folder, self.remembered, |entry| Ok(plain_name(entry)), is_ahead)?;
+        let rest = self.behind(&names, left);
+        Ok((names, rest))
+    }
+
+    /// What is left behind these entries, if there are any more.
+    fn behind(&self, entries: &[String], left: usize) -> Option<Self> {
+        let remembered = self.remembered.max((entries.len() + left) / SHARE_REMEMBERED);
+        (left > 0).then(|| Self { after: entries.first().cloned(), remembered })
+    }
 }
 
 impl Walk {
@@ -106,12 +144,33 @@ impl Walk {
             };
             let key = folder.key.join(name.trim_end_matches('/'));
             if name.ends_with('/') {
-                self.ahead.push(Folder::at(key));
+                batch.extend(self.enter(key)?);
             } else {
-                batch.extend(object(&self.root, key, &name)?);
+                let found = object(&self.root, key, &name)?;
+                batch.extend(found.filter(|_| self.is_wanted(&name)));
             }
         }
         Ok(batch)
+    }
+
+    /// Goes on with what is in the folder. Where one object of it is all that is wanted, that is looked for by its name, which
+    /// costs a fraction of reading the folder; one that lacks it is read for what an interrupted write may have left.
+    fn enter(&mut self, folder: Key) -> io::Result<Option<ObjectMeta>> {
+        let depth = self.ahead.len() + 1;
+        let found = match self.named {
+            Some(named) if named.depth == depth => object(&self.root, folder.join(named.name), named.name)?,
+            Some(named) if named.depth < depth => return Ok(None),
+            _ => None,
+        };
+        if found.is_none() {
+            self.ahead.push(Folder::at(folder));
+        }
+        Ok(found)
+    }
+
+    /// Whether it is an object in the folder that is being read that was asked for.
+    fn is_wanted(&self, name: &str) -> bool {
+        self.named.is_none_or(|named| self.ahead.len() == named.depth && name == named.name)
     }
 }
 
@@ -130,9 +189,9 @@ impl Folder {
                 None => start_after.is_none_or(|last| comes_after(&self.key, name, last)),
                 Some(last) => name > last.as_str(),
             };
-            let (entries, left) = nearest(&root.join(self.key.as_str()), rest.remembered, is_ahead)?;
-            let remembered = rest.remembered.max((entries.len() + left) / SHARE_REMEMBERED);
-            self.rest = (left > 0).then(|| Rest { after: entries.first().cloned(), remembered });
+            let path = root.join(self.key.as_str());
+            let (entries, left) = nearest(&path, rest.remembered, name_among_keys, is_ahead)?;
+            self.rest = rest.behind(&entries, left);
             self.entries = entries;
         }
         Ok(self.entries.pop())
@@ -150,24 +209,19 @@ fn comes_after(folder: &Key, name: &str, last: &Key) -> bool {
 }
 
 /// The first entries of the folder, the nearest last, and how many come after them.
-fn nearest(path: &Path, most: usize, is_ahead: impl Fn(&str) -> bool) -> io::Result<(Vec<String>, usize)> {
+fn nearest(
+    path: &Path,
+    most: usize,
+    name: impl Fn(&DirEntry) -> io::Result<Option<String>>,
+    is_ahead: impl Fn(&str) -> bool,
+) -> io::Result<(Vec<String>, usize)> {
     let entries = match fs::read_dir(path) {
         Err(error) if is_absent(&error) => return Ok((Vec::new(), 0)),
         entries => entries?,
     };
     let (mut nearest, mut left) = (BinaryHeap::new(), 0);
     for entry in entries {
-        let entry = entry?;
-        // A name that is not text cannot belong to an object.
-        let Ok(mut name) = entry.file_name().into_string() else { continue };
-        if entry.file_type()?.is_dir() {
-            // To grow as it likes would take twice the room.
-            name.reserve_exact(1);
-            name.push('/');
-        }
-        if !is_ahead(&name) {
-            continue;
-        }
+        let Some(name) = name(&entry?)?.filter(|name| is_ahead(name)) else { continue };
         nearest.push(name);
         if nearest.len() > most {
             nearest.pop();
@@ -177,6 +231,22 @@ fn nearest(path: &Path, most: usize, is_ahead: impl Fn(&str) -> bool) -> io::Res
     let mut nearest = nearest.into_sorted_vec();
     nearest.reverse();
     Ok((nearest, left))
+}
+
+/// The name of an entry, which cannot belong to an object if it is not text.
+fn plain_name(entry: &DirEntry) -> Option<String> {
+    entry.file_name().into_string().ok().filter(|name| !is_temporary(name))
+}
+
+/// The same, with a slash behind that of a folder, and with what interrupted writes have left.
+fn name_among_keys(entry: &DirEntry) -> io::Result<Option<String>> {
+    let Ok(mut name) = entry.file_name().into_string() else { return Ok(None) };
+    if entry.file_type()?.is_dir() {
+        // To grow as it likes would take twice the room.
+        name.reserve_exact(1);
+        name.push('/');
+    }
+    Ok(Some(name))
 }
 
 /// The object at that key. `None` when there is none, or it is gone by now.
@@ -212,7 +282,8 @@ mod tests {
         fs::create_dir(root.path().join("c")).unwrap();
         let (mut found, mut last) = (Vec::new(), String::new());
         loop {
-            let (names, left) = nearest(root.path(), 2, |name| name > last.as_str()).unwrap();
+            let (names, left) =
+                nearest(root.path(), 2, name_among_keys, |name| name > last.as_str()).unwrap();
             assert!(names.len() <= 2);
             found.extend(names.into_iter().rev());
             assert_eq!(found.len() + left, 5);
@@ -242,6 +313,43 @@ mod tests {
         }
         assert_eq!(found, count);
         assert!(reads <= 10, "{reads} reads");
+    }
+
+    #[test]
+    fn names_are_told_in_pieces_and_in_their_own_order() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a", "a-b", "a.c", "b", "c"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let (mut rest, mut found) = (Some(Rest { after: Some("0".into()), remembered: 2 }), Vec::new());
+        while let Some(ahead) = rest {
+            let (names, left) = ahead.names(root.path()).unwrap();
+            assert!(names.len() <= 2);
+            found.extend(names.into_iter().rev());
+            rest = left;
+        }
+        assert_eq!(found, ["a", "a-b", "a.c", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn named_objects_are_found_without_reading_their_folders() {
+        let root = tempfile::tempdir().unwrap();
+        let key = |key: &str| -> Key { key.parse().unwrap() };
+        for file in
+            ["links/a/1/link", "links/a/1/other", "links/a/2/link/deeper", "links/a/3/other", "links/link"]
+        {
+            fs::create_dir_all(root.path().join(file).parent().unwrap()).unwrap();
+            fs::write(root.path().join(file), "").unwrap();
+        }
+        let old = root.path().join("links/a/3/link.00000000-7ed8-4b17-9c0a-2c3f3b5b8f2d.tmp");
+        File::create(&old).unwrap().set_modified(SystemTime::now() - 2 * ABANDONED_AFTER).unwrap();
+        let named = |depth| {
+            let found = list_named(root.path().into(), key("links"), Named { depth, name: "link" });
+            async { found.map_ok(|object| object.key).try_collect::<Vec<_>>().await.unwrap() }
+        };
+        assert_eq!(named(3).await, [key("links/a/1/link")]);
+        assert_eq!(named(1).await, [key("links/link")]);
+        assert!(!old.exists(), "a folder without the object is looked at as a whole");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, futimens, utimen
 use super::folder::Folders;
 use super::temporary::{Temporary, is_temporary};
 use super::{batch, version};
-use crate::PutCondition;
+use crate::{Error, Key, PutCondition};
 
 /// Whatever the kernel's clock says.
 const NOW: Timestamps = {
@@ -92,20 +92,39 @@ pub(super) fn replace_whatever_is_there(mut temporary: Temporary, path: &Path) -
 /// is as it was. So that is made to look changed where the folder of the name stays, as that of a tag does, which has a
 /// history besides its current link. A process that ends right in between is made up for by the next look, a second later.
 pub(super) fn delete(folders: &Folders, path: &Path) -> io::Result<()> {
-    remove(path)?;
+    let was_there = remove(path)?;
     let staying = folders.remove_empty_above(path);
+    if !was_there {
+        return Ok(());
+    }
     let above = path.ancestors().skip(1).take(LOOKED_FOR_BELOW).skip_while(|above| *above != staying);
     // Whoever may remove a file from a folder need not own those above. Then the next look makes up for it, too.
     above.skip(1).filter(|above| above.starts_with(folders.root())).for_each(|list| drop(date(list)));
     Ok(())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes the file; `false` when there was none.
+fn remove(path: &Path) -> io::Result<bool> {
     let _locked = version::lock(path)?;
     match fs::remove_file(path) {
-        Err(error) if !is_absent(&error) => Err(error),
-        _ => Ok(()),
+        Err(error) if is_absent(&error) => Ok(false),
+        removed => removed.map(|()| true),
     }
+}
+
+/// Removes the objects at these paths one after the other, for as long as that is permitted. Returns how many are gone.
+pub(super) fn delete_each(
+    folders: &Folders,
+    objects: &[(Key, PathBuf)],
+    is_permitted: &dyn Fn() -> bool,
+) -> crate::Result<usize> {
+    for (gone, (key, path)) in objects.iter().enumerate() {
+        if !is_permitted() {
+            return Ok(gone);
+        }
+        delete(folders, path).map_err(|error| Error::from_io(key, error))?;
+    }
+    Ok(objects.len())
 }
 
 /// Removes all files in the folder and below it, and the folder. Those above it stay: what comes and goes has its like.

@@ -9,6 +9,7 @@ for_every_store!(
     everything_below_a_prefix_is_listed_in_byte_order,
     a_prefix_ends_at_a_component,
     a_list_goes_on_after_any_key,
+    objects_of_one_name_and_depth_are_listed_and_no_others,
     children_are_the_distinct_next_components,
     children_go_on_after_any_name,
     nothing_is_below_what_is_absent,
@@ -60,6 +61,27 @@ async fn a_list_goes_on_after_any_key(store: Store) {
     assert_eq!(list(&store, "", Some("a")).await, SORTED);
     assert_eq!(list(&store, "", Some("a/bb")).await, ["a/c/d", "a0", "b"]);
     assert_eq!(list(&store, "a", Some("a/c/c")).await, ["a/c/d"]);
+}
+
+async fn objects_of_one_name_and_depth_are_listed_and_no_others(store: Store) {
+    for name in ["a-b/1/x", "a/1/x", "a/1/y", "a/2/x/x", "a/3/y", "a/x", "b/1/x", "x"] {
+        store.put(name, name).await;
+    }
+    for (prefix, depth, expected) in [
+        ("", 3, &["a-b/1/x", "a/1/x", "b/1/x"][..]),
+        ("a", 2, &["a/1/x"]),
+        ("a", 1, &["a/x"]),
+        ("a/1", 1, &["a/1/x"]),
+        ("a", 3, &["a/2/x/x"]),
+        ("absent", 2, &[]),
+    ] {
+        let found: Vec<_> = store.store.list_named(&key(prefix), depth, "x").try_collect().await.unwrap();
+        let keys: Vec<_> = found.iter().map(|object| object.key.to_string()).collect();
+        assert_eq!(keys, expected, "{depth} below {prefix}");
+        for object in found {
+            assert_eq!(object, store.store.head(&object.key).await.unwrap());
+        }
+    }
 }
 
 async fn children_are_the_distinct_next_components(store: Store) {

@@ -1,5 +1,7 @@
 //! Objects that are put, read and deleted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use berth_storage::{Error, PutCondition};
@@ -26,6 +28,7 @@ for_every_store!(
     an_object_that_is_put_again_is_as_young_as_that,
     a_deleted_object_is_gone_and_deleting_it_again_is_success,
     deleting_one_object_leaves_its_neighbours,
+    each_object_is_deleted_for_as_long_as_that_is_permitted,
     objects_that_are_put_together_are_all_there_whatever_was_before,
     everything_below_a_prefix_is_deleted_at_once,
     puts_and_deletions_side_by_side_do_not_disturb_each_other,
@@ -199,6 +202,19 @@ async fn a_deleted_object_is_gone_and_deleting_it_again_is_success(store: Store)
     store.store.delete(&key("a/b")).await.unwrap();
     store.store.delete(&key("never/was")).await.unwrap();
     assert!(store.names().await.is_empty());
+}
+
+async fn each_object_is_deleted_for_as_long_as_that_is_permitted(store: Store) {
+    for name in ["a/1", "a/3", "a/4"] {
+        store.put(name, "content").await;
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let is_permitted = Arc::new(move || counter.fetch_add(1, Ordering::Relaxed) < 3);
+    let keys = ["a/1", "a/2", "a/3", "a/4"].map(key).to_vec();
+    assert_eq!(store.store.delete_each(keys, is_permitted).await.unwrap(), 3);
+    assert_eq!(store.names().await, ["a/4"]);
+    assert_eq!(store.store.delete_each(Vec::new(), Arc::new(|| true)).await.unwrap(), 0);
 }
 
 async fn deleting_one_object_leaves_its_neighbours(store: Store) {
