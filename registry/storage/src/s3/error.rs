@@ -26,6 +26,7 @@ pub(super) fn explain(key: &Key, error: S3Error) -> Error {
     }
     match &error {
         S3Error::NotFound { .. } => Error::NotFound(key),
+        _ if is_unknown_upload(&error) => Error::NotFound(key),
         _ if is_conflict(&error) => Error::Unavailable { key, source: io::Error::other(error) },
         S3Error::AlreadyExists { .. } => Error::AlreadyExists(key),
         S3Error::PermissionDenied { .. } | S3Error::Unauthenticated { .. } => {
