@@ -80,6 +80,13 @@ pub(super) fn explain_answer(key: &Key, answered: Answered) -> Error {
     }
 }
 
+/// Whether the bytes of the request were others when they arrived.
+pub(super) fn is_damaged(error: &Error) -> bool {
+    let says = |source: &io::Error, code| source.to_string().contains(code);
+    matches!(error, Error::Other { source, .. }
+        if says(source, "BadDigest") || says(source, "XAmzContentChecksumMismatch"))
+}
+
 /// Whether the same request may be answered otherwise soon.
 pub(super) fn is_worth_asking_again(status: StatusCode) -> bool {
     let is_throttled = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);

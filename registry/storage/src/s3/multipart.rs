@@ -76,7 +76,13 @@ impl Bucket {
     ) -> Result<Part> {
         if guard == Guard::Checksum {
             let checksum = checksum(&part);
-            return self.put_with_checksum(key, id, index, part, checksum).await;
+            let put = self.put_with_checksum(key, id, index, part.clone(), checksum.clone()).await;
+            return match put {
+                Err(failure) if error::is_damaged(&failure) => {
+                    self.put_with_checksum(key, id, index, part, checksum).await
+                }
+                put => put,
+            };
         }
         let size = part.content_length() as u64;
         let put = self.client.put_part(&self.path(key)?, &id.to_owned(), index, part).await;
