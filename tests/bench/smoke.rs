@@ -42,7 +42,7 @@ const ROWS: [(&str, usize); 30] = [
     ("S3: manifest GET", 2),
     ("S3: blob GET", 2),
     ("S3: pull of images", 1),
-    ("S3: push of 4 MiB", 1),
+    ("S3: push of 4 MiB", 2),
     ("S3: push of 2 images", 1),
 ];
 

@@ -3,7 +3,7 @@
 use super::blobs::{bodies, some};
 use super::bucket::{BLOBS, Bucket};
 use super::load::{Case, any, measure as measure_all};
-use super::pushes::{push_images, push_layer, throughput};
+use super::pushes::{push_images, push_layer, takers, throughput};
 use super::reads::{pull, requests};
 use super::upload::{Layer, Way};
 use crate::content::{Image, Library, MANIFEST, Sizes, human};
@@ -20,13 +20,15 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
     let sizes = Sizes { images: site.sizes.images / PART, ..site.sizes.clone() };
     let raw = Server::Bucket.name();
     let layer = Definition::new(format!("S3: push of {}", human(sizes.blobs[2])), Unit::Throughput, raw);
+    let whole = format!("S3: push of {} in one request", human(sizes.blobs[2]));
+    let whole = Definition::new(whole, Unit::Throughput, raw);
     let operation =
         format!("S3: push of {} images of 5 x {}, 16 connections", sizes.images, human(sizes.layer as u64));
     let images = Definition::new(operation, Unit::Images, Server::Distribution.name());
     let data = site.empty()?;
     let library = Library::write(data.path(), &sizes)?;
     let cases = reads(&library, &sizes, raw);
-    if !any(site, &cases) && !site.wants(&layer) && !site.wants(&images) {
+    if !any(site, &cases) && ![&layer, &whole, &images].iter().any(|row| site.wants(row)) {
         return Ok(());
     }
     let bucket = Bucket::start(site)?;
@@ -36,7 +38,8 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
         servers.extend(site.start(&REGISTRIES, &bucket.setup(site, BUCKET_ROOT))?);
         measure_all(site, &cases, &servers)?;
     }
-    push_layers(site, &bucket, &layer)?;
+    push_layers(site, &bucket, &layer, Way::Docker)?;
+    push_layers(site, &bucket, &whole, Way::Single)?;
     push_many(site, &bucket, &images, &sizes)
 }
 
@@ -55,7 +58,8 @@ fn reads<'a>(library: &'a Library, sizes: &Sizes, raw: &str) -> Vec<Case<'a>> {
     cases
 }
 
-fn push_layers(site: &mut Site, bucket: &Bucket, definition: &Definition) -> Result<()> {
+/// Whoever names the digest only at the end lets the bucket copy all bytes once more.
+fn push_layers(site: &mut Site, bucket: &Bucket, definition: &Definition, way: Way) -> Result<()> {
     if !site.wants(definition) {
         return Ok(());
     }
@@ -63,11 +67,11 @@ fn push_layers(site: &mut Site, bucket: &Bucket, definition: &Definition) -> Res
         let layer = Layer::random(site.sizes.blobs[2])?;
         let raw = bucket.upload(&layer).map(|time| throughput(&layer, time, None));
         site.note(definition, Server::Bucket.name(), raw)?;
-        for server in site.wanted(&REGISTRIES) {
-            let setup = bucket.setup(site, &format!("{}-layer-{round}", server.name()));
+        for server in site.wanted(takers(way)) {
+            let setup = bucket.setup(site, &format!("{}-layer-{way:?}-{round}", server.name()));
             let running = Running::start(server, &setup);
             site.settle();
-            let measured = running.and_then(|running| push_layer(&running, &layer, Way::Docker));
+            let measured = running.and_then(|running| push_layer(&running, &layer, way));
             site.note(definition, server.name(), measured)?;
         }
     }

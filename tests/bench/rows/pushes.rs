@@ -26,6 +26,12 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
     many_images(site)
 }
 
+/// The registries that take a layer sent so. Debian's and the third version begin an upload when they are sent everything at once,
+/// and throw the content away.
+pub(super) fn takers(way: Way) -> &'static [Server] {
+    if way == Way::Docker { &REGISTRIES } else { &[Server::Berth] }
+}
+
 fn one_layer(site: &mut Site, way: Way) -> Result<()> {
     let length = human(site.sizes.blobs[2]);
     let how = if way == Way::Docker { "" } else { " in one request" };
@@ -35,12 +41,10 @@ fn one_layer(site: &mut Site, way: Way) -> Result<()> {
     if !site.wants(&speed) && !site.wants(&memory) {
         return Ok(());
     }
-    // Debian's and the third version begin an upload when they are sent everything at once, and throw the content away.
-    let registries: &[Server] = if way == Way::Docker { &REGISTRIES } else { &[Server::Berth] };
     for _ in 0..site.options.rounds {
         let layer = Layer::random(site.sizes.blobs[2])?;
         limit(site, &speed, &layer)?;
-        for server in site.wanted(registries) {
+        for server in site.wanted(takers(way)) {
             let measured = site.empty().and_then(|data| {
                 let running = Running::start(server, &site.open(data.path()))?;
                 site.settle();

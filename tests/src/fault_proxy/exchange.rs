@@ -51,7 +51,12 @@ impl<'a> Exchanges<'a> {
     }
 
     fn pass_on(&mut self, request: &Head) -> io::Result<Then> {
-        let (head, body) = self.carry_out(request)?;
+        let body = request.read_body(&mut self.client)?;
+        self.pass_on_with(request, &body)
+    }
+
+    fn pass_on_with(&mut self, request: &Head, body: &[u8]) -> io::Result<Then> {
+        let (head, body) = self.ask_server(request, body)?;
         self.answer(&[head.bytes(), &body].concat())
     }
 
@@ -79,17 +84,26 @@ impl<'a> Exchanges<'a> {
                 self.tell(request, "500 Internal Server Error", "InternalError")
             }
             Fault::DoneButSilent => self.carry_out(request).and_then(|_| self.be_silent()),
+            Fault::Damaged => {
+                let mut body = request.read_body(&mut self.client)?;
+                body.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+                self.pass_on_with(request, &body)
+            }
         }
     }
 
     /// Lets the server do what is asked for, and returns its answer.
     fn carry_out(&mut self, request: &Head) -> io::Result<(Head, Vec<u8>)> {
         let body = request.read_body(&mut self.client)?;
+        self.ask_server(request, &body)
+    }
+
+    fn ask_server(&mut self, request: &Head, body: &[u8]) -> io::Result<(Head, Vec<u8>)> {
         let server = match &mut self.server {
             Some(server) => server,
             none => none.insert(BufReader::new(TcpStream::connect(&self.shared.server)?)),
         };
-        server.get_mut().write_all(&[request.bytes(), &body].concat())?;
+        server.get_mut().write_all(&[request.bytes(), body].concat())?;
         let head = Head::read(server)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let body = head.read_body_of_answer(request, server)?;
         Ok((head, body))

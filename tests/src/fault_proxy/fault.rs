@@ -29,10 +29,13 @@ pub enum Fault {
     DoneButError,
     /// The request was carried out, and no answer ever comes.
     DoneButSilent,
+    /// A byte of the request's body is another one when it arrives. It happens only when a test asks for it: a client may leave
+    /// it to those who asked to try again.
+    Damaged,
 }
 
 impl Fault {
-    /// All faults, each with how likely it is beside the others. Those for which a client waits are rarer.
+    /// The faults that may happen at any time, each with how likely it is beside the others. Those for which a client waits are rarer.
     pub(super) const ALL: [(Self, u32); 13] = [
         (Self::ResetBefore, 4),
         (Self::ResetInRequest, 4),

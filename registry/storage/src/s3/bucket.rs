@@ -11,7 +11,9 @@ use object_store::{
     PutPayload, RetryConfig,
 };
 
+use super::checksums::Checksums;
 use super::conditions::Conditions;
+use super::endpoint::Place;
 use super::http::Connections;
 use super::settings::{Encryption, Endpoint, S3Settings};
 use super::{attempts, credentials, endpoint, error};
@@ -29,6 +31,7 @@ pub(super) struct Bucket {
     pub(super) connections: Connections,
     pub(super) settings: S3Settings,
     pub(super) conditions: Conditions,
+    pub(super) checksums: Checksums,
 }
 
 impl Bucket {
@@ -48,7 +51,8 @@ impl Bucket {
         let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         let client_of_one_attempt = client_at(here, &settings, &connections, once, same)?;
         let conditions = Conditions::new(settings.writing.conditional);
-        Ok(Self { client, public, client_of_one_attempt, connections, settings, conditions })
+        let checksums = Checksums::new(&place(here, &settings));
+        Ok(Self { client, public, client_of_one_attempt, connections, settings, conditions, checksums })
     }
 
     /// The name of `key` in the bucket.
@@ -107,6 +111,10 @@ pub(super) enum Failed {
     Otherwise(Error),
 }
 
+fn place(endpoint: &Endpoint, settings: &S3Settings) -> Place {
+    endpoint::place(endpoint, &settings.bucket, &settings.region)
+}
+
 /// A client of the bucket at an endpoint.
 fn client_at(
     endpoint: &Endpoint,
@@ -115,13 +123,13 @@ fn client_at(
     attempts: RetryConfig,
     with_credentials: impl FnOnce(AmazonS3Builder) -> AmazonS3Builder,
 ) -> io::Result<AmazonS3> {
-    let place = endpoint::place(endpoint, &settings.bucket, &settings.region);
+    let place = place(endpoint, settings);
     let builder = AmazonS3Builder::new()
         .with_http_connector(connections.clone())
         .with_bucket_name(&settings.bucket)
         .with_region(&settings.region)
         // Over TLS nobody changes a body on its way; hashing each once more would cost a core at 1 GB/s.
-        .with_unsigned_payload(place.url.starts_with("https"))
+        .with_unsigned_payload(place.is_over_tls())
         .with_endpoint(place.url)
         .with_virtual_hosted_style_request(place.is_virtual_hosted)
         // One object at a time goes by the request that every server knows.

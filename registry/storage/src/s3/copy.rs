@@ -5,13 +5,13 @@ use std::ops::Range;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use object_store::PutMultipartOptions;
-use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
 use serde::Deserialize;
 
 use super::bucket::Bucket;
+use super::checksums::Guard;
 use super::error;
+use super::multipart::{Part, query_of_part};
 use super::request::Plain;
 use super::settings::Encryption;
 use crate::{Key, Result};
@@ -55,19 +55,20 @@ impl Bucket {
 
     async fn copy_in_parts(&self, from: &Key, size: u64, to: &Key) -> Result<()> {
         let path = self.path(to)?;
-        let upload = self.start_multipart(to).await?;
+        let guard = Guard::default();
+        let upload = self.start_multipart(to, guard).await?;
         let completed = match self.copy_all_parts(from, size, &path, &upload).await {
-            Ok(parts) => self.complete_multipart(to, &upload, parts, size).await,
+            Ok(parts) => self.complete_multipart(to, &upload, guard, &parts).await,
             Err(failure) => Err(failure),
         };
         if completed.is_err() {
             // What cannot be dropped now is dropped with the abandoned uploads.
-            let _dropped = self.client.abort_multipart(&path, &upload).await;
+            let _dropped = self.drop_multipart(to, &upload).await;
         }
         completed
     }
 
-    async fn copy_all_parts(&self, from: &Key, size: u64, to: &Path, upload: &str) -> Result<Vec<PartId>> {
+    async fn copy_all_parts(&self, from: &Key, size: u64, to: &Path, upload: &str) -> Result<Vec<Part>> {
         let ranges = ranges(size, self.settings.copying.part_size);
         let parts = ranges
             .into_iter()
@@ -84,46 +85,17 @@ impl Bucket {
         to: &Path,
         upload: &str,
         index: usize,
-    ) -> Result<PartId> {
+    ) -> Result<Part> {
+        let size = range.end - range.start;
         let mut headers = HeaderMap::new();
         headers.insert(SOURCE, self.source(from)?);
         let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         headers.insert(SOURCE_RANGE, HeaderValue::from_str(&bytes).map_err(|e| error::invalid(from, e))?);
-        let query = vec![
-            ("partNumber".to_owned(), (index + 1).to_string()),
-            ("uploadId".to_owned(), upload.to_owned()),
-        ];
+        let query = query_of_part(upload, index);
         let body = self.send(from, Plain { query, headers, ..Plain::new(Method::PUT, to) }).await?;
         let result: CopyPartResult =
             quick_xml::de::from_reader(body.as_ref()).map_err(|e| error::invalid(from, e))?;
-        Ok(PartId { content_id: result.e_tag })
-    }
-
-    /// Begins a multipart upload of the object `key` and returns its id.
-    pub(super) async fn start_multipart(&self, key: &Key) -> Result<String> {
-        let options = PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() };
-        let started = self.client.create_multipart_opts(&self.path(key)?, options).await;
-        started.map_err(|failure| error::explain(key, failure))
-    }
-
-    /// Makes the parts an object, which has `size` bytes then. That this was done before is success: a request whose
-    /// answer was lost is sent again.
-    pub(super) async fn complete_multipart(
-        &self,
-        key: &Key,
-        upload: &str,
-        parts: Vec<PartId>,
-        size: u64,
-    ) -> Result<()> {
-        match self.client.complete_multipart(&self.path(key)?, &upload.to_owned(), parts).await {
-            Ok(_) => Ok(()),
-            Err(failure) if error::is_unknown_upload(&failure) => match self.head(key).await {
-                Ok(meta) if meta.size == size => Ok(()),
-                Err(unknown) if !unknown.is_not_found() => Err(unknown),
-                _ => Err(error::explain(key, failure)),
-            },
-            Err(failure) => Err(error::explain(key, failure)),
-        }
+        Ok(Part { tag: result.e_tag, size, checksum: None })
     }
 
     fn source(&self, key: &Key) -> Result<HeaderValue> {
@@ -132,7 +104,8 @@ impl Bucket {
         HeaderValue::from_str(&source).map_err(|e| error::invalid(key, e))
     }
 
-    fn headers_of_a_new_object(&self, key: &Key) -> Result<HeaderMap> {
+    /// What a new object is given beside its bytes, as the headers say it.
+    pub(super) fn headers_of_a_new_object(&self, key: &Key) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         let mut add = |name, value: &str| {
             let value = HeaderValue::from_str(value).map_err(|e| error::invalid(key, e))?;

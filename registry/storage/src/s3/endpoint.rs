@@ -11,6 +11,13 @@ pub(super) struct Place {
     pub(super) is_virtual_hosted: bool,
 }
 
+impl Place {
+    /// Whether nobody changes a body on its way there.
+    pub(super) fn is_over_tls(&self) -> bool {
+        self.url.starts_with("https")
+    }
+}
+
 /// Where `bucket` is.
 pub(super) fn place(endpoint: &Endpoint, bucket: &str, region: &str) -> Place {
     match endpoint {

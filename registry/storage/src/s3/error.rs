@@ -26,6 +26,7 @@ pub(super) fn explain(key: &Key, error: S3Error) -> Error {
     }
     match &error {
         S3Error::NotFound { .. } => Error::NotFound(key),
+        _ if is_unknown_upload(&error) => Error::NotFound(key),
         _ if is_conflict(&error) => Error::Unavailable { key, source: io::Error::other(error) },
         S3Error::AlreadyExists { .. } => Error::AlreadyExists(key),
         S3Error::PermissionDenied { .. } | S3Error::Unauthenticated { .. } => {
@@ -77,6 +78,13 @@ pub(super) fn explain_answer(key: &Key, answered: Answered) -> Error {
         }
         _ => Error::Other { key, source: io::Error::other(answered) },
     }
+}
+
+/// Whether the bytes of the request were others when they arrived.
+pub(super) fn is_damaged(error: &Error) -> bool {
+    let says = |source: &io::Error, code| source.to_string().contains(code);
+    matches!(error, Error::Other { source, .. }
+        if says(source, "BadDigest") || says(source, "XAmzContentChecksumMismatch"))
 }
 
 /// Whether the same request may be answered otherwise soon.

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use bytes::Bytes;
 use hyper::Method;
 use object_store::path::Path;
 
@@ -22,7 +21,7 @@ impl Bucket {
             Err(Error::Other { source, .. }) if is_missing(&source) => {}
             looked => return looked.map(|()| false),
         }
-        let body = Bytes::from(configuration(&self.settings.region));
+        let body = configuration(&self.settings.region).into();
         match self.send(&Key::default(), Plain { body, ..Plain::new(Method::PUT, &Path::default()) }).await {
             // Somebody else was faster.
             Err(Error::Other { source, .. }) if source.to_string().contains("BucketAlreadyOwnedByYou") => {

@@ -3,6 +3,7 @@
 mod attempts;
 mod body;
 mod bucket;
+mod checksums;
 mod children;
 mod conditions;
 mod copy;
@@ -14,6 +15,7 @@ mod http;
 mod leftovers;
 mod list;
 mod make;
+mod multipart;
 mod presign;
 mod progress;
 mod read;

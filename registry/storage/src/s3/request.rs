@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, Request};
+use object_store::PutPayload;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequestBody, HttpService as _};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
@@ -23,13 +24,13 @@ pub(super) struct Plain<'a> {
     pub(super) path: &'a Path,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: PutPayload,
 }
 
 impl<'a> Plain<'a> {
     /// A request with nothing but a method and a path.
     pub(super) fn new(method: Method, path: &'a Path) -> Self {
-        Self { method, path, query: Vec::new(), headers: HeaderMap::new(), body: Bytes::new() }
+        Self { method, path, query: Vec::new(), headers: HeaderMap::new(), body: PutPayload::new() }
     }
 }
 
@@ -43,10 +44,15 @@ impl Bucket {
     ///
     /// It must do no harm when it is done twice.
     pub(super) async fn send(&self, key: &Key, request: Plain<'_>) -> Result<Bytes> {
+        self.ask(key, request).await.map(|(_, body)| body)
+    }
+
+    /// The same, with the headers of the answer.
+    pub(super) async fn ask(&self, key: &Key, request: Plain<'_>) -> Result<(HeaderMap, Bytes)> {
         let mut attempts = Attempts::new(&self.settings.requests);
         loop {
             match self.send_once(key, &request).await? {
-                Ok(body) => return Ok(body),
+                Ok(answer) => return Ok(answer),
                 Err(outcome) if outcome.is_final() || !attempts.again().await => {
                     return Err(outcome.explain(key));
                 }
@@ -55,7 +61,7 @@ impl Bucket {
         }
     }
 
-    async fn send_once(&self, key: &Key, plain: &Plain<'_>) -> Result<Result<Bytes, Outcome>> {
+    async fn send_once(&self, key: &Key, plain: &Plain<'_>) -> Result<Result<(HeaderMap, Bytes), Outcome>> {
         let mut options = SignedUrlOptions::new().with_query(plain.query.clone());
         options.signed_headers = plain.headers.clone();
         let url = self.client.signed_url_opts(plain.method.clone(), plain.path, VALID_FOR, &options).await;
@@ -69,14 +75,14 @@ impl Bucket {
         Ok(self.exchange(Request::from_parts(head, body)).await)
     }
 
-    async fn exchange(&self, request: Request<HttpRequestBody>) -> Result<Bytes, Outcome> {
+    async fn exchange(&self, request: Request<HttpRequestBody>) -> Result<(HeaderMap, Bytes), Outcome> {
         let answer = self.connections.call(request).await.map_err(Outcome::Broken)?;
         let (head, body) = answer.into_parts();
         let body = body.bytes().await.map_err(Outcome::Broken)?;
         // A copy that takes long is answered with 200 before it is known how it ends.
         let has_failed = !head.status.is_success() || find(&body, b"<Error>");
         if !has_failed {
-            return Ok(body);
+            return Ok((head.headers, body));
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         Err(Outcome::Answered(Answered { status: head.status, body }))

@@ -1,13 +1,14 @@
 //! An upload becomes an object.
 
 use bytes::Bytes;
-use object_store::multipart::{MultipartStore as _, PartId};
 
 use super::super::bucket::{Bucket, Failed};
+use super::super::checksums::Guard;
 use super::super::conditions::Condition;
-use super::super::{copy, error};
+use super::super::copy;
+use super::super::multipart::Part;
 use super::Active;
-use super::state::{Body, Multipart, Part, State};
+use super::state::{Body, Multipart, State};
 use crate::{Error, Key, Result};
 
 /// Turns the upload into the object.
@@ -89,22 +90,18 @@ impl Bucket {
             return Ok(());
         }
         let (size, index) = (tail.len() as u64, multipart.parts.len());
-        let part = self.client.put_part(&self.path(target)?, &multipart.id, index, tail.into()).await;
-        match part {
-            Ok(part) => multipart.parts.push(Part { tag: part.content_id, size }),
+        let part = self.put_part(target, &multipart.id, index, multipart.guard, tail.into()).await;
+        multipart.parts.push(match part {
             // It was finished before, and whoever did that did not live to note it.
-            Err(failure) if error::is_unknown_upload(&failure) => {
-                multipart.parts.push(Part { tag: String::new(), size });
-            }
-            Err(failure) => return Err(error::explain(target, failure)),
-        }
+            Err(failure) if failure.is_not_found() => Part { tag: String::new(), size, checksum: None },
+            part => part?,
+        });
         Ok(())
     }
 
     /// Makes the parts an object. That this was done before is success.
     pub(super) async fn finish_multipart(&self, target: &Key, multipart: &Multipart) -> Result<()> {
-        let parts = multipart.parts.iter().map(|part| PartId { content_id: part.tag.clone() }).collect();
-        self.complete_multipart(target, &multipart.id, parts, multipart.size()).await
+        self.complete_multipart(target, &multipart.id, multipart.guard, &multipart.parts).await
     }
 
     /// Makes an object of the one that the upload has become and of its tail.
@@ -112,14 +109,10 @@ impl Bucket {
         if tail.is_empty() {
             return self.copy(upload, size, object).await;
         }
-        let id = self.start_multipart(object).await?;
-        let mut multipart =
-            Multipart { target: object.to_string(), id, part_size: copy::LARGEST_COPY, parts: Vec::new() };
+        let mut multipart = self.start(object, Guard::default(), copy::LARGEST_COPY).await?;
         let path = self.path(object)?;
         for (index, range) in copy::ranges(size, copy::LARGEST_COPY).into_iter().enumerate() {
-            let size = range.end - range.start;
-            let part = self.copy_part(upload, range, &path, &multipart.id, index).await?;
-            multipart.parts.push(Part { tag: part.content_id, size });
+            multipart.parts.push(self.copy_part(upload, range, &path, &multipart.id, index).await?);
         }
         self.add_last(object, &mut multipart, tail).await?;
         self.finish_multipart(object, &multipart).await

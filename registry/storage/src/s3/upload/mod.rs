@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use object_store::multipart::MultipartStore as _;
 
 pub(super) use self::active::Active;
 pub(super) use self::complete::complete;
@@ -106,7 +105,7 @@ impl Bucket {
         state.is_open = false;
         match &stored.state.body {
             Body::Parts(multipart) if multipart.parts.is_empty() => {
-                self.drop_multipart(upload, multipart).await?;
+                self.drop_parts(upload, multipart).await?;
                 state.body = Body::Nothing;
             }
             Body::Parts(multipart) if multipart.target == upload.as_str() => {
@@ -127,19 +126,15 @@ impl Bucket {
     async fn drop_upload(&self, upload: &Key, state: &State) -> Result<()> {
         match &state.body {
             Body::Nothing => {}
-            Body::Parts(multipart) => self.drop_multipart(upload, multipart).await?,
+            Body::Parts(multipart) => self.drop_parts(upload, multipart).await?,
             Body::Object(_) => self.delete(upload).await?,
         }
         self.drop_tail(upload, &state.tail).await?;
         self.delete(&state_key(upload)).await
     }
 
-    async fn drop_multipart(&self, upload: &Key, multipart: &Multipart) -> Result<()> {
+    async fn drop_parts(&self, upload: &Key, multipart: &Multipart) -> Result<()> {
         let target: Key = multipart.target.parse().map_err(|damage| error::invalid(upload, damage))?;
-        match self.client.abort_multipart(&self.path(&target)?, &multipart.id).await {
-            Err(failure) if error::is_unknown_upload(&failure) => Ok(()),
-            Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
-            Err(failure) => Err(error::explain(&target, failure)),
-        }
+        self.drop_multipart(&target, &multipart.id).await
     }
 }

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use object_store::PutPayload;
-use object_store::multipart::{MultipartStore as _, PartId};
 use tokio::task::JoinHandle;
 
 use super::super::bucket::Bucket;
+use super::super::checksums::Guard;
 use super::super::copy;
 use super::super::error;
+use super::super::multipart::Part;
 use super::super::settings::SMALLEST_PART;
 use super::Active;
 use super::buffer::Buffer;
 use super::memory::{Room, is_large};
-use super::state::{Body, Multipart, Part, State, Stored};
+use super::state::{Body, Multipart, State, Stored};
 use crate::{ByteStream, Error, Key, Result};
 
 /// After so many parts, twice as large ones are made, so that the number of parts that S3 allows is enough.
@@ -127,15 +128,12 @@ impl<'a> Receiving<'a> {
         let Body::Parts(multipart) = &self.state.body else { return Ok(()) };
         let target: Key = multipart.target.parse().map_err(|damage| error::invalid(self.upload, damage))?;
         let payload: PutPayload = self.buffer.take(size).into_iter().collect();
-        let (bucket, id, index) =
-            (Arc::clone(self.bucket), multipart.id.clone(), multipart.parts.len() + self.in_flight.len());
+        let (bucket, id, guard) = (Arc::clone(self.bucket), multipart.id.clone(), multipart.guard);
+        let index = multipart.parts.len() + self.in_flight.len();
         let room = self.room.take();
         self.in_flight.push_back(tokio::spawn(async move {
             let _room = room;
-            let path = bucket.path(&target)?;
-            let put = bucket.client.put_part(&path, &id, index, payload).await;
-            let PartId { content_id } = put.map_err(|failure| error::explain(&target, failure))?;
-            Ok(Part { tag: content_id, size })
+            bucket.put_part(&target, &id, index, guard, payload).await
         }));
         Ok(())
     }
@@ -168,9 +166,12 @@ impl<'a> Receiving<'a> {
         }
         let multipart = match std::mem::replace(&mut self.state.body, Body::Nothing) {
             Body::Parts(multipart) => multipart,
-            Body::Nothing => self.start(self.destination.unwrap_or(self.upload), part_size).await?,
+            Body::Nothing => {
+                let guard = self.bucket.guard().await;
+                self.bucket.start(self.destination.unwrap_or(self.upload), guard, part_size).await?
+            }
             Body::Object(size) => {
-                let multipart = self.start(self.upload, part_size).await?;
+                let multipart = self.bucket.start(self.upload, Guard::default(), part_size).await?;
                 self.bucket.copy_into(self.upload, size, multipart).await?
             }
         };
@@ -179,22 +180,21 @@ impl<'a> Receiving<'a> {
         self.stored = Some(self.bucket.save(self.upload, self.stored.as_ref(), self.state.clone()).await?);
         Ok(())
     }
-
-    async fn start(&self, target: &Key, part_size: u64) -> Result<Multipart> {
-        let id = self.bucket.start_multipart(target).await?;
-        Ok(Multipart { target: target.to_string(), id, part_size, parts: Vec::new() })
-    }
 }
 
 impl Bucket {
+    /// Begins a multipart upload that has no parts yet.
+    pub(super) async fn start(&self, target: &Key, guard: Guard, part_size: u64) -> Result<Multipart> {
+        let id = self.start_multipart(target, guard).await?;
+        Ok(Multipart { target: target.to_string(), id, guard, part_size, parts: Vec::new() })
+    }
+
     /// Makes the object of the upload the first parts of the multipart upload.
     async fn copy_into(&self, upload: &Key, size: u64, mut multipart: Multipart) -> Result<Multipart> {
         let target = multipart.target.parse().map_err(|damage| error::invalid(upload, damage))?;
         let path = self.path(&target)?;
         for (index, range) in copy::ranges(size, copy::LARGEST_COPY).into_iter().enumerate() {
-            let size = range.end - range.start;
-            let part = self.copy_part(upload, range, &path, &multipart.id, index).await?;
-            multipart.parts.push(Part { tag: part.content_id, size });
+            multipart.parts.push(self.copy_part(upload, range, &path, &multipart.id, index).await?);
         }
         Ok(multipart)
     }

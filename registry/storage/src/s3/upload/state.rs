@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::bucket::{Bucket, Failed};
+use super::super::checksums::Guard;
 use super::super::conditions::Condition;
 use super::super::error;
+use super::super::multipart::Part;
 use crate::{Error, Key, Result};
 
 /// A tail of up to so many bytes is kept in the state itself.
@@ -49,16 +51,12 @@ pub(super) struct Multipart {
     /// The key of the object that it will be.
     pub(super) target: String,
     pub(super) id: String,
+    /// By what damaged parts are noticed; the same for all.
+    #[serde(default)]
+    pub(super) guard: Guard,
     /// The size of all parts but the last, in bytes.
     pub(super) part_size: u64,
     pub(super) parts: Vec<Part>,
-}
-
-/// A part that S3 has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Part {
-    pub(super) tag: String,
-    pub(super) size: u64,
 }
 
 /// The bytes at the end, which are too few for a part.
