@@ -69,15 +69,26 @@ impl Bucket {
         }
     }
 
-    /// Tries to send a part under its own checksum, and under that of another one.
+    /// Tries to send a part under the checksum of another one and under its own, and to make an object of it.
     async fn try_checksums(&self) -> Result<bool> {
         let key = Key::default().join("_berth").join("checksums").join(Uuid::new_v4());
         let Some(id) = answered(self.start_multipart(&key, Guard::Checksum).await)? else { return Ok(false) };
-        let (part, another) = (PutPayload::from_static(b"part"), PutPayload::from_static(b"pert"));
-        let wrong = answered(self.put_with_checksum(&key, &id, 0, part.clone(), checksum(&another)).await);
-        let right = answered(self.put_with_checksum(&key, &id, 0, part.clone(), checksum(&part)).await);
+        let verified = self.try_parts(&key, &id).await;
         self.drop_multipart(&key, &id).await?;
-        Ok(wrong?.is_none() && right?.is_some())
+        self.delete(&key).await?;
+        verified
+    }
+
+    async fn try_parts(&self, key: &Key, id: &str) -> Result<bool> {
+        let (part, another) = (PutPayload::from_static(b"part"), PutPayload::from_static(b"pert"));
+        let wrong = self.put_with_checksum(key, id, 0, part.clone(), checksum(&another)).await;
+        if answered(wrong)?.is_some() {
+            return Ok(false);
+        }
+        let right = self.put_with_checksum(key, id, 0, part.clone(), checksum(&part)).await;
+        let Some(part) = answered(right)? else { return Ok(false) };
+        let completed = self.complete_multipart(key, id, Guard::Checksum, &[part]).await;
+        Ok(answered(completed)?.is_some())
     }
 }
 
