@@ -8,7 +8,7 @@
 use libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, mallopt};
 
 /// How much may be free at the end of a heap: what is on the way of one push, from its socket to the hash and the disk.
-const KEPT: c_int = 4 << 20;
+const KEPT: c_int = 8 << 20;
 
 /// What is larger has pages of its own, which go with it. Buffers of connections are smaller.
 const LARGE: c_int = 1 << 20;

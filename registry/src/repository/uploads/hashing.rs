@@ -16,7 +16,7 @@ use tokio::task::{self, JoinHandle};
 use crate::repository::hasher::Hasher;
 
 /// How much is handed over at once. While it is hashed, as much may arrive.
-const BATCH: usize = 1024 * 1024;
+const BATCH: usize = 2 * 1024 * 1024;
 
 /// How many chunks are handed over at once, so that tiny ones do not pile up.
 const BATCH_CHUNKS: usize = 1024;

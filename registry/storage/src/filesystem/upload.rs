@@ -22,7 +22,7 @@ use super::write::{is_absent, touch};
 use crate::{ByteStream, Error, Key, Result};
 
 /// How much is collected before it is written: one batch is written while the next one arrives.
-const BATCH: usize = 1024 * 1024;
+const BATCH: usize = 2 * 1024 * 1024;
 
 /// After so many bytes the disk begins to write them, so that little is left to be flushed in the end.
 const WRITE_BACK: u64 = 8 * 1024 * 1024;
