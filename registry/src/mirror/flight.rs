@@ -13,6 +13,7 @@ use std::{
 };
 
 use berth_oci::{Digest, UploadId};
+use berth_storage::HELD_BACK;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
@@ -21,8 +22,8 @@ use super::{Error, Result, spool::Spool};
 /// How much of what upstream has sent may wait for the storage.
 const AHEAD: u64 = 1 << 20;
 
-/// How much of what the storage was given stays in memory: more than it keeps to itself before others can read it.
-const BEHIND: u64 = 3 << 20;
+/// How much of what the storage was given stays in memory: what it keeps to itself before others can read it.
+const BEHIND: u64 = HELD_BACK;
 
 /// A blob on its way.
 #[derive(Debug)]

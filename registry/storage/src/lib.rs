@@ -19,7 +19,7 @@ mod s3;
 pub use body::{Body, ByteStream};
 pub use clock::Clock;
 pub use error::{Error, Result};
-pub use filesystem::{FilePiece, FileRange, Filesystem};
+pub use filesystem::{FilePiece, FileRange, Filesystem, HELD_BACK};
 pub use key::{InvalidKey, Key};
 pub use memory::Memory;
 pub use movement::while_it_moves;

@@ -39,6 +39,7 @@ use futures::stream::BoxStream;
 use tokio::task;
 
 pub use self::file_range::{FilePiece, FileRange};
+pub use self::upload::HELD_BACK;
 
 use self::cached::{Cache, Wait};
 use self::familiar::Familiar;

@@ -24,6 +24,10 @@ use crate::{ByteStream, Error, Key, Result};
 /// How much is collected before it is written: one batch is written while the next one arrives.
 const BATCH: usize = 2 * 1024 * 1024;
 
+/// How many of the last bytes of a growing upload others cannot read yet at most: those of two batches, and of the chunk that makes
+/// one full.
+pub const HELD_BACK: u64 = (2 * BATCH + (1 << 20)) as u64;
+
 /// After so many bytes the disk begins to write them, so that little is left to be flushed in the end.
 const WRITE_BACK: u64 = 8 * 1024 * 1024;
 
