@@ -58,8 +58,8 @@ impl<F: Future + Unpin> Future for Seldom<F> {
         if !bell.has_rung.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        // What rings from here on counts for the next time.
-        bell.has_rung.store(false, Ordering::Release);
+        // What rings from here on counts for the next time; what the last one rang for is seen.
+        bell.has_rung.swap(false, Ordering::AcqRel);
         let waker = Waker::from(Arc::clone(bell));
         Pin::new(&mut self.future).poll(&mut Context::from_waker(&waker))
     }

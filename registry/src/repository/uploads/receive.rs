@@ -67,9 +67,9 @@ impl Upload {
 
     /// Where this process has left off, if the upload has still that size.
     async fn fresh_end(&self) -> Result<Option<(u64, Algorithm)>> {
-        let Some((size, algorithm)) = self.state.fresh_hashes.end_of(self.id) else { return Ok(None) };
+        let Some(fresh) = self.state.fresh_hashes.get(self.id) else { return Ok(None) };
         let actual = found(self.state.store.upload_size(&self.data).await)?;
-        Ok((actual == Some(size)).then_some((size, algorithm)))
+        Ok((actual == Some(fresh.size)).then(|| (fresh.size, fresh.hasher.algorithm())))
     }
 
     /// The size of what was appended, of which some storages tell among the objects that are kept of the upload.
@@ -118,11 +118,7 @@ impl Upload {
             return Err(Error::OffsetMismatch { expected: self.size });
         }
         let hasher = self.hasher(algorithm).await?;
-        let mut body = body.peekable();
-        if self.size > 0 && range.is_none() && Pin::new(&mut body).peek().await.is_none() {
-            return Ok(hasher);
-        }
-        let body = body.boxed();
+        let Some(body) = self.unless_ended(range, body).await else { return Ok(hasher) };
         if self.size > 0 && self.destination.is_some_and(|digest| hasher.clone().finish() == digest) {
             // The request before this one had brought everything, and failed after that.
             self.pass_by(body).await.map_err(|error| self.explain(error))?;
@@ -166,6 +162,15 @@ impl Upload {
                 Err(error)
             }
         }
+    }
+
+    /// The body, unless it is the empty one by which a client says that nothing more comes: it need not be appended.
+    async fn unless_ended(&self, range: Option<ContentRange>, body: ByteStream) -> Option<ByteStream> {
+        if self.size == 0 || range.is_some() {
+            return Some(body);
+        }
+        let mut body = body.peekable();
+        Pin::new(&mut body).peek().await.is_some().then(|| body.boxed())
     }
 
     /// Looks at the body and keeps nothing of it: its bytes are content already, or it is the wrong body.
@@ -261,7 +266,8 @@ impl Upload {
 
     /// The hash of what is there, if this process has just added to it.
     fn fresh_hash(&self) -> Option<Hasher> {
-        self.state.fresh_hashes.of(self.id, self.size)
+        let fresh = self.state.fresh_hashes.get(self.id);
+        fresh.filter(|fresh| fresh.size == self.size).map(|fresh| fresh.hasher)
     }
 
     async fn remembered(&self, algorithm: Algorithm) -> Result<Option<(Hasher, u64)>> {
