@@ -102,13 +102,17 @@ impl Quarantine {
 
     /// Whether the content is sure not to be on the list, as far as that is known without asking the storage.
     pub(super) fn is_known_to_lack(&self, digest: &Digest) -> bool {
-        self.known_list().is_some_and(|list| !list.contains(digest))
+        self.of_known_list(|list| !list.contains(digest)).unwrap_or(false)
     }
 
     fn known_list(&self) -> Option<Arc<List>> {
+        self.of_known_list(Arc::clone)
+    }
+
+    /// What is asked of the list that is known, if it is not too old.
+    fn of_known_list<T>(&self, ask: impl FnOnce(&Arc<List>) -> T) -> Option<T> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|known| known.as_of.elapsed() < REFRESH_AFTER)?;
-        Some(Arc::clone(&known.list))
+        known.as_ref().filter(|known| known.as_of.elapsed() < REFRESH_AFTER).map(|known| ask(&known.list))
     }
 
     /// The list in force now.
