@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT, request::Parts},
 };
 use berth_oci::{Descriptor, Digest, ErrorCode, Manifest, MediaType, Reference};
+use memchr::memchr_iter;
 
 use super::{
     Api,
@@ -29,7 +30,7 @@ impl Accepted {
 
     /// Whether the client names the very type of the manifest, or any, so that nothing else is looked for.
     pub(super) fn names(&self, stored: &StoredManifest) -> bool {
-        name(self.0.iter(), stored)
+        self.accepts_any_of(&[stored.media_type.essence()])
     }
 
     /// Whether the client names kinds of manifests, and not this one of OCI. What is older than OCI is sent to
@@ -57,19 +58,15 @@ impl Accepted {
     }
 }
 
-/// Whether a client with these headers names the very type of the manifest, or any. Nothing is kept of them for that.
-pub(super) fn is_named(headers: &HeaderMap, stored: &StoredManifest) -> bool {
-    name(headers.get_all(ACCEPT).iter(), stored)
-}
-
-fn name<'a>(lines: impl Iterator<Item = &'a HeaderValue>, stored: &StoredManifest) -> bool {
-    name_any_of(lines, &[stored.media_type.essence()])
+/// Whether a client with these headers names this very type, which has no parameters, or any. Nothing is kept of them for that.
+pub(super) fn is_named(headers: &HeaderMap, essence: &str) -> bool {
+    name_any_of(headers.get_all(ACCEPT).iter(), &[essence])
 }
 
 /// Whether lines of `Accept` name one of these types, or nothing at all.
 fn name_any_of<'a>(lines: impl Iterator<Item = &'a HeaderValue>, types: &[&str]) -> bool {
     let mut name_nothing = true;
-    for part in lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
+    for part in lines.flat_map(|line| parts(line.as_bytes())) {
         let part = part.trim_ascii();
         name_nothing &= part.is_empty();
         if types.iter().any(|own| is_of_type(part, own)) {
@@ -77,6 +74,17 @@ fn name_any_of<'a>(lines: impl Iterator<Item = &'a HeaderValue>, types: &[&str])
         }
     }
     name_nothing
+}
+
+/// What stands between the commas. Clients send lines of hundreds of bytes, in which `memchr` finds a comma many times as fast as
+/// a look at each byte.
+fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut begin = 0;
+    memchr_iter(b',', line).chain([line.len()]).map(move |comma| {
+        let part = &line[begin..comma];
+        begin = comma + 1;
+        part
+    })
 }
 
 /// Whether a media type, which may have parameters, is this one.

@@ -29,6 +29,8 @@ use crate::{
 pub(in crate::api) struct PreparedManifest {
     reference: Reference,
     manifest: StoredManifest,
+    /// Its type without parameters.
+    essence: Box<str>,
     headers: HeaderMap,
     standing: Standing,
 }
@@ -37,7 +39,8 @@ impl PreparedManifest {
     pub(super) fn new(reference: Reference, manifest: StoredManifest, standing: Standing) -> Self {
         let mut headers = ManifestBody(manifest.clone()).into_response().into_parts().0.headers;
         headers.insert(CONTENT_LENGTH, HeaderValue::from(manifest.bytes.len()));
-        Self { reference, manifest, headers: made_ready(headers), standing }
+        let essence = manifest.media_type.essence().into();
+        Self { reference, manifest, essence, headers: made_ready(headers), standing }
     }
 
     /// The length of the manifest.
@@ -49,7 +52,7 @@ impl PreparedManifest {
     pub(super) fn answer(&self, api: &Api, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
         let is_head = request.method == Method::HEAD;
         let serves = mirrored::holds(&api.mirrors, repository, &self.reference)
-            && is_named(&request.headers, &self.manifest)
+            && is_named(&request.headers, &self.essence)
             && if is_head { self.standing.can_be_relied_on() } else { self.standing.holds() };
         if !serves {
             return None;
