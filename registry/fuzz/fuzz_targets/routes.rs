@@ -11,13 +11,13 @@ use berth_registry::{
     auth::Auth,
     config::{self, Options},
     repository::{Registry, Rules},
+    server::{Arrival, Peer, PeerAddress},
 };
 use berth_storage::Memory;
 use hyper::{Method, Request, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt;
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime can be made"));
@@ -45,9 +45,8 @@ fuzz_target!(|text: &str| {
 fn ask(method: &Method, path: &str) -> Option<(StatusCode, String)> {
     let request =
         Request::builder().method(method).uri(path).header("host", "hub").body(String::new()).ok()?;
-    let response = RUNTIME
-        .block_on(async { api::service(api()).oneshot(request).await })
-        .expect("the service always answers");
+    let arrival = Arrival { peer: Peer { address: PeerAddress::Unix, tls: false }, files: None };
+    let response = RUNTIME.block_on(async { api::service(api()).answer(request, arrival).await });
     let (status, headers) = (response.status(), response.headers());
     assert!(!status.is_server_error(), "{path}: {status}");
     assert!(headers.contains_key("docker-distribution-api-version"), "{path}: {status}");

@@ -38,7 +38,7 @@ pub(super) fn write(exchange: &Exchange, told: &Told) {
         trace_id = exchange.trace_id(),
         user_agent = told.user_agent(),
         referer = told.referer().map(without_query),
-        remote = told.remote.map(|remote| remote.to_string()),
+        remote = told.remote.to_string(),
         "{} {} {}",
         exchange.method,
         told.path(),

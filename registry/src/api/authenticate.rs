@@ -22,7 +22,7 @@ use super::{
     exchange::Findings,
 };
 use crate::{
-    auth::{Demand, Identity, Refusal},
+    auth::{Identity, InvalidToken, Refusal},
     server::Peer,
 };
 
@@ -66,14 +66,22 @@ pub(super) async fn identify(api: &Api, request: &Parts) -> Result<Identity> {
                 Refusal::TooManyAttempts { retry_after } => too_many_attempts(retry_after),
             })
         }
-        Some(Credentials::Token(token)) => identify_bearer(api, demand, token, request),
+        Some(Credentials::Token(token)) => {
+            let identity = api.auth.authenticate_bearer(token);
+            identity.map_err(|why| refuse_token(api, request, why))
+        }
         None => Err(challenge().ask(ErrorCode::Unauthorized.default_message())),
     }
 }
 
 /// The same, as far as it is known without waiting.
-pub(super) fn identify_at_once(api: &Api, request: &Parts) -> Option<Result<Identity>> {
-    let Some(demand) = api.auth.demand() else { return Some(Ok(Identity::Anonymous)) };
+pub(super) fn identify_at_once(
+    api: &Api,
+    request: &Parts,
+) -> Option<std::result::Result<Identity, InvalidToken>> {
+    if api.auth.demand().is_none() {
+        return Some(Ok(Identity::Anonymous));
+    }
     let header = request.headers.get(AUTHORIZATION)?;
     // A token is known by more than its bytes, and it is long.
     if is_basic(header)
@@ -85,14 +93,17 @@ pub(super) fn identify_at_once(api: &Api, request: &Parts) -> Option<Result<Iden
         Credentials::Password(user, password) => {
             api.auth.remembered(&user, &password, header.as_bytes()).map(Ok)
         }
-        Credentials::Token(token) => Some(identify_bearer(api, demand, token, request)),
+        Credentials::Token(token) => Some(api.auth.authenticate_bearer(token)),
     }
 }
 
-fn identify_bearer(api: &Api, demand: Demand<'_>, token: &str, request: &Parts) -> Result<Identity> {
-    let refuse =
-        |why| Challenge::of(api, demand, request).refuse_token(&format!("the token is not good: {why}"));
-    api.auth.authenticate_bearer(token).map_err(refuse)
+/// Asks for another token than the one that was sent.
+pub(super) fn refuse_token(api: &Api, request: &Parts, why: InvalidToken) -> Error {
+    let told = format!("the token is not good: {why}");
+    match api.auth.demand() {
+        Some(demand) => Challenge::of(api, demand, request).refuse_token(&told),
+        None => Error::unauthorized(told),
+    }
 }
 
 /// Says to a client that guesses, or stands beside one, when it may come back.

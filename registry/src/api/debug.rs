@@ -4,22 +4,24 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::State,
     http::{
-        HeaderMap, StatusCode, Uri,
+        HeaderMap, Request, StatusCode, Uri,
         header::{ACCEPT, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
     routing::get,
 };
-
 use serde::Serialize;
+use tower::ServiceExt as _;
 
 use super::base;
 use crate::{
     health::Health,
     metrics::{Exposition, Format},
     reloading::InForce,
+    server::{Arrival, HttpService, RequestBody},
 };
 
 /// What the debug address tells.
@@ -46,6 +48,22 @@ pub fn debug_router(health: Health, metrics: Option<(String, Exposition)>, in_fo
         .route("/debug/loaded", get(loaded))
         .fallback(get(metrics_page))
         .with_state(Arc::new(Debug { health, metrics, in_force }))
+}
+
+impl HttpService for Router {
+    type Body = Body;
+
+    fn answer(
+        &self,
+        request: Request<RequestBody>,
+        _: Arrival<'_>,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let routed = self.clone().oneshot(request.map(Body::new));
+        async {
+            let Ok(response) = routed.await;
+            response
+        }
+    }
 }
 
 /// `GET /debug/health`: which health checks fail, and why; an empty object when all is well.

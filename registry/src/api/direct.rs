@@ -16,7 +16,7 @@ use hyper::header::HeaderValue;
 
 use super::{
     Api,
-    authenticate::{identify, identify_at_once},
+    authenticate::{identify, identify_at_once, refuse_token},
     authorize::{Pull, permit},
     blobs,
     challenge::Challenge,
@@ -34,7 +34,7 @@ use crate::{
     auth::{Action, Identity},
     metrics::Handler,
     repository::Repository,
-    server::Files,
+    server::{Arrival, Files},
 };
 
 /// The handlers of pulls in the metrics, and their lines of the route table.
@@ -81,7 +81,7 @@ impl Endpoint {
     }
 
     /// The answer, for whoever may have it.
-    pub(super) async fn answer(self, api: &Api, parts: &Parts, exchange: &Exchange) -> Result<Response> {
+    pub(super) async fn answer(self, api: &Api, parts: &Parts, exchange: &mut Exchange) -> Result<Response> {
         let (handler, route) = self.route();
         exchange.found(api, handler, route);
         health::require_wellness(api)?;
@@ -105,8 +105,14 @@ impl Endpoint {
     }
 }
 
-/// The answer to a pull, if it is ready for whoever sends the request and if that is known as well.
-pub(super) fn at_once(api: &Api, parts: &Parts, exchange: &Exchange) -> Option<Response> {
+/// The answer to a pull, if it is ready for whoever sends the request and if that is known as well. The request is told of its
+/// arrival only if somebody asks.
+pub(super) fn at_once(
+    api: &Api,
+    parts: &mut Parts,
+    arrival: Arrival<'_>,
+    exchange: &mut Exchange,
+) -> Option<Response> {
     if !is_pull(api, parts) || !api.health.is_well() {
         return None;
     }
@@ -119,15 +125,15 @@ pub(super) fn at_once(api: &Api, parts: &Parts, exchange: &Exchange) -> Option<R
     exchange.found(api, handler, route);
     let identity = match identity {
         Ok(identity) => identity,
-        Err(refused) => return Some(refused.into_response()),
+        Err(refused) => {
+            arrival.tell(parts);
+            return Some(refuse_token(api, parts, refused).into_response());
+        }
     };
     let pull = permit(api, &identity, &prepared.name, &[Action::Pull]).map(Pull).ok()?;
-    let answered = prepared.answer(api, &pull, parts)?;
+    let answered = prepared.answer(api, &pull, parts, arrival)?;
     exchange.identify(&identity);
-    Some(match Challenge::to_bearer(api, &identity, parts) {
-        Some(challenge) => challenge.complete(answered),
-        None => answered,
-    })
+    Some(answered)
 }
 
 fn is_pull(api: &Api, request: &Parts) -> bool {
@@ -140,7 +146,10 @@ async fn pull_blob(api: &Api, pull: Pull, digest: Digest, parts: &Parts) -> Resu
     let answered = if parts.method == Method::HEAD {
         blobs::head(pull, State(api.clone()), InPath(digest), known).await?
     } else {
-        let (wanted, redirection) = (Wanted::of_request(&parts.headers), Redirection::of(api, parts));
+        let (wanted, redirection) = (
+            Wanted::of_request(&parts.headers),
+            Redirection::of(api, &parts.headers, parts.extensions.get()),
+        );
         let files = parts.extensions.get::<Files>().cloned().map(Extension);
         blobs::pull(pull, State(api.clone()), InPath(digest), known, wanted, redirection, files).await?
     };

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     Json,
-    http::{HeaderMap, HeaderValue, Request, header::ALLOW},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, header::ALLOW},
     response::{IntoResponse, Response},
 };
 use berth_oci::ErrorBody;
@@ -28,7 +28,7 @@ use super::{
 };
 
 /// The id of a request. It is written when somebody wants to read it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum RequestId {
     Given(HeaderValue),
     /// The number of the request in this process.
@@ -118,10 +118,19 @@ impl Edge {
         }
         answers.cors.permit(self.origin.as_ref(), headers);
         if self.of_registry {
-            headers.insert(API_VERSION.0, API_VERSION.1);
+            put(headers, API_VERSION.0, API_VERSION.1);
         }
-        headers.insert(REQUEST_ID, exchange.id().value());
+        put(headers, REQUEST_ID, exchange.id().value());
         response
+    }
+}
+
+/// Puts a header into an answer. Where it is already, as in an answer that is ready, a look at the few there are finds it sooner
+/// than its hash.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    match headers.iter_mut().find(|(there, _)| **there == name) {
+        Some((_, there)) => *there = value,
+        None => drop(headers.insert(name, value)),
     }
 }
 

@@ -85,7 +85,7 @@ async fn answer(api: Api, routes: Router, request: Request) -> Response {
     let Some(happened) = response.extensions_mut().remove::<Happened>() else { return response };
     let targets = targets(&happened, api.notifications.include_references(), &locations);
     let user = findings.as_ref().and_then(Findings::user);
-    let actor = ActorRecord { name: user.map(str::to_owned) };
+    let actor = ActorRecord { name: user };
     match api.notifications.publish(record, actor, targets).await {
         Ok(()) => response,
         Err(error) => Error::from(repository::Error::from(error)).into_response(),

@@ -9,7 +9,7 @@ use std::{convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
-    http::{header::USER_AGENT, request::Parts},
+    http::{HeaderMap, header::USER_AGENT, request::Parts},
 };
 
 use super::{Api, forwarded::forwarded_address};
@@ -19,9 +19,10 @@ use crate::server::Peer;
 pub(super) struct Redirection(pub(super) Option<Duration>);
 
 impl Redirection {
-    pub(super) fn of(api: &Api, request: &Parts) -> Self {
-        let redirect =
-            api.redirect().filter(|redirect| redirect.includes(&addresses(request), user_agent(request)));
+    pub(super) fn of(api: &Api, headers: &HeaderMap, peer: Option<&Peer>) -> Self {
+        let redirect = api
+            .redirect()
+            .filter(|redirect| redirect.includes(&addresses(headers, peer), user_agent(headers)));
         Self(redirect.map(|redirect| redirect.lifetime))
     }
 }
@@ -30,15 +31,15 @@ impl FromRequestParts<Api> for Redirection {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
-        Ok(Self::of(api, parts))
+        Ok(Self::of(api, &parts.headers, parts.extensions.get()))
     }
 }
 
-fn addresses(parts: &Parts) -> Vec<IpAddr> {
-    let peer = parts.extensions.get::<Peer>().and_then(|peer| peer.address.ip());
-    peer.into_iter().chain(forwarded_address(&parts.headers)).collect()
+fn addresses(headers: &HeaderMap, peer: Option<&Peer>) -> Vec<IpAddr> {
+    let peer = peer.and_then(|peer| peer.address.ip());
+    peer.into_iter().chain(forwarded_address(headers)).collect()
 }
 
-fn user_agent(parts: &Parts) -> &str {
-    parts.headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default()
+fn user_agent(headers: &HeaderMap) -> &str {
+    headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default()
 }

@@ -3,11 +3,6 @@
 //! These are calls, and not layers around a router: each layer costs a request several allocations, and here there would be
 //! more of them than a pull of a manifest needs for itself.
 
-use std::{
-    convert::Infallible,
-    task::{Context, Poll},
-};
-
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
@@ -26,6 +21,7 @@ use super::{
     fold_name::fold_request,
     mirrored, notify, prefix, request_head,
 };
+use crate::server::{Arrival, HttpService, RequestBody};
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,7 +36,7 @@ impl Service {
     }
 
     /// Takes a request that makes sense to its endpoint.
-    async fn pass(self, parts: Parts, body: Body, exchange: &Exchange) -> Result<Response> {
+    async fn pass(self, parts: Parts, body: Body, exchange: &mut Exchange) -> Result<Response> {
         if body.is_end_stream()
             && let Some(endpoint) = Endpoint::of(&self.api, &parts)
         {
@@ -59,27 +55,20 @@ fn begin<B>(api: &Api, request: &mut Request<B>, exchange: &Exchange) -> Result<
     Ok(())
 }
 
-impl<B> tower::Service<Request<B>> for Service
-where
-    B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future =
-        Either<Ready<Result<Response, Infallible>>, BoxFuture<'static, Result<Response, Infallible>>>;
+/// An answer that is there, or is being made. A future that might wait is made for more than an answer that need not be waited for.
+type Answer = Either<Ready<Response>, BoxFuture<'static, Response>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// Answers a request, whatever becomes of it: at once, where nothing has to be waited for, since a future that might wait is
-    /// made for more than such an answer.
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let exchange = Exchange::begin(&self.api, &request);
+impl Service {
+    /// Answers a request, whatever becomes of it.
+    pub fn answer<B>(&self, mut request: Request<B>, arrival: Arrival<'_>) -> Answer
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let mut exchange = Exchange::begin(&self.api, &request, arrival.peer);
         let edge = Edge::of(&exchange, &request);
         let finish = |answered, exchange: Exchange, edge: Edge| {
             let answer = edge.finish(&exchange, answered);
-            Ok(exchange.follow(answer))
+            exchange.follow(answer)
         };
         if is_preflight(&request) {
             return Either::Left(ready(finish(StatusCode::NO_CONTENT.into_response(), exchange, edge)));
@@ -87,16 +76,30 @@ where
         if let Err(error) = begin(&self.api, &mut request, &exchange) {
             return Either::Left(ready(finish(error.into_response(), exchange, edge)));
         }
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         if body.is_end_stream()
-            && let Some(answered) = at_once(&self.api, &parts, &exchange)
+            && let Some(answered) = at_once(&self.api, &mut parts, arrival, &mut exchange)
         {
             return Either::Left(ready(finish(answered, exchange, edge)));
         }
+        arrival.tell(&mut parts);
         let (service, body) = (self.clone(), Body::new(body));
         Either::Right(Box::pin(async move {
-            let answered = service.pass(parts, body, &exchange).await.unwrap_or_else(Error::into_response);
+            let answered =
+                service.pass(parts, body, &mut exchange).await.unwrap_or_else(Error::into_response);
             finish(answered, exchange, edge)
         }))
+    }
+}
+
+impl HttpService for Service {
+    type Body = Body;
+
+    fn answer(
+        &self,
+        request: Request<RequestBody>,
+        arrival: Arrival<'_>,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        Self::answer(self, request, arrival)
     }
 }

@@ -3,8 +3,8 @@
 use std::{convert::Infallible, error::Error as StdError, io, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{
-    Method, Request, Response, Version,
-    body::{Body, Incoming},
+    Request, Response, Version,
+    body::Incoming,
     header::{CONNECTION, EXPECT, HeaderValue},
     service::service_fn,
 };
@@ -15,7 +15,7 @@ use hyper_util::{
 use tokio::time::timeout;
 
 use super::{
-    HttpService, Limits, Peer, PeerAddress, Rest, TlsFiles,
+    Arrival, HttpService, Limits, Peer, PeerAddress, Rest, TlsFiles,
     activity::{Activity, ResponseBody},
     drain::Draining,
     files::Files,
@@ -55,10 +55,9 @@ impl<S> Connections<S> {
     }
 
     /// Serves a connection in a task of its own.
-    pub(super) fn start<B>(self: Arc<Self>, stream: Stream, slot: Slot, draining: Draining)
+    pub(super) fn start(self: Arc<Self>, stream: Stream, slot: Slot, draining: Draining)
     where
-        S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+        S: HttpService,
     {
         match stream {
             Stream::Tcp(stream, address) => tokio::spawn(self.run(stream, address, slot, draining)),
@@ -66,11 +65,10 @@ impl<S> Connections<S> {
         };
     }
 
-    async fn run<T, B>(self: Arc<Self>, stream: T, address: PeerAddress, slot: Slot, draining: Draining)
+    async fn run<T>(self: Arc<Self>, stream: T, address: PeerAddress, slot: Slot, draining: Draining)
     where
         T: Transport,
-        S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+        S: HttpService,
     {
         let guest = self.rest.welcome();
         if let Err(error) = self.serve(stream, address, draining).await {
@@ -79,11 +77,10 @@ impl<S> Connections<S> {
         drop((slot, guest));
     }
 
-    async fn serve<T, B>(&self, stream: T, address: PeerAddress, draining: Draining) -> Result<(), Error>
+    async fn serve<T>(&self, stream: T, address: PeerAddress, draining: Draining) -> Result<(), Error>
     where
         T: Transport,
-        S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+        S: HttpService,
     {
         stream.send_at_once();
         let Some(tls) = &self.tls else {
@@ -98,7 +95,7 @@ impl<S> Connections<S> {
         }
     }
 
-    async fn serve_plain<T, B>(
+    async fn serve_plain<T>(
         &self,
         mut stream: T,
         address: PeerAddress,
@@ -106,8 +103,7 @@ impl<S> Connections<S> {
     ) -> Result<(), Error>
     where
         T: Transport,
-        S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+        S: HttpService,
     {
         let first = tokio::select! {
             first = timeout(self.limits.idle, stream.first_byte()) => first??,
@@ -127,7 +123,7 @@ impl<S> Connections<S> {
     }
 
     /// Speaks HTTP until the client or this server has had enough.
-    async fn speak<B>(
+    async fn speak(
         &self,
         protocol: &auto::Builder<TokioExecutor>,
         Wire { stream, activity, files }: Wire,
@@ -135,13 +131,12 @@ impl<S> Connections<S> {
         mut draining: Draining,
     ) -> Result<(), Error>
     where
-        S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Error>> + Send + Unpin + 'static,
+        S: HttpService,
     {
         // Boxed, it lies in memory that another answer has just left. Else hyper would keep room for it with each connection, which is
         // memory that was last looked at when this client last asked for something.
         let service = service_fn(|request| {
-            Box::pin(answer(self.service.clone(), request, peer, self.limits, files.clone(), &activity))
+            Box::pin(answer(&self.service, request, peer, self.limits, files.as_ref(), &activity))
         });
         let stream = Lingering::new(StallGuard::new(stream, self.limits.stall), Arc::clone(&activity));
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
@@ -178,33 +173,26 @@ async fn had_enough(
 
 /// Begins to answer a request. The service gets it before anything is waited for: once an answer is ready, the next head can be read
 /// into the buffer of this one.
-fn answer<S, B>(
-    mut service: S,
+fn answer<S: HttpService>(
+    service: &S,
     request: Request<Incoming>,
     peer: Peer,
     limits: Limits,
-    files: Option<Files>,
+    files: Option<&Files>,
     activity: &Arc<Activity>,
-) -> impl Future<Output = Result<Response<ResponseBody<B>>, Infallible>> + Send + use<S, B>
-where
-    S: HttpService<B>,
-    B: Send,
-{
+) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> + Send + use<S> {
     let work = activity.begin();
     let is_http1 = request.version() < Version::HTTP_2;
     let unwanted = Unwanted::of(request.body());
     // Reading would give permission to a client that waits for it; and a stream of HTTP/2 ends by itself.
     let may_read_on = is_http1 && !request.headers().contains_key(EXPECT);
-    let mut request = request.map(|body| RequestBody::new(body, limits.stall, unwanted.clone()));
-    request.extensions_mut().insert(peer);
-    // The answers of HTTP/2 share a connection, and would take one another's pieces; and the answer to a `HEAD` has none.
+    let request = request.map(|body| RequestBody::new(body, limits.stall, unwanted.clone()));
+    // The answers of HTTP/2 share a connection, and would take one another's pieces.
     let files = files.filter(|_| is_http1);
-    if let Some(files) = files.clone().filter(|_| request.method() == Method::GET) {
-        request.extensions_mut().insert(files);
-    }
-    let answered = service.call(request);
+    let answered = service.answer(request, Arrival { peer, files });
+    let files = files.cloned().unwrap_or_default();
     async move {
-        let mut response = answered.await?;
+        let mut response = answered.await;
         if may_read_on {
             unwanted.read_within(limits.unwanted).await;
         }
@@ -214,6 +202,6 @@ where
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        Ok(response.map(|body| ResponseBody::new(body, files.unwrap_or_default(), work)))
+        Ok(response.map(|body| ResponseBody::new(body, files, work)))
     }
 }

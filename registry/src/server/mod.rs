@@ -4,6 +4,7 @@
 //! how long nothing may happen.
 
 mod activity;
+mod arrival;
 mod connection;
 mod drain;
 mod files;
@@ -21,12 +22,12 @@ mod unix_socket;
 mod unwanted;
 mod wrong_port;
 
-use std::{convert::Infallible, error::Error as StdError, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
 use hyper::{Request, Response, body::Body};
-use tower::Service;
 
+pub use arrival::Arrival;
 pub use files::Files;
 pub use limits::{Limits, open_files};
 pub use listener::LocalAddress;
@@ -69,23 +70,17 @@ fn free(address: &Listen) -> &'static str {
     }
 }
 
-/// A service that the server can call for each request: one that is always ready, for it is not asked whether it is.
-pub trait HttpService<B>:
-    Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
+/// What answers the requests that come to a server.
+pub trait HttpService: Clone + Send + Sync + 'static {
+    /// The bodies of its answers.
+    type Body: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Unpin + 'static;
 
-impl<B, S> HttpService<B> for S where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
+    /// Answers a request, whatever becomes of it.
+    fn answer(
+        &self,
+        request: Request<RequestBody>,
+        arrival: Arrival<'_>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send + use<Self>;
 }
 
 /// A listening socket that does not accept connections yet.
@@ -148,11 +143,7 @@ impl Server {
 
     /// Serves until the first signal and the drain delay after it, then lets requests in flight finish: until they are done,
     /// until the drain timeout, or until another signal. A signal in the delay ends that.
-    pub async fn run<S, B>(self, service: S, signals: impl Stream<Item = ()>)
-    where
-        S: HttpService<B>,
-        B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Unpin + 'static,
-    {
+    pub async fn run(self, service: impl HttpService, signals: impl Stream<Item = ()>) {
         let protocols = Protocols::new(self.h2c);
         let connections = Arc::new(Connections::new(self.tls, protocols, self.limits, self.rest, service));
         let mut entrance = Entrance::new(self.listener, self.limits.connections);

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// The other end of the connection that a request came by; an extension of each request.
+/// The other end of the connection that a request came by; an extension of each request that is not answered at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// Its address.

@@ -12,7 +12,7 @@ use berth_registry::{
     notifications::Notifications,
     reconfiguration,
     repository::{Registry as Rules, Rules as Settings},
-    server::{Peer, PeerAddress},
+    server::{Arrival, Peer, PeerAddress},
 };
 use berth_storage::{Filesystem, Memory, ObjectStore};
 use bytes::Bytes;
@@ -24,12 +24,14 @@ use hyper::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
-use tower::ServiceExt;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A client on this machine.
+const HERE: Peer = Peer { address: PeerAddress::Unix, tls: false };
 
 /// A registry in memory.
 pub(crate) struct Registry {
@@ -38,7 +40,7 @@ pub(crate) struct Registry {
     /// What every request carries.
     credentials: Option<(String, String)>,
     /// Where every request comes from.
-    peer: Option<Peer>,
+    peer: Peer,
 }
 
 impl Registry {
@@ -93,7 +95,7 @@ impl Registry {
 
     /// One that was put together elsewhere.
     pub(crate) fn over(api: Api) -> Self {
-        Self { api, auth: Auth::default(), credentials: None, peer: None }
+        Self { api, auth: Auth::default(), credentials: None, peer: HERE }
     }
 
     /// Reads the password file and the access rules again, if they have changed.
@@ -127,7 +129,7 @@ impl Registry {
     /// The same registry, as a client at this address sees it.
     pub(crate) fn at_address(&self, address: &str) -> Self {
         let address = PeerAddress::Tcp(SocketAddr::new(address.parse().unwrap(), 4711));
-        let peer = Some(Peer { address, tls: false });
+        let peer = Peer { address, tls: false };
         let (api, auth) = (self.api.clone(), self.auth.clone());
         Self { api, auth, credentials: self.credentials.clone(), peer }
     }
@@ -167,15 +169,13 @@ impl Registry {
         self.answer(request.body(body).unwrap()).await
     }
 
-    async fn answer<B>(&self, mut request: Request<B>) -> Answer
+    async fn answer<B>(&self, request: Request<B>) -> Answer
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if let Some(peer) = self.peer {
-            request.extensions_mut().insert(peer);
-        }
-        let response = api::service(self.api.clone()).oneshot(request).await.unwrap();
+        let arrival = Arrival { peer: self.peer, files: None };
+        let response = api::service(self.api.clone()).answer(request, arrival).await;
         let (parts, body) = response.into_parts();
         Answer {
             status: parts.status,

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,15 +16,21 @@ use crate::{
     metrics::{Active, Handler},
 };
 
-/// Where an exchange, the router and the handlers tell each other of a request; an extension of it. Cheap to clone.
+/// What is found out of a request.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) identity: Option<Identity>,
+}
+
+/// Where the router and the handlers behind it tell what they find out of a request; an extension of it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::api) struct Findings(Arc<Found>);
+pub(in crate::api) struct Findings(Arc<Shared>);
 
 #[derive(Debug)]
-struct Found {
+struct Shared {
     id: RequestId,
-    endpoint: OnceLock<Endpoint>,
-    identity: OnceLock<Identity>,
+    found: Mutex<Found>,
     received: AtomicU64,
 }
 
@@ -36,25 +42,40 @@ pub(super) struct Endpoint {
     pub(super) route: Option<Cow<'static, str>>,
 }
 
+impl Found {
+    /// Counts the request as being worked on, by the endpoint that was found; once.
+    pub(super) fn endpoint(
+        &mut self,
+        api: &Api,
+        handler: Handler,
+        method: &Method,
+        route: impl FnOnce() -> Option<Cow<'static, str>>,
+    ) {
+        self.endpoint.get_or_insert_with(|| Endpoint {
+            active: api.metrics.requests().begin(handler, method),
+            route: route(),
+        });
+    }
+}
+
 impl Findings {
     /// Nothing is known of a request but its id.
     pub(super) fn new(id: RequestId) -> Self {
-        let (endpoint, identity) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Found { id, endpoint, identity, received: AtomicU64::new(0) }))
+        Self(Arc::new(Shared { id, found: Mutex::default(), received: AtomicU64::new(0) }))
     }
 
     pub(in crate::api) fn id(&self) -> &RequestId {
         &self.0.id
     }
 
-    /// Tells who sends the request; once.
+    /// Tells who sends the request.
     pub(in crate::api) fn identify(&self, identity: &Identity) {
-        let _ = self.0.identity.set(identity.clone());
+        self.lock().identity = Some(identity.clone());
     }
 
     /// The user, if there is one who has shown who it is.
-    pub(in crate::api) fn user(&self) -> Option<&str> {
-        self.0.identity.get()?.user()
+    pub(in crate::api) fn user(&self) -> Option<String> {
+        self.lock().identity.as_ref()?.user().map(str::to_owned)
     }
 
     /// Counts the request as being worked on, by the endpoint that was found; once.
@@ -65,14 +86,13 @@ impl Findings {
         method: &Method,
         route: impl FnOnce() -> Option<Cow<'static, str>>,
     ) {
-        self.0.endpoint.get_or_init(|| Endpoint {
-            active: api.metrics.requests().begin(handler, method),
-            route: route(),
-        });
+        self.lock().endpoint(api, handler, method, route);
     }
 
-    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
-        self.0.endpoint.get()
+    /// What was found, for the exchange that ends. A handler may go on, and tell others who has sent the request.
+    pub(super) fn end(&self) -> Found {
+        let mut found = self.lock();
+        Found { endpoint: found.endpoint.take(), identity: found.identity.clone() }
     }
 
     /// Counts what is read of the request's body.
@@ -83,5 +103,9 @@ impl Findings {
     /// How many bytes of the request's body have arrived.
     pub(super) fn received(&self) -> u64 {
         self.0.received.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.0.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

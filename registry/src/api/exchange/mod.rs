@@ -24,12 +24,16 @@ use axum::{
     response::Response,
 };
 
-use self::body::{Answering, Counted};
+use self::{
+    body::{Answering, Counted},
+    findings::Found,
+};
 pub(super) use self::{findings::Findings, told::Told};
 use super::{Answers, Api, access_log, edge::RequestId, handler};
 use crate::{
     auth::Identity,
     metrics::{Authentication, Handler, Outcome},
+    server::Peer,
     telemetry::RequestSpan,
 };
 
@@ -49,10 +53,13 @@ pub(super) struct Exchange {
     start: Instant,
     /// How answers look from outside, as it was when the request came.
     pub(super) answers: Arc<Answers>,
-    findings: Findings,
+    id: RequestId,
+    found: Found,
+    /// What else was found; made for a request that the router leads.
+    findings: Option<Findings>,
     /// `None` when no line of the log will be written.
     told: Option<Box<Told>>,
-    span: Option<RequestSpan>,
+    span: Option<Box<RequestSpan>>,
     pub(super) method: Method,
     has_credentials: bool,
     /// How many bytes of the answer's body were handed over.
@@ -66,14 +73,16 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Begins with the head of a request.
-    pub(super) fn begin<B>(api: &Api, request: &http::Request<B>) -> Self {
+    pub(super) fn begin<B>(api: &Api, request: &http::Request<B>, peer: Peer) -> Self {
         let headers = request.headers();
         Self {
             start: Instant::now(),
             answers: api.answers(),
-            findings: Findings::new(RequestId::of(headers)),
-            told: Told::of(request),
-            span: api.traces.as_ref().and_then(|traces| span::begin(traces, request)),
+            id: RequestId::of(headers),
+            found: Found::default(),
+            findings: None,
+            told: Told::of(request, peer.address),
+            span: api.traces.as_ref().and_then(|traces| span::begin(traces, request, peer)),
             method: request.method().clone(),
             has_credentials: headers.contains_key(AUTHORIZATION),
             sent: 0,
@@ -85,37 +94,40 @@ impl Exchange {
 
     /// The id of the request.
     pub(super) fn id(&self) -> &RequestId {
-        self.findings.id()
+        &self.id
     }
 
     /// Counts the request as being worked on, by an endpoint that was found without the router.
-    pub(super) fn found(&self, api: &Api, handler: Handler, route: &'static str) {
-        self.findings.found(api, handler, &self.method, || Some(route.into()));
+    pub(super) fn found(&mut self, api: &Api, handler: Handler, route: &'static str) {
+        self.found.endpoint(api, handler, &self.method, || Some(route.into()));
     }
 
     /// Tells who sends the request.
-    pub(super) fn identify(&self, identity: &Identity) {
-        self.findings.identify(identity);
+    pub(super) fn identify(&mut self, identity: &Identity) {
+        self.found.identity = Some(identity.clone());
     }
 
     /// Leaves with a request what the router and the handlers behind it tell the exchange by, and counts its body.
-    pub(super) fn accompany(&self, request: Request) -> Request {
-        let findings = self.findings.clone();
+    pub(super) fn accompany(&mut self, request: Request) -> Request {
+        let findings = self.findings.insert(Findings::new(self.id.clone())).clone();
         let mut request = request.map(|body| Body::new(Counted::new(body, findings.clone())));
         request.extensions_mut().insert(findings);
         request
     }
 
-    /// Follows the answer to its end.
+    /// Follows the answer to its end, which is that of its head if it has no body.
     pub(super) fn follow(mut self, response: Response) -> Response {
         self.status = Some(response.status());
         self.announced = if self.method == Method::HEAD { Some(0) } else { announced(&response) };
+        if response.body().is_end_stream() {
+            return response;
+        }
         response.map(|body| Body::new(Answering::new(body, self)))
     }
 
     /// The user, if there is one who has shown who it is.
     pub(super) fn user(&self) -> Option<&str> {
-        self.findings.user()
+        self.found.identity.as_ref()?.user()
     }
 
     /// Whether the client got the whole answer.
@@ -126,7 +138,7 @@ impl Exchange {
 
     /// How many bytes of the request's body have arrived.
     pub(super) fn received(&self) -> u64 {
-        self.findings.received()
+        self.findings.as_ref().map_or(0, Findings::received)
     }
 
     /// How long it has taken so far.
@@ -136,7 +148,7 @@ impl Exchange {
 
     /// The id of the trace that the request belongs to, if its span is recorded.
     pub(super) fn trace_id(&self) -> Option<String> {
-        self.span.as_ref().map(RequestSpan::trace_id)
+        self.span.as_deref().map(RequestSpan::trace_id)
     }
 
     fn authentication(&self) -> Option<Authentication> {
@@ -151,7 +163,10 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(endpoint) = self.findings.endpoint() {
+        if let Some(findings) = &self.findings {
+            self.found = findings.end();
+        }
+        if let Some(endpoint) = &self.found.endpoint {
             endpoint.active.end(&Outcome {
                 status: self.status,
                 duration: self.duration(),

@@ -12,26 +12,25 @@ use crate::{
 };
 
 /// Begins the span of a request.
-pub(super) fn begin<B>(traces: &Traces, request: &Request<B>) -> Option<RequestSpan> {
+pub(super) fn begin<B>(traces: &Traces, request: &Request<B>, peer: Peer) -> Option<Box<RequestSpan>> {
     let mut span = traces.begin(request.method(), request.headers())?;
     span.set("http.request.method", request.method().to_string());
     span.set("url.path", request.uri().path().to_owned());
     span.set("network.protocol.version", protocol_version(request.version()));
-    if let Some(peer) = request.extensions().get::<Peer>() {
-        span.set("url.scheme", if peer.tls { "https" } else { "http" });
-        span.set("client.address", peer.address.to_string());
-    }
+    span.set("url.scheme", if peer.tls { "https" } else { "http" });
+    span.set("client.address", peer.address.to_string());
     for (attribute, header) in [("server.address", HOST), ("user_agent.original", USER_AGENT)] {
         if let Some(text) = text_of(request.headers(), &header) {
             span.set(attribute, text);
         }
     }
-    Some(span)
+    // It is large, and an exchange moves on with the answer.
+    Some(Box::new(span))
 }
 
 /// Ends the span of an exchange.
 pub(super) fn end(span: &mut RequestSpan, exchange: &Exchange) {
-    if let Some(route) = exchange.findings.endpoint().and_then(|endpoint| endpoint.route.as_deref()) {
+    if let Some(route) = exchange.found.endpoint.as_ref().and_then(|endpoint| endpoint.route.as_deref()) {
         span.set_route(&exchange.method, route);
     }
     span.set("http.request.body.size", bytes(exchange.received()));

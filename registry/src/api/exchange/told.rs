@@ -5,11 +5,7 @@ use axum::http::{
     header::{REFERER, USER_AGENT},
 };
 
-use crate::{
-    api::prefix,
-    server::{Peer, PeerAddress},
-    telemetry::ACCESS,
-};
+use crate::{api::prefix, server::PeerAddress, telemetry::ACCESS};
 
 /// The head of a request, as far as a line of the log needs it. Texts are made of it when the line is written.
 #[derive(Debug)]
@@ -18,13 +14,13 @@ pub(in crate::api) struct Told {
     pub(in crate::api) version: Version,
     user_agent: Option<HeaderValue>,
     referer: Option<HeaderValue>,
-    pub(in crate::api) remote: Option<PeerAddress>,
+    pub(in crate::api) remote: PeerAddress,
 }
 
 impl Told {
     /// Keeps a head that is going to be told. It would keep the buffer that the head was read into, too, and the next head would
     /// be read into a new one: nothing is kept for a log that nobody writes.
-    pub(super) fn of<B>(request: &Request<B>) -> Option<Box<Self>> {
+    pub(super) fn of<B>(request: &Request<B>, remote: PeerAddress) -> Option<Box<Self>> {
         tracing::enabled!(target: ACCESS, tracing::Level::INFO).then(|| {
             let headers = request.headers();
             Box::new(Self {
@@ -32,7 +28,7 @@ impl Told {
                 version: request.version(),
                 user_agent: headers.get(USER_AGENT).cloned(),
                 referer: headers.get(REFERER).cloned(),
-                remote: request.extensions().get::<Peer>().map(|peer| peer.address),
+                remote,
             })
         })
     }

@@ -17,7 +17,7 @@ use crate::{
         respond::{BlobHead, BlobNotModified, body_of, describe_part},
     },
     repository::{BlobContent, BlobStanding},
-    server::Files,
+    server::{Arrival, Files},
 };
 
 /// An answer with a blob, and what tells whether it is right.
@@ -35,7 +35,13 @@ impl PreparedBlob {
     }
 
     /// The answer, if the repository has the blob, and if the client is not to get it from elsewhere.
-    pub(super) fn answer(&self, api: &Api, Pull(repository): &Pull, request: &Parts) -> Option<Response> {
+    pub(super) fn answer(
+        &self,
+        api: &Api,
+        Pull(repository): &Pull,
+        request: &Parts,
+        arrival: Arrival<'_>,
+    ) -> Option<Response> {
         let (is_head, digest) = (request.method == Method::HEAD, self.standing.blob().digest);
         if Known::of(&request.headers).contains(&digest) {
             return self.standing.can_be_relied_on().then(|| BlobNotModified(digest).into_response());
@@ -43,13 +49,13 @@ impl PreparedBlob {
         if is_head {
             return self.standing.can_be_relied_on().then(|| self.whole(Body::empty()));
         }
-        if Redirection::of(api, request).0.is_some() {
+        if Redirection::of(api, &request.headers, Some(&arrival.peer)).0.is_some() {
             return None;
         }
         let range = Wanted::of_request(&request.headers).and_then(|wanted| wanted.of(&digest));
         let content = self.standing.open(range)?;
         mirrored::note_blob(&api.mirrors, repository, &content);
-        Some(self.with(content, request.extensions.get::<Files>().cloned()))
+        Some(self.with(content, arrival.files.cloned()))
     }
 
     fn with(&self, content: BlobContent, files: Option<Files>) -> Response {

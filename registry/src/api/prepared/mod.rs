@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     repository::{Repository, StoredManifest},
-    server::open_files,
+    server::{Arrival, open_files},
 };
 
 /// How much is kept ready, in bytes: the answers with 3,000 small manifests, or with 2,000 blobs.
@@ -153,10 +153,16 @@ fn made_ready(mut headers: HeaderMap) -> HeaderMap {
 
 impl Prepared {
     /// The answer to a request of somebody who may have it; `None` when it is not the right one now.
-    pub(super) fn answer(&self, api: &Api, pull: &Pull, request: &Parts) -> Option<Response> {
+    pub(super) fn answer(
+        &self,
+        api: &Api,
+        pull: &Pull,
+        request: &Parts,
+        arrival: Arrival<'_>,
+    ) -> Option<Response> {
         match &self.content {
             Content::Manifest(manifest) => manifest.answer(api, pull, request),
-            Content::Blob(blob) => blob.answer(api, pull, request),
+            Content::Blob(blob) => blob.answer(api, pull, request, arrival),
         }
     }
 }

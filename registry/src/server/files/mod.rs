@@ -3,7 +3,7 @@
 //! HTTP is spoken by hyper, to which a body is bytes. So a body yields a *stand-in* for each piece: as many bytes of
 //! memory that is reserved for this and for nothing else, whose content is nobody's. Its way:
 //!
-//! 1. The service, which finds a [`Files`] among the extensions of a request, leaves a piece there and yields the
+//! 1. The service, which learns of a [`Files`] by the [`Arrival`](super::Arrival) of a request, leaves a piece there and yields the
 //!    stand-in that it gets ([`Files::stand_in`]).
 //! 2. What comes out of the service must be that stand-in: `Files::pass` sees to it, for every chunk of the body. It
 //!    goes on as a `Chunk`, from which nobody can copy a byte.
@@ -29,7 +29,7 @@ use bytes::{Buf, Bytes};
 pub(super) use self::{chunk::Chunk, stream::FileStream};
 use super::activity::Activity;
 
-/// The pieces of files that a connection is about to send; an extension of its requests.
+/// The pieces of files that a connection is about to send; an extension of its requests for content.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     pieces: Arc<Mutex<Pieces>>,
