@@ -142,13 +142,15 @@ impl PreparedAnswers {
 }
 
 /// Makes headers ready to be copied. A copy has the table of the original, which must not have to grow for what is added, and room for as
-/// many values as there are: so there are the version and the id, too, of which every copy has another.
-fn made_ready(mut headers: HeaderMap) -> HeaderMap {
-    headers.insert(API_VERSION.0, API_VERSION.1);
-    headers.insert(REQUEST_ID, HeaderValue::from_static(""));
-    headers.reserve(ADDED_LATER);
+/// many values as there are: so there are the version and the id, too, of which every copy has another. They are the first, where they
+/// are found first.
+fn made_ready(headers: HeaderMap) -> HeaderMap {
+    let mut ready = HeaderMap::with_capacity(headers.len() + 2 + ADDED_LATER);
+    ready.insert(API_VERSION.0, API_VERSION.1);
+    ready.insert(REQUEST_ID, HeaderValue::from_static(""));
+    ready.extend(headers);
     // There may be thousands of them, and a copy takes no more memory than it needs.
-    headers.clone()
+    ready.clone()
 }
 
 impl Prepared {
