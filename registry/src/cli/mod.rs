@@ -9,6 +9,7 @@ mod copy;
 mod du;
 mod export;
 mod garbage_collect;
+mod heap;
 mod htpasswd;
 mod image_name;
 mod import;
@@ -138,6 +139,7 @@ fn named_config(argument: Option<&PathBuf>) -> Option<PathBuf> {
 
 /// The threads that a command runs on.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    heap::give_back_large();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")
 }
 

@@ -1,7 +1,6 @@
 //! `registry serve`: puts the parts together and serves until a signal comes.
 
 mod collecting;
-mod heap;
 mod signals;
 mod unmapping;
 mod upload_purging;
@@ -27,7 +26,7 @@ use berth_storage::{Filesystem, Memory, ObjectStore};
 use futures::stream;
 use tokio::sync::watch;
 
-use super::bucket;
+use super::{bucket, heap};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -19,6 +19,13 @@ struct List {
     ends: Box<[usize]>,
 }
 
+impl List {
+    fn name(&self, place: usize) -> &str {
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[place]]
+    }
+}
+
 /// Which names are asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
@@ -69,9 +76,12 @@ impl Names {
 
     /// The name at this place.
     pub fn get(&self, place: usize) -> Option<&str> {
-        let place = self.range.clone().nth(place)?;
-        let start = place.checked_sub(1).map_or(0, |before| self.list.ends[before]);
-        Some(&self.list.text[start..self.list.ends[place]])
+        Some(self.list.name(self.range.clone().nth(place)?))
+    }
+
+    /// Takes the first name away.
+    pub fn take_first(&mut self) -> Option<&str> {
+        Some(self.list.name(self.range.next()?))
     }
 
     /// The last name.
@@ -160,6 +170,15 @@ mod tests {
         assert_eq!(names.slice(1..3).last(), Some("c"));
         assert_eq!(names.slice(1..3).get(2), None);
         assert_eq!(names.slice(7..9).last(), None);
+    }
+
+    #[test]
+    fn names_are_taken_away_from_the_first_on() {
+        let (all, mut few) = (names(), names().slice(1..3));
+        assert_eq!(few.take_first(), Some("bb"));
+        assert_eq!(told(&few), ["c"]);
+        assert_eq!(few.take_first(), Some("c"));
+        assert_eq!((few.take_first(), all.len()), (None, 5));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use berth_registry::server::Rest;
 use rustix::mm::{Advice, madvise};
 use tokio::time::{sleep, timeout};
 
-use super::heap;
+use crate::cli::heap;
 
 /// How long to see whether somebody else comes, and whether the tasks that a start begins have had their first turn.
 const MOMENT: Duration = Duration::from_millis(10);

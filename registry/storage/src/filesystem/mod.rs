@@ -14,6 +14,7 @@ mod identity;
 mod leftovers;
 mod listed;
 mod looks;
+mod nearest;
 mod opened;
 mod read;
 #[cfg(test)]

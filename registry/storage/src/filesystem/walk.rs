@@ -1,17 +1,18 @@
 //! Walks over the folders of the store in the order of the keys.
 
-use std::collections::BinaryHeap;
 use std::fs::{self, DirEntry};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
+use super::nearest::Nearest;
 use super::temporary::{ABANDONED_AFTER, is_temporary};
 use super::write::is_absent;
 use super::{on_blocking_pool, read};
-use crate::{Key, ObjectMeta, Result};
+use crate::{Key, Names, ObjectMeta, Result};
 
 /// The names in the folder, in byte order.
 pub(super) fn children(
@@ -25,8 +26,9 @@ pub(super) fn children(
         let (folder, prefix) = (Arc::clone(&folder), prefix.clone());
         async move {
             let Some(rest) = rest else { return Ok(None) };
-            let (names, rest) = on_blocking_pool(&prefix, move || rest.names(&folder)).await?;
-            Ok(Some((stream::iter(names.into_iter().rev()).map(Ok), rest)))
+            let (mut names, rest) = on_blocking_pool(&prefix, move || rest.names(&folder)).await?;
+            let names = iter::from_fn(move || names.take_first().map(str::to_owned));
+            Ok(Some((stream::iter(names).map(Ok), rest)))
         }
     });
     pieces.try_flatten().boxed()
@@ -95,8 +97,8 @@ pub(super) struct Named {
 /// A folder that is being walked through.
 struct Folder {
     key: Key,
-    /// Its next entries, the nearest last.
-    entries: Vec<String>,
+    /// Its next entries.
+    entries: Names,
     /// What is to be read when these are done with; `None` when nothing is left.
     rest: Option<Rest>,
 }
@@ -111,8 +113,8 @@ struct Rest {
 }
 
 impl Rest {
-    /// The next names in the folder, the nearest last, and what is left then.
-    fn names(self, folder: &Path) -> io::Result<(Vec<String>, Option<Self>)> {
+    /// The next names in the folder, and what is left then.
+    fn names(self, folder: &Path) -> io::Result<(Names, Option<Self>)> {
         let is_ahead = |name: &str| self.after.as_deref().is_none_or(|last| name > last);
         let (names, left) = nearest(folder, self.remembered, |entry| Ok(plain_name(entry)), is_ahead)?;
         let rest = self.behind(&names, left);
@@ -120,9 +122,9 @@ impl Rest {
     }
 
     /// What is left behind these entries, if there are any more.
-    fn behind(&self, entries: &[String], left: usize) -> Option<Self> {
+    fn behind(&self, entries: &Names, left: usize) -> Option<Self> {
         let remembered = self.remembered.max((entries.len() + left) / SHARE_REMEMBERED);
-        (left > 0).then(|| Self { after: entries.first().cloned(), remembered })
+        (left > 0).then(|| Self { after: entries.last().map(str::to_owned), remembered })
     }
 }
 
@@ -177,7 +179,7 @@ impl Walk {
 impl Folder {
     fn at(key: Key) -> Self {
         let rest = Rest { after: None, remembered: FIRST_REMEMBERED };
-        Self { key, entries: Vec::new(), rest: Some(rest) }
+        Self { key, entries: Names::default(), rest: Some(rest) }
     }
 
     /// The name of the next entry. That of a folder ends with a slash, and stands among the keys where what is in it does.
@@ -194,7 +196,7 @@ impl Folder {
             self.rest = rest.behind(&entries, left);
             self.entries = entries;
         }
-        Ok(self.entries.pop())
+        Ok(self.entries.take_first().map(str::to_owned))
     }
 }
 
@@ -208,29 +210,24 @@ fn comes_after(folder: &Key, name: &str, last: &Key) -> bool {
     surrounds_last || position.as_str() > last.as_str()
 }
 
-/// The first entries of the folder, the nearest last, and how many come after them.
+/// The first entries of the folder, and how many come after them.
 fn nearest(
     path: &Path,
     most: usize,
     name: impl Fn(&DirEntry) -> io::Result<Option<String>>,
     is_ahead: impl Fn(&str) -> bool,
-) -> io::Result<(Vec<String>, usize)> {
+) -> io::Result<(Names, usize)> {
     let entries = match fs::read_dir(path) {
-        Err(error) if is_absent(&error) => return Ok((Vec::new(), 0)),
+        Err(error) if is_absent(&error) => return Ok((Names::default(), 0)),
         entries => entries?,
     };
-    let (mut nearest, mut left) = (BinaryHeap::new(), 0);
+    let mut nearest = Nearest::of(most);
     for entry in entries {
-        let Some(name) = name(&entry?)?.filter(|name| is_ahead(name)) else { continue };
-        nearest.push(name);
-        if nearest.len() > most {
-            nearest.pop();
-            left += 1;
+        if let Some(name) = name(&entry?)?.filter(|name| is_ahead(name)) {
+            nearest.add(&name);
         }
     }
-    let mut nearest = nearest.into_sorted_vec();
-    nearest.reverse();
-    Ok((nearest, left))
+    Ok(nearest.into_names())
 }
 
 /// The name of an entry, which cannot belong to an object if it is not text.
@@ -285,7 +282,7 @@ mod tests {
             let (names, left) =
                 nearest(root.path(), 2, name_among_keys, |name| name > last.as_str()).unwrap();
             assert!(names.len() <= 2);
-            found.extend(names.into_iter().rev());
+            found.extend(names.iter().map(str::to_owned));
             assert_eq!(found.len() + left, 5);
             last = found.last().unwrap().clone();
             if left == 0 {
@@ -302,7 +299,7 @@ mod tests {
             fs::write(root.path().join(format!("{number:03}")), "").unwrap();
         }
         let rest = Rest { after: None, remembered: 1 };
-        let mut folder = Folder { key: Key::default(), entries: Vec::new(), rest: Some(rest) };
+        let mut folder = Folder { key: Key::default(), entries: Names::default(), rest: Some(rest) };
         let (mut found, mut reads) = (0, 0);
         while let Some(name) = {
             reads += u32::from(folder.entries.is_empty() && folder.rest.is_some());
@@ -325,7 +322,7 @@ mod tests {
         while let Some(ahead) = rest {
             let (names, left) = ahead.names(root.path()).unwrap();
             assert!(names.len() <= 2);
-            found.extend(names.into_iter().rev());
+            found.extend(names.iter().map(str::to_owned));
             rest = left;
         }
         assert_eq!(found, ["a", "a-b", "a.c", "b", "c"]);
