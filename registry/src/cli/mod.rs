@@ -21,6 +21,7 @@ mod retention;
 mod serve;
 mod server;
 mod storage;
+mod threads;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -29,9 +30,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use berth_registry::config as configuration;
 use clap::{CommandFactory, Parser, Subcommand};
+
+use self::threads::runtime;
 
 /// A registry of container images and other OCI artifacts.
 #[derive(Debug, Parser)]
@@ -135,12 +137,6 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 fn named_config(argument: Option<&PathBuf>) -> Option<PathBuf> {
     let from_environment = || std::env::var_os("REGISTRY_CONFIGURATION_PATH").map(PathBuf::from);
     argument.cloned().or_else(from_environment)
-}
-
-/// The threads that a command runs on.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    heap::give_back_large();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")
 }
 
 /// Reads a duration in the form of configuration files.

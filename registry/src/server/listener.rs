@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::net;
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,6 +22,11 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 
 /// How often the log tells of a shortage that goes on.
 const TELL_AGAIN: Duration = Duration::from_mins(1);
+
+/// How many clients may wait to be accepted: as many as the kernel lets (`net.core.somaxconn`), as servers in Go have it. Tokio asks for
+/// 128. The kernel passes over whoever comes while so many wait, and lets them try again after a second, or several: that is how long
+/// nodes would wait that all pull a new image at the same moment.
+const QUEUE: i32 = i32::MAX;
 
 /// What Linux answers where the kernel has no IPv6; where it is switched off, the address is not available.
 const EAFNOSUPPORT: i32 = 97;
@@ -68,7 +74,7 @@ impl Listener {
     /// IPv6.
     pub(super) async fn bind(listen: &Listen) -> io::Result<Self> {
         let socket = match listen {
-            Listen::Tcp(address) => Socket::Tcp(bind_tcp(address).await?),
+            Listen::Tcp(address) => Socket::Tcp(with_long_queue(bind_tcp(address).await?)?),
             Listen::Unix(path) => Socket::Unix(UnixSocket::bind(path)?),
         };
         Ok(Self(socket))
@@ -101,6 +107,12 @@ async fn bind_tcp(address: &Address) -> io::Result<TcpListener> {
             result => result,
         },
     }
+}
+
+/// Lets more clients wait. Linux takes a second `listen` for the new length of the queue.
+fn with_long_queue(listener: TcpListener) -> io::Result<TcpListener> {
+    net::listen(&listener, QUEUE)?;
+    Ok(listener)
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {
@@ -162,4 +174,32 @@ impl Entrance {
 fn concerns_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// How many may wait at most, by the settings of this machine.
+    fn longest_queue() -> usize {
+        fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn many_connect_at_the_same_moment_and_nobody_is_passed_over() {
+        let address = Address { host: Some("127.0.0.1".to_owned()), port: 0 };
+        let listener = Listener::bind(&Listen::Tcp(address)).await.unwrap();
+        let LocalAddress::Tcp(address) = listener.address().unwrap() else { panic!("a TCP address") };
+        let connect_all = async {
+            let mut clients = Vec::new();
+            for _ in 0..longest_queue().min(256) {
+                clients.push(TcpStream::connect(address).await.unwrap());
+            }
+            clients
+        };
+        // Nobody accepts them: one that is passed over tries in vain until the time is over.
+        tokio::time::timeout(Duration::from_mins(1), connect_all).await.unwrap();
+    }
 }
