@@ -16,7 +16,7 @@ use hyper::header::HeaderValue;
 
 use super::{
     Api,
-    authenticate::{identify, identify_at_once, refuse_token},
+    authenticate::identify,
     authorize::{Pull, permit},
     blobs,
     challenge::Challenge,
@@ -26,7 +26,6 @@ use super::{
     fold_name::name_in,
     health, manifests, mirrored,
     negotiate::Accepted,
-    prepared::Content,
     redirect::Redirection,
     respond::Version,
 };
@@ -34,12 +33,13 @@ use crate::{
     auth::{Action, Identity},
     metrics::Handler,
     repository::Repository,
-    server::{Arrival, Files},
+    server::Files,
 };
 
 /// The handlers of pulls in the metrics, and their lines of the route table.
-const MANIFEST: (Handler, &str) = (Handler::Manifest, "/v2/{name}/manifests/{reference}");
-const BLOB: (Handler, &str) = (Handler::Blob, "/v2/{name}/blobs/{digest}");
+pub(super) const VERSION: (Handler, &str) = (Handler::Base, "/v2/");
+pub(super) const MANIFEST: (Handler, &str) = (Handler::Manifest, "/v2/{name}/manifests/{reference}");
+pub(super) const BLOB: (Handler, &str) = (Handler::Blob, "/v2/{name}/blobs/{digest}");
 
 /// What such a request asks for.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Endpoint {
     /// The line of the route table that leads there, and its name in the metrics.
     fn route(&self) -> (Handler, &'static str) {
         match self {
-            Self::Version => (Handler::Base, "/v2/"),
+            Self::Version => VERSION,
             Self::Manifest(..) => MANIFEST,
             Self::Blob(..) => BLOB,
         }
@@ -92,7 +92,7 @@ impl Endpoint {
             Some(challenge) => challenge.complete(answered),
             None => answered,
         };
-        Ok(if parts.method == Method::HEAD { without_body(answered) } else { answered })
+        Ok(as_asked(parts, answered))
     }
 
     async fn pull(self, api: &Api, identity: &Identity, parts: &Parts) -> Result<Response> {
@@ -105,38 +105,8 @@ impl Endpoint {
     }
 }
 
-/// The answer to a pull, if it is ready for whoever sends the request and if that is known as well. The request is told of its
-/// arrival only if somebody asks.
-pub(super) fn at_once(
-    api: &Api,
-    parts: &mut Parts,
-    arrival: Arrival<'_>,
-    exchange: &mut Exchange,
-) -> Option<Response> {
-    if !is_pull(api, parts) || !api.health.is_well() {
-        return None;
-    }
-    let prepared = api.prepared.at(parts.uri.path())?;
-    let identity = identify_at_once(api, parts)?;
-    let (handler, route) = match prepared.content {
-        Content::Manifest(_) => MANIFEST,
-        Content::Blob(_) => BLOB,
-    };
-    exchange.found(api, handler, route);
-    let identity = match identity {
-        Ok(identity) => identity,
-        Err(refused) => {
-            arrival.tell(parts);
-            return Some(refuse_token(api, parts, refused).into_response());
-        }
-    };
-    let pull = permit(api, &identity, &prepared.name, &[Action::Pull]).map(Pull).ok()?;
-    let answered = prepared.answer(api, &pull, parts, arrival)?;
-    exchange.identify(&identity);
-    Some(answered)
-}
-
-fn is_pull(api: &Api, request: &Parts) -> bool {
+/// Whether it may be a pull, of which nobody else is told.
+pub(super) fn is_pull(api: &Api, request: &Parts) -> bool {
     matches!(request.method, Method::GET | Method::HEAD) && !api.notifications.are_sent()
 }
 
@@ -179,8 +149,11 @@ fn is_stored_so(repository: &Repository, request: &Parts) -> bool {
     name_in(request.uri.path()) == Some(repository.name().as_str())
 }
 
-/// The answer to `HEAD`: the length is told, and the body left out.
-fn without_body(mut response: Response) -> Response {
+/// The answer as the method wants it: to `HEAD`, the length is told, and the body left out.
+pub(super) fn as_asked(request: &Parts, mut response: Response) -> Response {
+    if request.method != Method::HEAD {
+        return response;
+    }
     if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }

@@ -25,6 +25,7 @@
 
 mod access_log;
 mod access_record;
+mod at_once;
 mod authenticate;
 mod authorize;
 mod base;

@@ -13,8 +13,9 @@ use futures::future::{BoxFuture, Either, Ready, ready};
 
 use super::{
     Api,
+    at_once::at_once,
     cors::is_preflight,
-    direct::{Endpoint, at_once},
+    direct::Endpoint,
     edge::Edge,
     error::{Error, Result},
     exchange::Exchange,
