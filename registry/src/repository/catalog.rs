@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub(super) name: RepositoryName,
     /// Whether it counts as existing: it has manifests, and not only uploads or blobs.
     pub(super) has_manifests: bool,
+    /// Whether there may be uploads in progress.
+    pub(super) has_uploads: bool,
 }
 
 /// All repositories whose names come after `last`.
@@ -75,6 +77,7 @@ struct Folder {
     /// Whether there is something of a repository in it.
     exists: bool,
     has_manifests: bool,
+    has_uploads: bool,
     /// Its first names.
     names: Names,
 }
@@ -183,14 +186,15 @@ impl Folder {
             names(state, &above.join(name), Some("_"), OWN_NAMES).await?
         };
         let own = || rest.iter().take_while(|name| name.starts_with('_'));
-        let has_manifests = own().any(|name| name == layout::MANIFESTS);
-        Ok(Self { exists: own().next().is_some(), has_manifests, names: first })
+        let has = |own_name| own().any(|name| name == own_name);
+        let (has_manifests, has_uploads) = (has(layout::MANIFESTS), has(layout::UPLOADS));
+        Ok(Self { exists: own().next().is_some(), has_manifests, has_uploads, names: first })
     }
 
     /// A folder that no client could have named is nothing of ours.
     fn found(&self, path: &str) -> Option<Found> {
         let name = path.parse().ok().filter(|_| self.exists)?;
-        Some(Found { name, has_manifests: self.has_manifests })
+        Some(Found { name, has_manifests: self.has_manifests, has_uploads: self.has_uploads })
     }
 }
 
