@@ -19,6 +19,13 @@ struct List {
     ends: Box<[usize]>,
 }
 
+impl List {
+    /// Where the name at this place begins, or would begin if there were one.
+    fn start(&self, place: usize) -> usize {
+        place.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+}
+
 /// Which names are asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
@@ -70,8 +77,7 @@ impl Names {
     /// The name at this place.
     pub fn get(&self, place: usize) -> Option<&str> {
         let place = self.range.clone().nth(place)?;
-        let start = place.checked_sub(1).map_or(0, |before| self.list.ends[before]);
-        Some(&self.list.text[start..self.list.ends[place]])
+        Some(&self.list.text[self.list.start(place)..self.list.ends[place]])
     }
 
     /// The last name.
@@ -81,7 +87,14 @@ impl Names {
 
     /// The names one after the other.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|place| self.get(place))
+        let mut start = self.list.start(self.range.start);
+        let ends = self.list.ends[self.range.clone()].iter();
+        ends.map(move |end| &self.list.text[std::mem::replace(&mut start, *end)..*end])
+    }
+
+    /// How long they are in all, in bytes.
+    pub fn length(&self) -> usize {
+        self.list.start(self.range.end) - self.list.start(self.range.start)
     }
 
     /// Those at the places of the range, cut to those that there are.
@@ -159,6 +172,8 @@ mod tests {
         assert!(names.after(Some("e")).is_empty());
         assert_eq!(names.slice(1..3).last(), Some("c"));
         assert_eq!(names.slice(1..3).get(2), None);
+        assert_eq!(names.slice(1..4).length(), 5);
+        assert_eq!(names.slice(5..9).length(), 0);
         assert_eq!(names.slice(7..9).last(), None);
     }
 
