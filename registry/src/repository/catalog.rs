@@ -136,12 +136,13 @@ impl Walk {
         }
         let next = siblings.names.slice(0..CONCURRENCY);
         let Some(last) = next.last().map(str::to_owned) else { return Ok(()) };
-        let path = |name: &str| format!("{}{name}", siblings.prefix);
-        let may_lead_on = |name: &&str| !name.starts_with('_') && self.may_lead_on(&path(name));
-        let ahead: Names = next.iter().filter(may_lead_on).collect();
-        let read = Folder::read_each(&self.state, &siblings.prefix, &ahead).await?;
-        let read = ahead.iter().zip(read).map(|(name, folder)| (path(name), Visit::Read(folder)));
-        self.ahead.extend(read.collect::<Vec<_>>());
+        let others = next.iter().filter(|name| !name.starts_with('_'));
+        let ahead = others.map(|name| ([&siblings.prefix, name].concat(), name));
+        let ahead: Vec<_> = ahead.filter(|(path, _)| self.may_lead_on(path)).collect();
+        let names: Names = ahead.iter().map(|(_, name)| name).collect();
+        let read = Folder::read_each(&self.state, &siblings.prefix, &names).await?;
+        let paths = ahead.into_iter().map(|(path, _)| path);
+        self.ahead.extend(paths.zip(read.into_iter().map(Visit::Read)));
         self.plan(Siblings {
             names: siblings.names.slice(CONCURRENCY..usize::MAX),
             others_after: Some(last),
