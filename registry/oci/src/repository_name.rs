@@ -70,14 +70,12 @@ fn is_component(component: &str) -> bool {
     let bytes = component.as_bytes();
     let starts_and_ends_well = bytes.first().copied().is_some_and(is_alphanumeric)
         && bytes.last().copied().is_some_and(is_alphanumeric);
-    starts_and_ends_well
-        && component.split(|c: char| c.is_ascii_alphanumeric()).all(is_separator)
-        && !bytes.iter().any(u8::is_ascii_uppercase)
+    starts_and_ends_well && bytes.split(|byte| is_alphanumeric(*byte)).all(is_separator)
 }
 
 /// Nothing at all, which is what stands between two letters, or one of the separators.
-fn is_separator(between: &str) -> bool {
-    matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
+fn is_separator(between: &[u8]) -> bool {
+    matches!(between, b"" | b"." | b"_" | b"__") || between.iter().all(|byte| *byte == b'-')
 }
 
 impl fmt::Display for RepositoryName {

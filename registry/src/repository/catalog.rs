@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub(super) name: RepositoryName,
     /// Whether it counts as existing: it has manifests, and not only uploads or blobs.
     pub(super) has_manifests: bool,
+    /// Whether there may be uploads in progress.
+    pub(super) has_uploads: bool,
 }
 
 /// All repositories whose names come after `last`.
@@ -75,6 +77,7 @@ struct Folder {
     /// Whether there is something of a repository in it.
     exists: bool,
     has_manifests: bool,
+    has_uploads: bool,
     /// Its first names.
     names: Names,
 }
@@ -133,12 +136,13 @@ impl Walk {
         }
         let next = siblings.names.slice(0..CONCURRENCY);
         let Some(last) = next.last().map(str::to_owned) else { return Ok(()) };
-        let path = |name: &str| format!("{}{name}", siblings.prefix);
-        let may_lead_on = |name: &&str| !name.starts_with('_') && self.may_lead_on(&path(name));
-        let ahead: Names = next.iter().filter(may_lead_on).collect();
-        let read = Folder::read_each(&self.state, &siblings.prefix, &ahead).await?;
-        let read = ahead.iter().zip(read).map(|(name, folder)| (path(name), Visit::Read(folder)));
-        self.ahead.extend(read.collect::<Vec<_>>());
+        let others = next.iter().filter(|name| !name.starts_with('_'));
+        let ahead = others.map(|name| ([&siblings.prefix, name].concat(), name));
+        let ahead: Vec<_> = ahead.filter(|(path, _)| self.may_lead_on(path)).collect();
+        let names: Names = ahead.iter().map(|(_, name)| name).collect();
+        let read = Folder::read_each(&self.state, &siblings.prefix, &names).await?;
+        let paths = ahead.into_iter().map(|(path, _)| path);
+        self.ahead.extend(paths.zip(read.into_iter().map(Visit::Read)));
         self.plan(Siblings {
             names: siblings.names.slice(CONCURRENCY..usize::MAX),
             others_after: Some(last),
@@ -183,14 +187,15 @@ impl Folder {
             names(state, &above.join(name), Some("_"), OWN_NAMES).await?
         };
         let own = || rest.iter().take_while(|name| name.starts_with('_'));
-        let has_manifests = own().any(|name| name == layout::MANIFESTS);
-        Ok(Self { exists: own().next().is_some(), has_manifests, names: first })
+        let has = |own_name| own().any(|name| name == own_name);
+        let (has_manifests, has_uploads) = (has(layout::MANIFESTS), has(layout::UPLOADS));
+        Ok(Self { exists: own().next().is_some(), has_manifests, has_uploads, names: first })
     }
 
     /// A folder that no client could have named is nothing of ours.
     fn found(&self, path: &str) -> Option<Found> {
         let name = path.parse().ok().filter(|_| self.exists)?;
-        Some(Found { name, has_manifests: self.has_manifests })
+        Some(Found { name, has_manifests: self.has_manifests, has_uploads: self.has_uploads })
     }
 }
 

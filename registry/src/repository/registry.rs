@@ -166,8 +166,9 @@ impl Registry {
     /// The uploads that nobody has continued for `older_than`.
     pub async fn abandoned_uploads(&self, older_than: Duration) -> Result<Vec<(RepositoryName, UploadId)>> {
         let mut abandoned = Vec::new();
-        let mut repositories = pin!(catalog::repositories(&self.state, None));
-        while let Some(found) = repositories.try_next().await? {
+        let repositories = catalog::repositories(&self.state, None);
+        let mut uploading = pin!(repositories.try_filter(|found| ready(found.has_uploads)));
+        while let Some(found) = uploading.try_next().await? {
             let ids = uploads::abandoned(&self.state, &found.name, older_than).await?;
             abandoned.extend(ids.into_iter().map(|id| (found.name.clone(), id)));
         }

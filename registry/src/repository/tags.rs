@@ -18,7 +18,7 @@ pub struct Tags<'a>(pub(super) &'a Repository);
 /// The names of tags, in lexical order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagNames {
-    /// The names.
+    /// The names, each of them a valid tag.
     pub names: Names,
     /// `last` of the following page, when there is one.
     pub next: Option<String>,

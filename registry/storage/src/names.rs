@@ -20,9 +20,13 @@ struct List {
 }
 
 impl List {
+    /// Where the name at this place begins, or would begin if there were one.
+    fn start(&self, place: usize) -> usize {
+        place.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
     fn name(&self, place: usize) -> &str {
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[place]]
+        &self.text[self.start(place)..self.ends[place]]
     }
 }
 
@@ -91,7 +95,14 @@ impl Names {
 
     /// The names one after the other.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|place| self.get(place))
+        let mut start = self.list.start(self.range.start);
+        let ends = self.list.ends[self.range.clone()].iter();
+        ends.map(move |end| &self.list.text[std::mem::replace(&mut start, *end)..*end])
+    }
+
+    /// How long they are in all, in bytes.
+    pub fn length(&self) -> usize {
+        self.list.start(self.range.end) - self.list.start(self.range.start)
     }
 
     /// Those at the places of the range, cut to those that there are.
@@ -169,6 +180,8 @@ mod tests {
         assert!(names.after(Some("e")).is_empty());
         assert_eq!(names.slice(1..3).last(), Some("c"));
         assert_eq!(names.slice(1..3).get(2), None);
+        assert_eq!(names.slice(1..4).length(), 5);
+        assert_eq!(names.slice(5..9).length(), 0);
         assert_eq!(names.slice(7..9).last(), None);
     }
 

@@ -63,7 +63,8 @@ impl Site {
         fs::write(site.file("htpasswd"), htpasswd)?;
         let text = format!(
             "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n\
-             storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\ntrash: {{window: 0s}}\n\
+             storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n  \
+             maintenance: {{uploadpurging: {{interval: 1s}}}}\ntrash: {{window: 0s}}\n\
              auth: {{htpasswd: {{realm: Berth, path: {}}}}}\n",
             site.root().display(),
             site.file("htpasswd").display()

@@ -1,63 +1,120 @@
 //! What interrupted writes have left: temporary files, and folders whose file never came or is gone.
+//!
+//! That can be anywhere, and so every folder of the store is looked into. Each is reached from the one above it: by its
+//! whole path, the kernel would spend most of the time on the way.
 
-use std::fs::{self, DirEntry, Metadata};
 use std::io;
+use std::mem::MaybeUninit;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, RawDirEntry, Stat, fstat, openat, statat, unlinkat,
+};
+use rustix::path::Arg;
 
 use super::temporary::is_temporary;
 use super::write::is_absent;
+
+/// How much is read of a folder at once, in bytes. Most hold an entry or two.
+const ROOM: usize = 4096;
 
 /// Removes what is left in the folder and below it, if it is from before a point in time; returns how many files there were.
 ///
 /// A folder that a write is about to need may go as well: it is made again then.
 pub(super) fn remove(folder: &Path, before: SystemTime) -> io::Result<u64> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if is_absent(&error) => return Ok(0),
-        entries => entries?,
-    };
-    let mut removed = 0;
-    for entry in entries {
-        removed += remove_one(&entry?, before)?;
-    }
-    Ok(removed)
+    let before = before.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let opened = absent_is_none(open(CWD, folder))?;
+    opened.map_or(Ok(0), |folder| Ok(clear(&folder, before)?.removed))
 }
 
-fn remove_one(entry: &DirEntry, before: SystemTime) -> io::Result<u64> {
-    let (path, is_folder) = (entry.path(), entry.file_type()?.is_dir());
-    if is_folder {
-        // What is taken out of it below makes it look young.
-        let is_old = is_old(fs::symlink_metadata(&path), before)?;
-        let removed = remove(&path, before)?;
-        if is_old {
-            // Fails when there is anything in it.
-            let _is_needed = fs::remove_dir(&path);
+/// What has become of a folder, or of an entry of one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cleared {
+    /// How many files were removed.
+    removed: u64,
+    /// Whether anything is left of it.
+    stays: bool,
+}
+
+/// Clears the folder; it stays if anything in it does.
+fn clear(folder: &OwnedFd, before: Duration) -> io::Result<Cleared> {
+    let mut room = [MaybeUninit::uninit(); ROOM];
+    let (mut entries, mut all) = (RawDir::new(folder, &mut room), Cleared::default());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            let one = clear_one(folder.as_fd(), &entry, before)?;
+            all = Cleared { removed: all.removed + one.removed, stays: all.stays || one.stays };
         }
-        return Ok(removed);
     }
-    let is_left = is_temporary(&entry.file_name().to_string_lossy());
-    if is_left && is_old(fs::symlink_metadata(&path), before)? {
-        return absent_is_fine(fs::remove_file(&path)).map(|()| 1);
-    }
-    Ok(0)
+    Ok(all)
 }
 
-/// Whether it was last changed before then; what is gone was not.
-fn is_old(metadata: io::Result<Metadata>, before: SystemTime) -> io::Result<bool> {
-    match metadata {
-        Err(error) if is_absent(&error) => Ok(false),
-        metadata => Ok(metadata?.modified()? < before),
+fn clear_one(above: BorrowedFd<'_>, entry: &RawDirEntry<'_>, before: Duration) -> io::Result<Cleared> {
+    let name = entry.file_name();
+    match file_type(above, entry)? {
+        Some(FileType::Directory) => clear_folder(above, name, before),
+        Some(_) if is_temporary(&name.to_string_lossy()) => clear_file(above, name, before),
+        Some(_) => Ok(Cleared { removed: 0, stays: true }),
+        None => Ok(Cleared::default()),
     }
 }
 
-fn absent_is_fine(done: io::Result<()>) -> io::Result<()> {
-    done.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })
+/// Clears a folder of another one, and removes it when nothing is left in it.
+fn clear_folder(above: BorrowedFd<'_>, name: impl Arg + Copy, before: Duration) -> io::Result<Cleared> {
+    let Some(folder) = absent_is_none(open(above, name))? else { return Ok(Cleared::default()) };
+    // What is taken out of it below makes it look young.
+    let is_old = is_old(&fstat(&folder)?, before);
+    let cleared = clear(&folder, before)?;
+    // Fails when something has come into it.
+    let is_gone = is_old && !cleared.stays && unlinkat(above, name, AtFlags::REMOVEDIR).is_ok();
+    Ok(Cleared { stays: !is_gone, ..cleared })
+}
+
+/// Removes a temporary file that is old.
+fn clear_file(above: BorrowedFd<'_>, name: impl Arg + Copy, before: Duration) -> io::Result<Cleared> {
+    let found = absent_is_none(statat(above, name, AtFlags::SYMLINK_NOFOLLOW))?;
+    if !found.is_some_and(|found| is_old(&found, before)) {
+        return Ok(Cleared { removed: 0, stays: true });
+    }
+    absent_is_none(unlinkat(above, name, AtFlags::empty()))?;
+    Ok(Cleared { removed: 1, stays: false })
+}
+
+/// What the entry is; `None` when it is gone. Some file systems do not tell that with its name.
+fn file_type(above: BorrowedFd<'_>, entry: &RawDirEntry<'_>) -> io::Result<Option<FileType>> {
+    match entry.file_type() {
+        FileType::Unknown => {
+            let found = absent_is_none(statat(above, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW))?;
+            Ok(found.map(|found| FileType::from_raw_mode(found.st_mode)))
+        }
+        known => Ok(Some(known)),
+    }
+}
+
+fn open(above: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(above, name, flags, Mode::empty())
+}
+
+/// Whether it was last changed before then, which is counted from 1970 on.
+fn is_old(found: &Stat, before: Duration) -> bool {
+    let modified = (u64::try_from(found.st_mtime).unwrap_or_default(), found.st_mtime_nsec);
+    modified < (before.as_secs(), before.subsec_nanos().into())
+}
+
+fn absent_is_none<T>(done: rustix::io::Result<T>) -> io::Result<Option<T>> {
+    match done.map_err(io::Error::from) {
+        Err(error) if is_absent(&error) => Ok(None),
+        done => done.map(Some),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-    use std::time::Duration;
+    use std::fs::{self, File};
 
     use super::*;
 
@@ -96,5 +153,28 @@ mod tests {
         fs::write(root.path().join(NAME), "").unwrap();
         assert_eq!(remove(root.path(), SystemTime::now() - Duration::from_hours(1)).unwrap(), 0);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn folders_that_hold_nothing_but_each_other_go_together_unless_one_is_young() {
+        let root = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - Duration::from_hours(48);
+        for folder in ["a/b/c", "a/b", "a", "d/e", "d"].map(|folder| root.path().join(folder)) {
+            fs::create_dir_all(&folder).unwrap();
+            File::open(&folder).unwrap().set_modified(old).unwrap();
+        }
+        File::open(root.path().join("d/e")).unwrap().set_modified(SystemTime::now()).unwrap();
+        assert_eq!(remove(root.path(), old + Duration::from_hours(24)).unwrap(), 0);
+        assert!(!root.path().join("a").exists());
+        assert!(root.path().join("d/e").exists());
+    }
+
+    #[test]
+    fn what_a_link_leads_to_stays() {
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(elsewhere.path().join(NAME), "").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), root.path().join("link")).unwrap();
+        assert_eq!(remove(root.path(), SystemTime::now() + Duration::from_hours(1)).unwrap(), 0);
+        assert!(elsewhere.path().join(NAME).exists() && root.path().join("link").exists());
     }
 }
