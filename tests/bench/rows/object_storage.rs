@@ -15,7 +15,7 @@ use anyhow::Result;
 /// Which part of the images of the other rows is pushed here.
 const PART: usize = 4;
 
-/// Measures them with one bucket.
+/// Measures them.
 pub(super) fn measure(site: &mut Site) -> Result<()> {
     let sizes = Sizes { images: site.sizes.images / PART, ..site.sizes.clone() };
     let raw = Server::Bucket.name();
@@ -28,19 +28,16 @@ pub(super) fn measure(site: &mut Site) -> Result<()> {
     let data = site.empty()?;
     let library = Library::write(data.path(), &sizes)?;
     let cases = reads(&library, &sizes, raw);
-    if !any(site, &cases) && ![&layer, &whole, &images].iter().any(|row| site.wants(row)) {
-        return Ok(());
-    }
-    let bucket = Bucket::start(site)?;
     if any(site, &cases) {
+        let bucket = Bucket::start(site)?;
         bucket.fill(site, &library, data.path())?;
         let mut servers: Vec<_> = site.wanted(&[Server::Bucket]).iter().map(|_| bucket.direct()).collect();
         servers.extend(site.start(&REGISTRIES, &bucket.setup(site, BUCKET_ROOT))?);
         measure_all(site, &cases, &servers)?;
     }
-    push_layers(site, &bucket, &layer, Way::Docker)?;
-    push_layers(site, &bucket, &whole, Way::Single)?;
-    push_many(site, &bucket, &images, &sizes)
+    push_layers(site, &layer, Way::Docker)?;
+    push_layers(site, &whole, Way::Single)?;
+    push_many(site, &images, &sizes)
 }
 
 fn reads<'a>(library: &'a Library, sizes: &Sizes, raw: &str) -> Vec<Case<'a>> {
@@ -58,13 +55,14 @@ fn reads<'a>(library: &'a Library, sizes: &Sizes, raw: &str) -> Vec<Case<'a>> {
     cases
 }
 
-/// Whoever names the digest only at the end lets the bucket copy all bytes once more.
-fn push_layers(site: &mut Site, bucket: &Bucket, definition: &Definition, way: Way) -> Result<()> {
+/// Whoever names the digest only at the end lets the bucket copy all bytes once more. Each round has a bucket of its own, which is held
+/// in memory, and would not have room for what all rounds push.
+fn push_layers(site: &mut Site, definition: &Definition, way: Way) -> Result<()> {
     if !site.wants(definition) {
         return Ok(());
     }
     for round in 0..site.options.rounds {
-        let layer = Layer::random(site.sizes.blobs[2])?;
+        let (bucket, layer) = (Bucket::start(site)?, Layer::random(site.sizes.blobs[2])?);
         let raw = bucket.upload(&layer).map(|time| throughput(&layer, time, None));
         site.note(definition, Server::Bucket.name(), raw)?;
         for server in site.wanted(takers(way)) {
@@ -78,11 +76,12 @@ fn push_layers(site: &mut Site, bucket: &Bucket, definition: &Definition, way: W
     Ok(())
 }
 
-fn push_many(site: &mut Site, bucket: &Bucket, definition: &Definition, sizes: &Sizes) -> Result<()> {
+fn push_many(site: &mut Site, definition: &Definition, sizes: &Sizes) -> Result<()> {
     if !site.wants(definition) {
         return Ok(());
     }
     let images: Vec<_> = (0..sizes.images).map(|_| Image::random(&[sizes.layer; 5])).collect();
+    let bucket = Bucket::start(site)?;
     for round in 0..site.options.rounds {
         for server in site.wanted(&REGISTRIES) {
             let setup = bucket.setup(site, &format!("{}-images-{round}", server.name()));
