@@ -60,6 +60,7 @@ mod redirect;
 mod referrers;
 mod repositories;
 mod request_head;
+mod request_id;
 mod respond;
 mod retention;
 mod service;

@@ -11,7 +11,7 @@ use std::{
 use axum::http::Method;
 
 use crate::{
-    api::{Api, edge::RequestId},
+    api::{Api, request_id::RequestId},
     auth::Identity,
     metrics::{Active, Handler},
 };

@@ -29,7 +29,7 @@ use self::{
     findings::Found,
 };
 pub(super) use self::{findings::Findings, told::Told};
-use super::{Answers, Api, access_log, edge::RequestId, handler};
+use super::{Answers, Api, access_log, handler, request_id::RequestId};
 use crate::{
     auth::Identity,
     metrics::{Authentication, Handler, Outcome},
