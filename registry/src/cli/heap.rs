@@ -59,10 +59,10 @@ mod tests {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         give_back_large();
         for _ in 0..3 {
-            let large = vec![1_u8; 16 << 20];
+            let large = vec![1_u8; 64 << 20];
             let full = pages();
             drop(large);
-            assert!(pages() < full - (8 << 20) / 4096, "{} of {full} pages", pages());
+            assert!(pages() < full - (32 << 20) / 4096, "{} of {full} pages", pages());
         }
     }
 
