@@ -36,7 +36,7 @@ use crate::{
     server::Files,
 };
 
-/// The handlers of pulls in the metrics, and their lines of the route table.
+/// The handlers of such requests in the metrics, and their lines of the route table.
 pub(super) const VERSION: (Handler, &str) = (Handler::Base, "/v2/");
 pub(super) const MANIFEST: (Handler, &str) = (Handler::Manifest, "/v2/{name}/manifests/{reference}");
 pub(super) const BLOB: (Handler, &str) = (Handler::Blob, "/v2/{name}/blobs/{digest}");

@@ -129,7 +129,15 @@ impl Registry {
     /// The same registry, as a client at this address sees it.
     pub(crate) fn at_address(&self, address: &str) -> Self {
         let address = PeerAddress::Tcp(SocketAddr::new(address.parse().unwrap(), 4711));
-        let peer = Peer { address, tls: false };
+        self.seen_by(Peer { address, tls: false })
+    }
+
+    /// The same registry, as a client sees it whose connection this server has encrypted.
+    pub(crate) fn over_tls(&self) -> Self {
+        self.seen_by(Peer { tls: true, ..self.peer })
+    }
+
+    fn seen_by(&self, peer: Peer) -> Self {
         let (api, auth) = (self.api.clone(), self.auth.clone());
         Self { api, auth, credentials: self.credentials.clone(), peer }
     }

@@ -198,3 +198,14 @@ async fn the_endpoint_has_the_prefix_and_the_host_that_clients_know() {
     let asked = site.registry.get("/inner/v2/").await;
     assert!(asked.header("www-authenticate").contains(r#"realm="https://hub.example.org/inner/token""#));
 }
+
+#[tokio::test]
+async fn over_an_encrypted_connection_the_question_leads_to_an_encrypted_address() {
+    let encrypted = Site::new().registry.over_tls();
+    let question = QUESTION.replace("http://", "https://");
+    let asked = encrypted.get("/v2/").await;
+    assert_eq!(asked.header("www-authenticate"), question);
+    // What is refused at once is told the same.
+    let refused = encrypted.send(Method::GET, "/v2/", &[("authorization", "Bearer nonsense")], "").await;
+    assert_eq!(refused.header("www-authenticate"), format!(r#"{question},error="invalid_token""#));
+}
